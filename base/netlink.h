@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the kernel knows of the underlay: links, addresses, routes and neighbours, over rtnetlink
+ * (libmnl).  Control thread only.  All calls concern the network namespace the process is in. */
+#ifndef BASE_NETLINK_H
+#define BASE_NETLINK_H
+
+#include "base/addr.h"
+#include "base/err.h"
+
+struct nl;
+
+struct nl_link {
+	int ifindex;
+	char name[16];
+	struct mac mac;
+	uint32_t mtu;
+	bool up;                /* IFF_UP and carrier. */
+};
+
+struct nl_route {
+	int ifindex;            /* Outgoing interface. */
+	struct ip src;          /* Preferred source. */
+	struct ip gateway;      /* None when the destination is on link. */
+	uint32_t mtu;           /* Of the route, 0 when it names none. */
+	bool local;             /* The destination is this host itself. */
+};
+
+enum nl_neigh_state { NL_NEIGH_NONE, NL_NEIGH_INCOMPLETE, NL_NEIGH_VALID, NL_NEIGH_FAILED };
+
+struct nl_neigh {
+	enum nl_neigh_state state;
+	struct mac mac;         /* When VALID. */
+};
+
+/* What has changed, as reported by nl_read_events(). */
+enum nl_event_bits {
+	NL_EV_LINK = 1 << 0,
+	NL_EV_ADDR = 1 << 1,
+	NL_EV_ROUTE = 1 << 2,
+	NL_EV_NEIGH = 1 << 3,
+	NL_EV_LOST = 1 << 4,    /* The kernel dropped notifications: look at everything again. */
+};
+
+struct nl *nl_open(struct err *);
+void nl_close(struct nl *);
+int nl_event_fd(const struct nl *);             /* Readable when something changed. */
+/* Reads everything that waits; returns NL_EV_* bits.  Never blocks. */
+unsigned nl_read_events(struct nl *);
+
+/* 0, -ENODEV or another negative errno. */
+int nl_link_by_name(struct nl *, const char *name, struct nl_link *);
+int nl_link_by_index(struct nl *, int ifindex, struct nl_link *);
+/* The route a packet to 'dst' would take.  'src' may be none.  -ENETUNREACH: no route. */
+int nl_route_get(struct nl *, const struct ip *dst, const struct ip *src, struct nl_route *);
+/* The neighbour entry of 'ip' on a link; state NONE when the kernel has none. */
+int nl_neigh_get(struct nl *, int ifindex, const struct ip *ip, struct nl_neigh *);
+/* Asks the kernel to resolve (or confirm) 'ip'; the answer comes as NL_EV_NEIGH. */
+int nl_neigh_resolve(struct nl *, int ifindex, const struct ip *ip);
+/* Whether 'ip' is an address of this host; its link in '*ifindex' unless NULL. */
+bool nl_addr_is_local(struct nl *, const struct ip *ip, int *ifindex);
+/* Sets a link up or down, its MTU (0: leave) or its MAC (NULL: leave). */
+int nl_link_set(struct nl *, int ifindex, bool up, uint32_t mtu, const struct mac *mac);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options as data.  Whoever has options (a port type, a tunnel type, a bridge) lists them in one
+ * table; parsing, range checks, printing, --help, shell completion and the reference pages come
+ * from that table.  Values travel as text ("vni=5000", "remote=172.16.0.2,172.16.0.3"). */
+#ifndef BASE_OPT_H
+#define BASE_OPT_H
+
+#include "base/addr.h"
+#include "base/err.h"
+
+enum opt_kind {
+	OPT_BOOL,       /* bool: true|false (also on|off, yes|no, 1|0). */
+	OPT_U16,        /* uint16_t in min..max; decimal or 0x. */
+	OPT_U32,        /* uint32_t in min..max. */
+	OPT_STR,        /* char[max + 1], at most 'max' bytes. */
+	OPT_ENUM,       /* int: index into 'names'. */
+	OPT_MAC,        /* struct mac. */
+	OPT_IP,         /* struct ip. */
+	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
+	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199". */
+};
+
+#define OPT_LIST_MAX 64
+
+struct opt_ips {
+	uint16_t n;
+	struct ip ip[OPT_LIST_MAX];
+};
+
+struct opt_vlans {
+	uint64_t bits[4096 / 64];       /* Bit v: VLAN v is a member.  All zero: not set. */
+};
+
+static inline bool
+opt_vlans_has(const struct opt_vlans *s, uint16_t vid)
+{
+	return s->bits[(vid >> 6) & 63] >> (vid & 63) & 1;
+}
+
+bool opt_vlans_empty(const struct opt_vlans *);
+
+struct opt_desc {
+	const char *name;               /* Lower case, '-' between words.  NULL ends a table. */
+	enum opt_kind kind;
+	uint16_t offset;                /* In the configuration structure of the owner. */
+	uint32_t min, max;              /* Of numbers; 'max' bytes of strings. */
+	const char *const *names;       /* OPT_ENUM, ends with NULL. */
+	const char *dflt;               /* As text; NULL: stays zero and is not shown. */
+	bool required;
+	const char *help;               /* One line. */
+	const char *example;            /* A value. */
+};
+
+/* Writes the defaults into 'conf'. */
+void opt_defaults(const struct opt_desc *, void *conf);
+
+/* Sets one option from text.  -ENOENT: no such option (message names the nearest); -EINVAL,
+ * -ERANGE: the value.  'conf' is unchanged on error. */
+int opt_set(const struct opt_desc *, void *conf, const char *name, const char *value, struct err *);
+
+/* The canonical text of an option's present value.  Returns false when it equals the default. */
+bool opt_get(const struct opt_desc *, const void *conf, char *buf, size_t len);
+
+const struct opt_desc *opt_find(const struct opt_desc *, const char *name);
+
+/* 0, or -EINVAL naming the first required option that is not among the 'n' names given. */
+int opt_check_required(const struct opt_desc *, const char *const *given, unsigned n, struct err *);
+
+#endif

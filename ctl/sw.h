@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The switch as a whole: the configuration document, and the bridges, ports and tunnels that it made.
+ * Every change, from the command line, a file or a store, takes one path: a new document is checked
+ * whole, compared with the present one, applied as a difference, stored, and answered when no packet
+ * follows the old one any more.  Nothing is half applied: a document that cannot be applied leaves the
+ * switch as it was.
+ *
+ * The document:
+ *   { "version": 1,
+ *     "bridges": {
+ *       "br0": { "mac-age": 300,
+ *         "ports": {
+ *           "vm1": { "type": "vhost-user", "mode": "client", "tag": 10 },
+ *           "vx0": { "type": "vxlan", "vni": 5000, "remote": ["172.16.0.2"] } } } } }
+ * Option names are those of the opt_desc tables: bridges ofp_bridge_opts; ports "type", ofp_port_opts and
+ * the table of their type (port type or tunnel type).  Numbers and booleans are JSON numbers and
+ * booleans, lists are arrays; text is accepted for any of them.  Defaults are not stored. */
+#ifndef CTL_SW_H
+#define CTL_SW_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "datapath/dp.h"
+#include "ofproto/ofp.h"
+
+struct sw;
+
+/* The present document, with its generation: a number that grows with each change. */
+const json_t *sw_conf(const struct sw *);
+uint64_t sw_generation(const struct sw *);
+
+/* Checks a whole document: every name, option, value, reference.  0, or -errno with the path of the first
+ * mistake ("bridges.br0.ports.vm1: unknown option 'tagg': did you mean 'tag'?"). */
+int sw_check(const json_t *doc, struct err *);
+
+/* What would change: an array of { "op": "add"|"del"|"set", "path": "bridges.br0.ports.vm1.tag",
+ * "old": ..., "new": ... }.  NULL with 'err' set when the document is refused.  Caller owns it. */
+json_t *sw_diff(const struct sw *, const json_t *doc, struct err *);
+
+/* Makes the switch match 'doc' (borrowed, copied).  'expect' not 0: refused with -EAGAIN unless it is the
+ * present generation, so that of two clients editing the same thing one is told.  0: accepted and stored,
+ * 'done' runs once it is effective, with rc 0.  Negative: refused, nothing changed, 'done' never runs. */
+int sw_apply(struct sw *, const json_t *doc, uint64_t expect, void (*done)(void *arg, int rc), void *arg, struct err *);
+
+/* Live state, for `show`: bridges, ports, tunnels, each with state and reason.  Caller owns it.
+ * { "bridges": [ { "name", "id", "hwaddr", "macs": {n, limit,...}, "ports": [ { "name", "id", "type", "up",
+ *   "reason", "detail", "mtu", "vlan": "access 10", "stats": {...}, "tunnel": { "key", "local", "remotes":
+ *   [ { "remote", "state", "reason", "next_hop", "via", "dst" } ] } } ] } ],
+ *   "underlay": [ { "name", "port", "up", "detail" } ] } */
+json_t *sw_state(const struct sw *);
+
+struct dp *sw_dp(const struct sw *);
+struct ofp *sw_ofp(const struct sw *);
+/* Lookups by name; 0 when there is none. */
+uint16_t sw_port_id(const struct sw *, const char *port);
+bool sw_bridge_id(const struct sw *, const char *bridge, uint16_t *id);
+/* Names by number, for printing; never NULL ("port 7" style text lives until the next call). */
+const char *sw_port_name(const struct sw *, uint16_t id);
+const char *sw_bridge_name(const struct sw *, uint16_t id);
+uint16_t sw_port_bridge(const struct sw *, uint16_t port);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath as the control thread drives it: polling threads, ports, publication, counters,
+ * dumps.  Everything here is [ctl] unless it says otherwise.  Nothing blocks on a polling thread;
+ * answers come through callbacks run by dp_poll(). */
+#ifndef DATAPATH_DP_H
+#define DATAPATH_DP_H
+
+#include "base/err.h"
+#include "datapath/port.h"
+#include "datapath/tunnel.h"
+#include "datapath/xlate.h"
+
+struct dp;
+
+enum {
+	DP_MAX_PORTS = 1024,            /* Port numbers 1..1023. */
+	DP_MAX_LCORES = 32,
+};
+
+struct dp_conf {
+	unsigned n_lcores;
+	unsigned cpu[DP_MAX_LCORES];    /* CPU of each polling thread. */
+	const char *run_dir;
+	uint32_t n_mbufs;               /* Packet buffers; about 2.3 KiB each. */
+	uint32_t max_flows;             /* Cached flows per polling thread. */
+	bool poll_always;               /* Never sleep. */
+	uint32_t idle_us;               /* Time without work before a thread goes to sleep. */
+	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */
+	const char *isa;                /* "auto", or one of dp_isa_names(). */
+	const struct xlate_ops *xlate;
+	/* A MAC address was seen where the answer did not expect it. */
+	void (*learn)(void *arg, const struct xlate_learn *);
+	/* A port's link may have changed (any cause). */
+	void (*port_changed)(void *arg, uint16_t port);
+	/* Packets wait for a tunnel destination whose next hop is unresolved. */
+	void (*resolve)(void *arg, uint32_t tun_dst);
+	void *arg;
+};
+
+/* Needs rte_eal_init() done.  Starts the threads (named "pmd-c<CPU>").  NULL with 'e' set on failure. */
+struct dp *dp_create(const struct dp_conf *, struct err *e);
+/* Removes every port, ends the threads, frees. */
+void dp_destroy(struct dp *);
+
+/* Readable when dp_poll() has something to do; dp_poll() must also run every few ms while it returns true
+ * (grace periods under way). */
+int dp_event_fd(const struct dp *);
+bool dp_poll(struct dp *);
+
+/* --- Ports --------------------------------------------------------------------------------- */
+
+/* Opens a port; no thread sees it until dp_commit().  'id' 0: the lowest free number. */
+struct port *dp_port_add(struct dp *, const struct port_type *, const char *name, uint16_t id,
+			 const void *conf, struct err *e);
+/* Takes it out of the next commit; closed and freed after that one's grace period. */
+void dp_port_del(struct dp *, struct port *);
+struct port *dp_port(const struct dp *, uint16_t id);           /* NULL: none. */
+struct port *dp_port_by_name(const struct dp *, const char *name);
+/* Binds rx queue 'q' to the polling thread on 'cpu' at the next commit; -1: placed by the datapath. */
+int dp_port_pin(struct dp *, struct port *, uint16_t q, int cpu, struct err *);
+
+/* --- Publication --------------------------------------------------------------------------- */
+
+/* What translate() will be given.  The datapath calls 'destroy' on the old one after its grace period. */
+void dp_set_xlate_view(struct dp *, const void *view, void (*destroy)(void *));
+void dp_set_tunnels(struct dp *, struct tun_view *);
+/* Marks a tag: cached flows that depend on it are translated anew on their next hit. */
+void dp_tag_changed(struct dp *, dp_tag);
+/* Publishes all of the above at once.  'done' (may be NULL) runs when no packet follows the old state any
+ * more: the moment to tell the user "done". */
+void dp_commit(struct dp *, void (*done)(void *), void *arg);
+/* [lcore] translate() may ask for tunnel destinations of the same view. */
+const struct tun_view *dp_view_tunnels(const void *dp_view);
+
+/* --- Counters ------------------------------------------------------------------------------ */
+
+struct dp_port_stats {
+	uint64_t rx_packets, rx_bytes, tx_packets, tx_bytes;
+	uint64_t drops[DP_N_DROPS];     /* Both directions, by reason. */
+};
+void dp_port_stats(const struct dp *, uint16_t id, struct dp_port_stats *);
+
+struct dp_lcore_stats {
+	unsigned cpu;
+	uint64_t turns, busy_turns;
+	uint64_t busy_cycles, idle_cycles, sleep_cycles, upcall_cycles;
+	uint64_t sleeps, wakeups;
+	uint64_t packets;
+	uint64_t hint_hits, mega_hits, upcalls, upcall_drops;   /* Tiers, in packets. */
+	uint64_t retranslated, evicted, expired;                /* Flows. */
+	uint64_t n_flows, n_masks, max_flows;                   /* Present. */
+	uint64_t tun_waiting;                                   /* Packets waiting for next hops. */
+	uint64_t n_rxq;
+	uint64_t tsc_hz;
+};
+unsigned dp_n_lcores(const struct dp *);
+void dp_lcore_stats(const struct dp *, unsigned i, struct dp_lcore_stats *);
+const char *dp_isa_name(const struct dp *);             /* In use: "x86-64-v4". */
+const char *const *dp_isa_names(void);                  /* Those this CPU can run, best first; ends with NULL. */
+
+struct dp_mem_stats {
+	uint64_t mbufs, mbufs_in_use;
+	uint64_t mbuf_bytes;
+	uint64_t flow_bytes;            /* Caches of all threads. */
+	bool hugepages;
+};
+void dp_mem_stats(const struct dp *, struct dp_mem_stats *);
+
+/* --- Cached flows -------------------------------------------------------------------------- */
+
+struct dp_flow {
+	struct flow_key key, mask;
+	uint32_t id;                    /* Index in its thread's cache. */
+	unsigned lcore;
+	uint64_t packets, bytes;
+	uint64_t age_us, idle_us;
+	enum dp_drop drop;
+	uint16_t n_tags;
+	dp_tag tags[XLATE_MAX_TAGS];
+	uint16_t n_acts;
+	struct act acts[16];            /* The first of them; n_acts says how many there are. */
+};
+
+/* Asks thread 'lcore' for up to 'max' flows from cache slot 'from' on.  'cb' gets them (borrowed for the
+ * call) and the slot to go on from, 0 when that was all. */
+int dp_flow_dump(struct dp *, unsigned lcore, uint32_t from, unsigned max,
+		 void (*cb)(void *arg, const struct dp_flow *, unsigned n, uint32_t next), void *arg);
+/* Forgets every cached flow (they are translated anew on demand). */
+void dp_flow_flush(struct dp *);
+
+/* --- Packets from the control plane -------------------------------------------------------- */
+
+/* Sends a frame as if it had come in on port 'in_port' (copied; at most 2048 bytes). */
+int dp_inject(struct dp *, uint16_t in_port, const void *frame, uint16_t len);
+
+#endif

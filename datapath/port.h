@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Ports.  A port type is a constant with its functions and options; the array of types is in
+ * ctl/ports.c, since a port may live in any folder. */
+#ifndef DATAPATH_PORT_H
+#define DATAPATH_PORT_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "datapath/drop.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+struct port;
+
+enum port_caps {
+	PORT_CAP_VIRTUAL = 1 << 0,      /* No packets of its own: patch, tunnel.  rx and tx are NULL. */
+	PORT_CAP_SLOW_RX = 1 << 1,      /* An empty rx costs a system call: polled less often while quiet. */
+	PORT_CAP_TX_SHARED = 1 << 2,    /* tx() may be called by several lcores at once. */
+};
+
+struct port_link {
+	bool up;
+	char reason[120];       /* Why it is down and what to do; empty when up. */
+	char detail[120];       /* One phrase for 'show': "af_packet on eth1", "server, guest connected". */
+	uint32_t mtu;           /* Largest L3 packet the port carries; 0: unknown. */
+	struct mac mac;         /* Of the interface, zero when it has none. */
+	uint64_t resets;        /* Times the peer went away. */
+};
+
+/* Where a type reports that its state changed; any thread may call it. */
+struct port_owner {
+	void (*changed)(struct port_owner *, struct port *);
+	/* Blocks until every lcore has let go of what it read before.  Library threads only (rte_vhost
+	 * callbacks), never the control thread. */
+	void (*quiesce)(struct port_owner *);
+	const char *run_dir;            /* Sockets live here. */
+	struct rte_mempool *pool;       /* Packet buffers for rx. */
+	unsigned n_lcores;              /* Threads that will transmit: queue numbers are below this. */
+};
+
+/* The head of a port; the type's own zeroed structure of 'priv_size' bytes follows at port->priv. */
+struct port {
+	const struct port_type *type;   /* [const] */
+	struct port_owner *owner;       /* [const] */
+	char name[32];                  /* [const] */
+	uint16_t id;                    /* [const] Datapath port number, 1.. */
+	uint16_t n_rxq, n_txq;          /* [const] Set by open(). */
+	uint32_t mtu;                   /* [const] Largest L3 packet; frames above it are not sent. */
+	/* [stat] Packets that rx() saw and could not give, by enum dp_drop; written by the rx owner. */
+	uint64_t rx_drops[DP_N_DROPS];
+	/* [stat] Packets that tx() counted as gone although it took them, likewise. */
+	uint64_t tx_drops[DP_N_DROPS];
+	void *priv;                     /* [const] */
+};
+
+/* Sleeping: how a polling thread waits for a queue.  All [lcore], the owner of queue 'q'. */
+struct port_sleep {
+	/* Asks for a wake-up.  Returns the fd that becomes readable, or -1 when the queue cannot wake anyone just
+	 * now (no peer).  '*pending' is set when packets already wait: do not sleep. */
+	int (*arm)(struct port *, uint16_t q, bool *pending);
+	/* Awake again: no more wake-ups wanted; consumes what made the fd readable. */
+	void (*disarm)(struct port *, uint16_t q);
+	bool always_poll;               /* Cannot wake: the thread naps for short times instead. */
+};
+
+struct port_type {
+	const char *name;               /* "netdev", "vhost-user", "internal", "dpdk", "patch". */
+	uint32_t caps;                  /* PORT_CAP_*. */
+	size_t priv_size;               /* Zeroed bytes for the type. */
+	size_t conf_size;               /* Of its configuration structure. */
+	const struct opt_desc *opts;
+	const char *help;               /* One line. */
+	/* [ctl] Sets n_rxq, n_txq, mtu.  A peer that is not there yet is no error: the port is down with a
+	 * reason.  'conf' is borrowed for the call. */
+	int (*open)(struct port *, const void *conf, struct err *);
+	/* [ctl] Once no lcore can see the port. */
+	void (*close)(struct port *);
+	/* [ctl] Present state. */
+	void (*link)(struct port *, struct port_link *);
+	/* [lcore] Owner of queue 'q'.  Never block or fail: a short count is the answer.  rx gives mbufs whose
+	 * first segment holds at least the headers the parser reads (128 bytes, or the whole frame); tx takes the
+	 * first returned packets (it frees or hands them on), the caller keeps the rest. */
+	uint16_t (*rx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
+	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
+	const struct port_sleep *sleep;
+};
+
+/* [ctl] Allocates and opens.  NULL with 'e' set on failure. */
+struct port *port_create(const struct port_type *, struct port_owner *, const char *name, uint16_t id,
+			 const void *conf, struct err *e);
+/* [ctl] Closes and frees; no lcore can see the port. */
+void port_destroy(struct port *);
+
+#endif

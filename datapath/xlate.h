@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The seam between the datapath and whoever decides: the datapath knows flow keys, masks and
+ * actions; a translator, given to it at start, answers a key it has not seen with actions, the bits
+ * it looked at, and what the answer depended on.  No DPDK in here. */
+#ifndef DATAPATH_XLATE_H
+#define DATAPATH_XLATE_H
+
+#include "datapath/act.h"
+#include "datapath/drop.h"
+#include "datapath/flow.h"
+
+/* A tag names something that answers depend on: kind in the top four bits, a number or hash in the
+ * other twelve.  Two things may share a tag (then one's change re-translates the other's flows, which
+ * costs time and never correctness). */
+typedef uint16_t dp_tag;
+
+enum dp_tag_kind {
+	TAG_ALL,                /* Every flow. */
+	TAG_BRIDGE,             /* A bridge's settings or its set of ports: low bits of its number. */
+	TAG_PORT,               /* A port's settings or state: low bits of its number. */
+	TAG_MAC,                /* A MAC table row: hash of (bridge, VLAN, MAC). */
+	TAG_NEXTHOP,            /* A tunnel destination's path: low bits of its index. */
+	TAG_TABLE,              /* An OpenFlow table, later. */
+	TAG_RULE,               /* An OpenFlow rule or group, later. */
+};
+
+#define DP_N_TAGS 65536
+#define XLATE_MAX_TAGS 8
+
+static inline dp_tag
+dp_tag_make(enum dp_tag_kind kind, uint32_t n)
+{
+	return (dp_tag)(kind << 12 | (n & 0xfff));
+}
+
+/* "Learn this": sent to the control thread, which alone writes MAC tables. */
+struct xlate_learn {
+	bool wanted;
+	uint16_t bridge;
+	uint16_t vid;
+	uint16_t port;
+	uint32_t tun_dst;               /* flow_key.tun_peer of the packet. */
+	struct mac mac;
+};
+
+struct xlate_out {
+	struct flow_key mask;           /* Bits that were examined; in_port is always whole. */
+	struct act_list acts;           /* Empty only with 'drop' set. */
+	enum dp_drop drop;              /* Why nothing is sent. */
+	uint16_t n_tags;
+	dp_tag tags[XLATE_MAX_TAGS];    /* More than fit: tags[0] = TAG_ALL. */
+	struct xlate_learn learn;
+	uint64_t touch;                 /* Handed to touch() while the flow is in use; 0: nothing. */
+	bool no_cache;                  /* Not to be installed: the answer holds for this packet only. */
+};
+
+static inline void
+xlate_tag(struct xlate_out *out, dp_tag tag)
+{
+	for (unsigned i = 0; i < out->n_tags; i++)
+		if (out->tags[i] == tag)
+			return;
+	if (out->n_tags == XLATE_MAX_TAGS)
+		out->tags[0] = dp_tag_make(TAG_ALL, 0);
+	else
+		out->tags[out->n_tags++] = tag;
+}
+
+struct xlate_ops {
+	/* [lcore] 'view' is what the control thread last handed to dp_commit(), valid for the call.  'out' comes
+	 * zeroed but for acts.a[].  Never blocks, allocates or logs. */
+	void (*translate)(const void *view, const struct flow_key *key, struct xlate_out *out);
+	/* [lcore] Bits of the key that any answer for packets from 'port' may examine.  The cache leaves all
+	 * others out of the key.  Called once per port and view. */
+	void (*port_mask)(const void *view, uint16_t port, struct flow_key *mask);
+	/* [lcore] A flow whose answer carried 'touch' was used since the last call. */
+	void (*touch)(const void *view, uint64_t touch);
+};
+
+#endif

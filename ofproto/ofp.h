@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bridges and what they decide.  Today: the learning switch (VLANs, MAC table, flooding, isolation) and
+ * tunnel outputs; the OpenFlow pipeline joins it here.  The control thread edits bridges and ports, then
+ * ofp_commit() builds an immutable view, hands it to the datapath and marks the tags of what changed.
+ * translate() (ofp_xlate) reads that view on the polling threads.
+ *
+ * No DPDK in this folder: it is tested without EAL.  All functions are [ctl] unless they say otherwise. */
+#ifndef OFPROTO_OFP_H
+#define OFPROTO_OFP_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "datapath/xlate.h"
+
+struct ofp;
+
+/* Where the view and the tags go: the datapath, or a test. */
+struct ofp_sink {
+	void (*set_view)(void *arg, const void *view, void (*destroy)(void *));
+	void (*tag_changed)(void *arg, dp_tag);
+	void *arg;
+};
+
+struct ofp *ofp_create(const struct ofp_sink *);
+void ofp_destroy(struct ofp *);
+
+/* The translator to give to dp_create(). */
+extern const struct xlate_ops ofp_xlate;
+
+/* Publishes what was edited since the last time: set_view() and the tags.  Cheap when nothing was. */
+void ofp_commit(struct ofp *);
+
+/* --- Bridges ------------------------------------------------------------------------------- */
+
+struct ofp_bridge_conf {
+	uint32_t mac_limit;             /* Rows of the MAC table, 1..1048576. */
+	uint32_t mac_age;               /* Seconds without use until a learned row goes, 15..3600. */
+	bool forward_reserved;          /* Forward 01:80:c2:00:00:0x (off: dropped, counted). */
+	struct mac hwaddr;              /* Of the bridge's internal port; zero: made up, stable per name. */
+};
+extern const struct opt_desc ofp_bridge_opts[];         /* mac-limit mac-age forward-reserved hwaddr */
+
+/* Bridge numbers are small and stable while the bridge lives. */
+int ofp_bridge_add(struct ofp *, const char *name, const struct ofp_bridge_conf *, uint16_t *id, struct err *);
+int ofp_bridge_set(struct ofp *, uint16_t bridge, const struct ofp_bridge_conf *, struct err *);
+void ofp_bridge_del(struct ofp *, uint16_t bridge);     /* Its ports are gone already. */
+
+/* --- Ports --------------------------------------------------------------------------------- */
+
+/* The names and the behaviour of OVS's vlan_mode. */
+enum ofp_vlan_mode {
+	OFP_VLAN_TRUNK,                 /* Tagged frames of 'trunks' (none set: all); untagged is VLAN 0. */
+	OFP_VLAN_ACCESS,                /* Untagged (and priority-tagged) only, in VLAN 'tag'. */
+	OFP_VLAN_NATIVE_TAGGED,         /* Trunk; untagged is VLAN 'tag'; VLAN 'tag' leaves tagged. */
+	OFP_VLAN_NATIVE_UNTAGGED,       /* Trunk; VLAN 'tag' leaves untagged. */
+};
+
+struct ofp_port_conf {
+	int vlan_mode;                  /* enum ofp_vlan_mode; see ofp_port_check(). */
+	uint16_t tag;                   /* 1..4094, 0: none. */
+	struct opt_vlans trunks;
+	bool protected_port;            /* No traffic between two protected ports of a bridge. */
+	uint32_t mac_limit;             /* Learned addresses on this port; 0: only the bridge's limit. */
+	bool learning;                  /* Learn source addresses here. */
+	bool flood;                     /* Unknown and group frames leave here. */
+};
+extern const struct opt_desc ofp_port_opts[];   /* vlan-mode tag trunks protected mac-limit learning flood */
+
+/* Whether the settings make sense together ("vlan-mode=access needs tag"; a tag alone means access).
+ * Completes 'vlan_mode' where only 'tag' or 'trunks' was given. */
+int ofp_port_check(struct ofp_port_conf *, bool vlan_mode_given, struct err *);
+
+enum ofp_port_kind {
+	OFP_PORT_PLAIN,                 /* Frames leave by ACT_OUTPUT. */
+	OFP_PORT_INTERNAL,              /* Likewise; the host's own leg, where an underlay may live. */
+	OFP_PORT_PATCH,                 /* Translation goes on in the peer's bridge. */
+	OFP_PORT_TUNNEL,                /* Frames leave by ACT_TUN_PUSH to one or more destinations. */
+};
+
+int ofp_port_add(struct ofp *, uint16_t bridge, uint16_t port, enum ofp_port_kind,
+		 const struct ofp_port_conf *, struct err *);
+int ofp_port_set(struct ofp *, uint16_t port, const struct ofp_port_conf *, struct err *);
+/* Takes its MAC rows along. */
+void ofp_port_del(struct ofp *, uint16_t port);
+/* A port that is down gets nothing, and its learned rows are forgotten at once. */
+void ofp_port_set_up(struct ofp *, uint16_t port, bool up);
+void ofp_port_set_patch_peer(struct ofp *, uint16_t port, uint16_t peer);       /* 0: none (frames are dropped). */
+/* Where a tunnel port leads: indices of tunnel destinations (datapath/tunnel.h).  The MAC table learns
+ * (port, destination); a learned address gets one copy, a flood one per destination. */
+void ofp_port_set_tun_dsts(struct ofp *, uint16_t port, const uint32_t *dst, uint16_t n);
+
+/* How packets to a tunnel destination leave: by 'underlay_port' itself when it is a plain port (a kernel
+ * interface, a NIC); through its bridge, as if the host had sent the outer frame, when it is an internal
+ * one.  'underlay_port' 0: not known yet. */
+struct ofp_tun_path {
+	uint16_t underlay_port;
+	struct mac src, next_hop;       /* Of the outer frame; zero while unresolved. */
+};
+void ofp_set_tun_path(struct ofp *, uint32_t dst, const struct ofp_tun_path *);
+
+/* --- MAC table ----------------------------------------------------------------------------- */
+
+struct ofp_mac {
+	struct mac mac;
+	uint16_t vid;
+	uint16_t port;
+	uint32_t tun_dst;               /* Behind a tunnel with several remotes: which one; else 0. */
+	bool is_static;
+	uint32_t age_s;                 /* Since last used. */
+	uint32_t moves;
+};
+
+/* The control thread's half of learning: called with what translate() asked for. */
+void ofp_learn(struct ofp *, const struct xlate_learn *);
+/* Ages the tables; call about once a second. */
+void ofp_tick(struct ofp *, uint64_t now_ms);
+/* Static rows are never aged, moved or flushed with the learned ones. */
+int ofp_mac_add(struct ofp *, uint16_t bridge, uint16_t vid, struct mac, uint16_t port, struct err *);
+int ofp_mac_del(struct ofp *, uint16_t bridge, uint16_t vid, struct mac, struct err *);
+/* Forgets learned rows; port 0 and vid -1 mean any.  Returns how many. */
+unsigned ofp_mac_flush(struct ofp *, uint16_t bridge, uint16_t port, int vid);
+/* Calls cb for each row, in order of VLAN and address. */
+void ofp_mac_each(const struct ofp *, uint16_t bridge, void (*cb)(void *, const struct ofp_mac *), void *arg);
+
+struct ofp_mac_stats {
+	uint32_t n, n_static, limit;
+	uint64_t learned, moved, aged, flushed, refused;        /* refused: table or port limit. */
+};
+void ofp_mac_stats(const struct ofp *, uint16_t bridge, struct ofp_mac_stats *);
+uint32_t ofp_port_n_macs(const struct ofp *, uint16_t port);
+
+/* The tag translate() reports for a MAC row: for `flow dump`, to name what a flow depends on. */
+dp_tag ofp_mac_tag(uint16_t bridge, uint16_t vid, struct mac);
+
+#endif

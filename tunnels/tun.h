@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* An encapsulation is a constant: facts, tables and three functions.  Outer Ethernet, IP, UDP,
+ * checksums and source-port entropy live once, in outer.c; a type reads and writes its own header
+ * only.  The registry is the list 'tunnel_types' in tunnels/meson.build, one name a line. */
+#ifndef TUNNELS_TUN_H
+#define TUNNELS_TUN_H
+
+#include "base/addr.h"
+#include "base/err.h"
+#include "base/opt.h"
+
+struct rte_mbuf;
+
+enum {
+	TUN_BATCH_MAX = 32,
+	TUN_HDR_MAX = 128,      /* Outer Ethernet + VLAN + IPv6 + UDP + own header. */
+	TUN_EXT_LEN = 16,
+};
+
+enum tun_caps {
+	TUN_CAP_L2 = 1 << 0,    /* Carries Ethernet frames. */
+	TUN_CAP_L3 = 1 << 1,    /* Carries bare IP packets. */
+	TUN_CAP_KEY = 1 << 2,   /* Has an identifier (VNI, VSID, key). */
+};
+
+enum tun_inner_vlan {
+	TUN_INNER_VLAN_AUTO,    /* Kept where the bridge port is a VLAN trunk, else dropped. */
+	TUN_INNER_VLAN_KEEP,
+	TUN_INNER_VLAN_DROP,    /* RFC 7348, section 6.1. */
+};
+
+#define TUN_TOS_INHERIT 0x100u
+#define TUN_TTL_INHERIT 0x100u
+
+/* The configuration of one tunnel port.  Options that every type shares are in 'tun_common_opts'. */
+struct tun_conf {
+	struct opt_ips remote;          /* One, or several with head-end replication. */
+	struct ip local;                /* None: the preferred source of the route. */
+	uint32_t key;                   /* VNI and the like, host order. */
+	uint16_t dst_port;              /* UDP, host order. */
+	uint32_t tos;                   /* DSCP << 2, or TUN_TOS_INHERIT. */
+	uint32_t ttl;                   /* 1..255, or TUN_TTL_INHERIT. */
+	bool df;                        /* Outer IPv4 "don't fragment". */
+	int csum;                       /* enum tun_csum: outer UDP checksum on send. */
+	bool zero_csum6_rx;             /* Accept UDP checksum 0 over IPv6 (RFC 6935). */
+	int inner_vlan;                 /* enum tun_inner_vlan. */
+	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
+	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
+};
+
+enum tun_csum { TUN_CSUM_AUTO, TUN_CSUM_ON, TUN_CSUM_OFF };     /* Auto: off on IPv4, on on IPv6. */
+
+/* Outer headers of one destination, ready to be copied in front of a packet.  Offsets count from
+ * the first byte; 'len' is the whole. */
+struct tun_hdr {
+	uint8_t b[TUN_HDR_MAX];
+	uint16_t len;
+	uint16_t l3_off, l4_off, own_off;
+	bool v6;
+	bool udp;
+	bool csum;                      /* Fill the outer UDP checksum per packet. */
+	bool tos_inherit, ttl_inherit;
+	uint32_t ip4_sum;               /* Sum of the IPv4 header without length and TOS. */
+};
+
+/* What decapsulation learned of a packet; becomes part of its flow key. */
+struct tun_meta {
+	struct ip src, dst;             /* Outer. */
+	uint64_t key;                   /* VNI and the like, host order. */
+	uint8_t tos, ttl;               /* Outer. */
+	uint8_t flags;
+	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
+};
+
+/* Packets of one type in, one way or the other.  On pop, pkt[i] starts at the type's own header
+ * (outer headers already stripped and recorded in meta[i]). */
+struct tun_batch {
+	uint16_t n;
+	struct rte_mbuf *pkt[TUN_BATCH_MAX];
+	struct tun_meta meta[TUN_BATCH_MAX];
+	uint8_t drop[TUN_BATCH_MAX];    /* Index into the type's 'drops'; 0: keep. */
+	const struct tun_hdr *hdr;      /* On push: the template in front of every pkt[]. */
+};
+
+struct tun_field {
+	const char *name;
+	uint8_t ext_off, len;
+};
+
+struct tun_type {
+	const char *name;               /* Config keyword; prefix of its counters. */
+	uint8_t ip_proto;               /* Outer IPPROTO_*. */
+	uint16_t udp_port;              /* Default, host order; 0 when not over UDP. */
+	uint16_t hdr_max;               /* Bytes of its own header, options included. */
+	uint32_t caps;                  /* TUN_CAP_*. */
+	uint32_t key_max;               /* Largest identifier. */
+	const char *key_name;           /* What users call it: "vni". */
+	const struct opt_desc *opts;    /* All its options (over struct tun_conf): common ones included. */
+	const struct tun_field *fields; /* Its match fields, ends with a NULL name; may be NULL. */
+	const char *const *drops;       /* Its drop reasons, ends with NULL; index 0 means "keep". */
+
+	/* [ctl] Appends its header to the outer ones in 'h'.  0 or -errno. */
+	int (*build)(const struct tun_conf *, struct tun_hdr *h, struct err *);
+	/* [lcore] Rewrites per-packet bytes of its header; NULL when build() wrote them all. */
+	void (*patch)(struct tun_batch *);
+	/* [lcore] Strips its header, fills meta[], sets drop[].  Frees nothing. */
+	void (*pop)(struct tun_batch *);
+};
+
+/* NULL-terminated, in the order of tunnels/meson.build (generated at build time). */
+extern const struct tun_type *const tun_types[];
+const struct tun_type *tun_type_find(const char *name);
+
+/* Rows of struct tun_conf shared by all UDP tunnels, for use in a type's table. */
+#define TUN_COMMON_OPTS \
+	{ "remote", OPT_IP_LIST, offsetof(struct tun_conf, remote), 1, OPT_LIST_MAX, NULL, NULL, true, \
+	  "address of the far end; several, comma-separated, get a copy each of flooded frames", "172.16.0.2" }, \
+	{ "local", OPT_IP, offsetof(struct tun_conf, local), 0, 0, NULL, NULL, false, \
+	  "our address on the underlay (default: what the route to the remote prefers)", "172.16.0.1" }, \
+	{ "tos", OPT_U32, offsetof(struct tun_conf, tos), 0, TUN_TOS_INHERIT, NULL, "0", false, \
+	  "outer DSCP byte, low two bits 0; 256 copies the guest's", "0xb8" }, \
+	{ "ttl", OPT_U32, offsetof(struct tun_conf, ttl), 1, TUN_TTL_INHERIT, NULL, "64", false, \
+	  "outer TTL; 256 copies the guest's", "64" }, \
+	{ "df", OPT_BOOL, offsetof(struct tun_conf, df), 0, 0, NULL, "true", false, \
+	  "set \"don't fragment\" on outer IPv4", "true" }, \
+	{ "inner-vlan", OPT_ENUM, offsetof(struct tun_conf, inner_vlan), 0, 0, tun_inner_vlan_names, "auto", false, \
+	  "802.1Q tags inside the tunnel: auto keeps them when the port is a VLAN trunk", "keep" }, \
+	{ "pmtud", OPT_BOOL, offsetof(struct tun_conf, pmtud), 0, 0, NULL, "true", false, \
+	  "answer guest packets that cannot fit with ICMP \"too big\"; they are counted either way", "true" }, \
+	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
+	  "underlay MTU; 0 takes it from the route or link", "9000" }
+extern const char *const tun_inner_vlan_names[];
+extern const char *const tun_csum_names[];
+
+/* --- outer.c: what all types share ----------------------------------------------------------- */
+
+/* Where a destination is: resolved by the control plane. */
+struct tun_path {
+	struct ip local, remote;
+	struct mac src_mac, dst_mac;    /* Our interface, the next hop. */
+};
+
+/* [ctl] Writes outer Ethernet, IP and UDP, then calls the type's build().  0 or -errno. */
+int tun_hdr_build(const struct tun_type *, const struct tun_conf *, const struct tun_path *, struct tun_hdr *, struct err *);
+
+/* Bytes in front of the inner frame: the MTU arithmetic of specs/encapsulations, section 2.1.
+ * A guest frame of L bytes (from its Ethernet header) fits when L + overhead - 14 <= underlay MTU. */
+uint16_t tun_overhead(const struct tun_type *, bool v6);
+
+/* [lcore] Copies b->hdr in front of each packet and patches lengths, IP checksum, TTL, DSCP, ECN
+ * (RFC 6040, normal mode), source port (RFC 7348: 49152-65535, from the inner headers) and, when asked,
+ * the UDP checksum.  A packet without headroom or over 65535 bytes gets drop[i] = 1, untouched.  Each
+ * packet is owned alone by the caller. */
+void tun_push(const struct tun_type *, struct tun_batch *b);
+
+/* Why an outer header was refused.  Index 0: it is fine. */
+enum tun_outer_drop {
+	TUN_OUTER_OK,
+	TUN_OUTER_SHORT,        /* Truncated, or lengths that disagree. */
+	TUN_OUTER_FRAGMENT,
+	TUN_OUTER_CSUM,         /* IPv4 header or non-zero UDP checksum wrong; zero over IPv6 unless allowed. */
+	TUN_OUTER_SOURCE,       /* Multicast, loopback or none as source. */
+	TUN_OUTER_OPTIONS,      /* Extension headers that we do not skip. */
+	TUN_N_OUTER_DROPS,
+};
+
+/* The outer headers of a packet that may be a tunnel's. */
+struct tun_outer {
+	struct mac eth_dst, eth_src;
+	struct ip src, dst;
+	uint8_t ip_proto, tos, ttl;
+	uint16_t udp_dst;       /* Host order. */
+	bool csum_zero;
+	bool v6;
+	uint16_t len;           /* Up to and including UDP. */
+	uint32_t total_len;     /* Of the frame by its IP header; what follows is padding. */
+};
+
+/* [lcore] Quick look: whether 'm' is IPv4 or IPv6 with UDP to some port, which the caller compares with
+ * its tunnels.  Fills only what that needs: dst, udp_dst, eth_dst, v6, ip_proto.  False: not a tunnel packet
+ * (or one we cannot see the start of); it goes on as an ordinary frame.  Fragments (not the first) have no
+ * port and are false as well; a first fragment is true. */
+bool tun_outer_peek(const struct rte_mbuf *m, struct tun_outer *o);
+
+/* [lcore] Everything else, for a packet that is addressed to us: validates lengths, checksums, source;
+ * fills all of 'o'; trims link padding off the mbuf.  Returns enum tun_outer_drop.  The packet still starts
+ * at its outer Ethernet header afterwards; the caller strips o->len bytes. */
+int tun_outer_check(struct rte_mbuf *m, struct tun_outer *o);
+
+/* [lcore] RFC 6040 decapsulation, figure 4: applies outer ECN to the inner IP header at the start of frame
+ * 'm'.  False: the frame must be dropped (CE outside, Not-ECT inside). */
+bool tun_ecn_decap(struct rte_mbuf *m, uint8_t outer_tos);
+
+/* [lcore] Hash of the inner headers as the entropy rule wants it: MACs and Ethertype, then addresses and
+ * protocol, then ports unless a fragment.  Same value for all packets of a flow. */
+uint32_t tun_entropy(const struct rte_mbuf *m);
+
+#endif
