@@ -10,14 +10,14 @@
 
 enum opt_kind {
 	OPT_BOOL,       /* bool: true|false (also on|off, yes|no, 1|0). */
-	OPT_U16,        /* uint16_t in min..max; decimal or 0x. */
-	OPT_U32,        /* uint32_t in min..max. */
+	OPT_U16,        /* uint16_t in min..max (max 0: no limit); decimal or 0x.  names[0], if any, is a word for 'max'. */
+	OPT_U32,        /* uint32_t, likewise. */
 	OPT_STR,        /* char[max + 1], at most 'max' bytes. */
 	OPT_ENUM,       /* int: index into 'names'. */
 	OPT_MAC,        /* struct mac. */
-	OPT_IP,         /* struct ip. */
+	OPT_IP,         /* struct ip; "any" is none. */
 	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
-	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199". */
+	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199", min..max (max 0: 4094). */
 };
 
 #define OPT_LIST_MAX 64
@@ -44,7 +44,7 @@ struct opt_desc {
 	enum opt_kind kind;
 	uint16_t offset;                /* In the configuration structure of the owner. */
 	uint32_t min, max;              /* Of numbers; 'max' bytes of strings. */
-	const char *const *names;       /* OPT_ENUM, ends with NULL. */
+	const char *const *names;       /* OPT_ENUM, ends with NULL; numbers: see above. */
 	const char *dflt;               /* As text; NULL: stays zero and is not shown. */
 	bool required;
 	const char *help;               /* One line. */

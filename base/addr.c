@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Text forms of Ethernet and IP addresses. */
+#include "base/addr.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+
+static int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
+int
+mac_parse(const char *s, struct mac *out)
+{
+	struct mac m;
+
+	for (unsigned i = 0; i < 6; i++, s += 3) {
+		int hi = hex_digit(s[0]);
+		int lo = hi < 0 ? -1 : hex_digit(s[1]);
+
+		if (lo < 0 || s[2] != (i < 5 ? ':' : '\0'))
+			return -EINVAL;
+		m.b[i] = hi << 4 | lo;
+	}
+	*out = m;
+	return 0;
+}
+
+const char *
+mac_format(struct mac m, char buf[MAC_STR_LEN])
+{
+	snprintf(buf, MAC_STR_LEN, "%02x:%02x:%02x:%02x:%02x:%02x", m.b[0], m.b[1], m.b[2], m.b[3],
+		 m.b[4], m.b[5]);
+	return buf;
+}
+
+struct ip
+ip_from_v4(be32_t v4)
+{
+	struct ip a = { .b = { [10] = 0xff, [11] = 0xff } };
+
+	store_be32(a.b + 12, v4);
+	return a;
+}
+
+int
+ip_parse(const char *s, struct ip *out)
+{
+	struct in_addr v4;
+	struct ip a;
+
+	if (inet_pton(AF_INET, s, &v4) == 1)
+		*out = ip_from_v4(v4.s_addr);
+	else if (inet_pton(AF_INET6, s, a.b) == 1)
+		*out = a;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+const char *
+ip_format(struct ip a, char buf[IP_STR_LEN])
+{
+	if (ip_is_none(&a))
+		str_copy(buf, IP_STR_LEN, "any");
+	else if (ip_is_v4(&a))
+		inet_ntop(AF_INET, a.b + 12, buf, IP_STR_LEN);
+	else
+		inet_ntop(AF_INET6, a.b, buf, IP_STR_LEN);
+	return buf;
+}
+
+bool
+ip_is_unicast(const struct ip *a)
+{
+	static const struct ip loopback = { .b = { [15] = 1 } };
+
+	if (ip_is_v4(a)) {
+		uint8_t net = a->b[12];
+
+		return net != 0 && net != 127 && (net & 0xf0) != 0xe0 && ip_v4(a) != 0xffffffff;
+	}
+	return !ip_is_none(a) && a->b[0] != 0xff && !ip_equal(a, &loopback);
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options as data: text to value and back. */
+#include "base/opt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A parsed value, before it is stored: 'conf' stays untouched when parsing fails half-way. */
+union value {
+	bool b;
+	uint16_t u16;
+	uint32_t u32;
+	int e;
+	struct mac mac;
+	struct ip ip;
+	struct opt_ips ips;
+	struct opt_vlans vlans;
+};
+
+static const char *const true_names[] = { "true", "on", "yes", "1", NULL };
+static const char *const false_names[] = { "false", "off", "no", "0", NULL };
+
+bool
+opt_vlans_empty(const struct opt_vlans *s)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(s->bits); i++)
+		if (s->bits[i])
+			return false;
+	return true;
+}
+
+static int
+name_index(const char *const *names, const char *s)
+{
+	for (int i = 0; names[i]; i++)
+		if (!strcmp(names[i], s))
+			return i;
+	return -1;
+}
+
+static size_t
+value_len(const struct opt_desc *d)
+{
+	switch (d->kind) {
+	case OPT_BOOL: return sizeof(bool);
+	case OPT_U16: return sizeof(uint16_t);
+	case OPT_U32: return sizeof(uint32_t);
+	case OPT_STR: return (size_t)d->max + 1;
+	case OPT_ENUM: return sizeof(int);
+	case OPT_MAC: return sizeof(struct mac);
+	case OPT_IP: return sizeof(struct ip);
+	case OPT_IP_LIST: return sizeof(struct opt_ips);
+	case OPT_VLAN_SET: return sizeof(struct opt_vlans);
+	}
+	abort();
+}
+
+/* Digits only, decimal or 0x: strtoul() would take signs, blanks and octal. */
+static int
+parse_number(const char *s, const char *end, uint64_t *out)
+{
+	unsigned base = 10;
+	uint64_t v = 0;
+
+	if (end - s > 2 && s[0] == '0' && (s[1] == 'x' || s[1] == 'X')) {
+		base = 16;
+		s += 2;
+	}
+	if (s == end)
+		return -EINVAL;
+	for (; s < end; s++) {
+		unsigned digit = *s >= '0' && *s <= '9' ? *s - '0' :
+				 (*s | 0x20) >= 'a' && (*s | 0x20) <= 'f' ? (*s | 0x20) - 'a' + 10 : 16;
+
+		if (digit >= base)
+			return -EINVAL;
+		/* Larger than any option; keeps counting digits only to see that they are digits. */
+		v = MIN_OF(v * base + digit, (uint64_t)1 << 40);
+	}
+	*out = v;
+	return 0;
+}
+
+static int
+set_number(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	uint32_t limit = d->kind == OPT_U16 ? UINT16_MAX : UINT32_MAX;
+	uint32_t max = d->max ? d->max : limit;
+	uint64_t n;
+
+	if (d->names && !strcmp(s, d->names[0]))
+		n = max;
+	else if (parse_number(s, s + strlen(s), &n))
+		return err_set(e, EINVAL, "%s: '%s' is not a number%s%s", d->name, s,
+			       d->names ? " or " : "", d->names ? d->names[0] : "");
+	if (n < d->min || n > max)
+		return err_set(e, ERANGE, "%s: %s is out of range: %u to %u", d->name, s, d->min, max);
+	if (d->kind == OPT_U16)
+		v->u16 = n;
+	else
+		v->u32 = n;
+	return 0;
+}
+
+static int
+set_bool(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	v->b = name_index(true_names, s) >= 0;
+	if (!v->b && name_index(false_names, s) < 0)
+		return err_set(e, EINVAL, "%s: '%s' is neither true nor false", d->name, s);
+	return 0;
+}
+
+static int
+set_enum(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	char all[160] = "";
+
+	v->e = name_index(d->names, s);
+	if (v->e >= 0)
+		return 0;
+
+	const char *near = str_nearest(s, d->names);
+
+	if (near)
+		return err_set(e, EINVAL, "%s: unknown value '%s': did you mean '%s'?", d->name, s, near);
+	for (unsigned i = 0, n = 0; d->names[i] && n < sizeof all; i++)
+		n += snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", d->names[i]);
+	return err_set(e, EINVAL, "%s: unknown value '%s': one of %s", d->name, s, all);
+}
+
+static int
+set_ip(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	if (!strcmp(s, "any"))
+		v->ip = (struct ip){ 0 };
+	else if (ip_parse(s, &v->ip))
+		return err_set(e, EINVAL, "%s: '%s' is not an IPv4 or IPv6 address", d->name, s);
+	return 0;
+}
+
+static int
+set_ip_list(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	struct opt_ips *l = &v->ips;
+
+	memset(l, 0, sizeof *l);
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		char one[IP_STR_LEN];
+		struct ip ip;
+
+		if (len >= sizeof one)
+			return err_set(e, EINVAL, "%s: '%.60s' is not a list of addresses", d->name, s);
+		memcpy(one, s, len);
+		one[len] = '\0';
+		if (ip_parse(one, &ip))
+			return err_set(e, EINVAL, "%s: '%s' is not an IPv4 or IPv6 address", d->name, one);
+		for (unsigned i = 0; i < l->n; i++)
+			if (ip_equal(&l->ip[i], &ip))
+				return err_set(e, EINVAL, "%s: '%s' is there twice", d->name, one);
+		if (l->n == OPT_LIST_MAX)
+			return err_set(e, ERANGE, "%s: more than %u addresses", d->name, OPT_LIST_MAX);
+		l->ip[l->n++] = ip;
+		if (!s[len])
+			return 0;
+		s += len + 1;
+	}
+}
+
+static int
+set_vlans(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	uint32_t max = d->max ? d->max : 4094;
+
+	memset(&v->vlans, 0, sizeof v->vlans);
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		const char *end = s + len, *dash = memchr(s, '-', len);
+		uint64_t from, to;
+
+		if (parse_number(s, dash ? dash : end, &from) || (dash && parse_number(dash + 1, end, &to)))
+			return err_set(e, EINVAL, "%s: '%.*s' is not a VLAN or a range such as 100-199",
+				       d->name, (int)MIN_OF(len, (size_t)60), s);
+		if (!dash)
+			to = from;
+		if (from < d->min || to > max || from > to)
+			return err_set(e, ERANGE, "%s: '%.*s' is out of range: VLANs are %u to %u", d->name,
+				       (int)MIN_OF(len, (size_t)60), s, d->min, max);
+		for (; from <= to; from++)
+			v->vlans.bits[from >> 6] |= (uint64_t)1 << (from & 63);
+		if (!*end)
+			return 0;
+		s = end + 1;
+	}
+}
+
+static int
+set_value(const struct opt_desc *d, void *conf, const char *s, struct err *e)
+{
+	char *field = (char *)conf + d->offset;
+	union value v;
+	int rc = 0;
+
+	switch (d->kind) {
+	case OPT_BOOL: rc = set_bool(d, s, &v, e); break;
+	case OPT_U16:
+	case OPT_U32: rc = set_number(d, s, &v, e); break;
+	case OPT_ENUM: rc = set_enum(d, s, &v, e); break;
+	case OPT_IP: rc = set_ip(d, s, &v, e); break;
+	case OPT_IP_LIST: rc = set_ip_list(d, s, &v, e); break;
+	case OPT_VLAN_SET: rc = set_vlans(d, s, &v, e); break;
+	case OPT_MAC:
+		if (mac_parse(s, &v.mac))
+			rc = err_set(e, EINVAL, "%s: '%s' is not a MAC address such as 02:00:00:00:00:01",
+				     d->name, s);
+		break;
+	case OPT_STR:
+		if (strlen(s) > d->max)
+			return err_set(e, ERANGE, "%s: longer than %u bytes", d->name, d->max);
+		memset(field, 0, value_len(d));
+		memcpy(field, s, strlen(s));
+		return 0;
+	}
+	if (!rc)
+		memcpy(field, &v, value_len(d));
+	return rc;
+}
+
+void
+opt_defaults(const struct opt_desc *d, void *conf)
+{
+	for (; d->name; d++) {
+		struct err e = { 0 };
+
+		memset((char *)conf + d->offset, 0, value_len(d));
+		/* A default that its own table refuses is our bug. */
+		if (d->dflt && set_value(d, conf, d->dflt, &e))
+			abort();
+	}
+}
+
+const struct opt_desc *
+opt_find(const struct opt_desc *d, const char *name)
+{
+	for (; d->name; d++)
+		if (!strcmp(d->name, name))
+			return d;
+	return NULL;
+}
+
+static int
+unknown(const struct opt_desc *table, const char *name, struct err *e)
+{
+	const char *names[65];
+	unsigned n = 0;
+
+	for (const struct opt_desc *d = table; d->name && n < ARRAY_SIZE(names) - 1; d++)
+		names[n++] = d->name;
+	names[n] = NULL;
+
+	const char *near = str_nearest(name, names);
+
+	if (near)
+		return err_set(e, ENOENT, "unknown option '%s': did you mean '%s'?", name, near);
+	return err_set(e, ENOENT, "unknown option '%s'", name);
+}
+
+int
+opt_set(const struct opt_desc *table, void *conf, const char *name, const char *value, struct err *e)
+{
+	const struct opt_desc *d = opt_find(table, name);
+
+	return d ? set_value(d, conf, value, e) : unknown(table, name, e);
+}
+
+/* Appends at buf[*n], never past 'len'; '*n' is what would have been written. */
+static void
+append(char *buf, size_t len, size_t *n, const char *s)
+{
+	int k = snprintf(*n < len ? buf + *n : NULL, *n < len ? len - *n : 0, "%s", s);
+
+	*n += k;
+}
+
+static void
+format_vlans(const struct opt_vlans *s, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	for (unsigned v = 0; v < 4096; v++) {
+		unsigned to = v;
+		char one[24];
+
+		if (!opt_vlans_has(s, v))
+			continue;
+		while (to < 4095 && opt_vlans_has(s, to + 1))
+			to++;
+		snprintf(one, sizeof one, to > v ? "%s%u-%u" : "%s%u", n ? "," : "", v, to);
+		append(buf, len, &n, one);
+		v = to;
+	}
+}
+
+static void
+format_ips(const struct opt_ips *l, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n && i < OPT_LIST_MAX; i++) {
+		char one[IP_STR_LEN];
+
+		if (i)
+			append(buf, len, &n, ",");
+		append(buf, len, &n, ip_format(l->ip[i], one));
+	}
+}
+
+static void
+format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
+{
+	char text[IP_STR_LEN];
+	uint32_t num = 0;
+
+	*buf = '\0';
+	switch (d->kind) {
+	case OPT_BOOL: snprintf(buf, len, "%s", *(const bool *)field ? "true" : "false"); break;
+	case OPT_U16: num = *(const uint16_t *)field; break;
+	case OPT_U32: num = *(const uint32_t *)field; break;
+	case OPT_STR: snprintf(buf, len, "%s", (const char *)field); break;
+	case OPT_ENUM: snprintf(buf, len, "%s", d->names[*(const int *)field]); break;
+	case OPT_MAC: snprintf(buf, len, "%s", mac_format(*(const struct mac *)field, text)); break;
+	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ip *)field, text)); break;
+	case OPT_IP_LIST: format_ips(field, buf, len); break;
+	case OPT_VLAN_SET: format_vlans(field, buf, len); break;
+	}
+	if (d->kind == OPT_U16 || d->kind == OPT_U32) {
+		if (d->names && num == d->max)
+			snprintf(buf, len, "%s", d->names[0]);
+		else
+			snprintf(buf, len, "%u", num);
+	}
+}
+
+bool
+opt_get(const struct opt_desc *d, const void *conf, char *buf, size_t len)
+{
+	const char *field = (const char *)conf + d->offset;
+	struct opt_desc at_zero = *d;
+	bool same;
+
+	format_value(d, field, buf, len);
+
+	char *dflt = xcalloc(1, value_len(d));
+
+	at_zero.offset = 0;
+	if (d->dflt)
+		set_value(&at_zero, dflt, d->dflt, NULL);
+	same = d->kind == OPT_STR ? !strcmp(dflt, field) : !memcmp(dflt, field, value_len(d));
+	free(dflt);
+	return !same;
+}
+
+int
+opt_check_required(const struct opt_desc *d, const char *const *given, unsigned n, struct err *e)
+{
+	for (; d->name; d++) {
+		bool found = !d->required;
+
+		for (unsigned i = 0; i < n && !found; i++)
+			found = !strcmp(given[i], d->name);
+		if (!found)
+			return err_set(e, EINVAL, "'%s' is missing: %s, for example %s=%s", d->name,
+				       d->help ? d->help : "", d->name, d->example ? d->example : "...");
+	}
+	return 0;
+}
