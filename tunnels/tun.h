@@ -117,10 +117,10 @@ const struct tun_type *tun_type_find(const char *name);
 	  "address of the far end; several, comma-separated, get a copy each of flooded frames", "172.16.0.2" }, \
 	{ "local", OPT_IP, offsetof(struct tun_conf, local), 0, 0, NULL, NULL, false, \
 	  "our address on the underlay (default: what the route to the remote prefers)", "172.16.0.1" }, \
-	{ "tos", OPT_U32, offsetof(struct tun_conf, tos), 0, TUN_TOS_INHERIT, NULL, "0", false, \
-	  "outer DSCP byte, low two bits 0; 256 copies the guest's", "0xb8" }, \
-	{ "ttl", OPT_U32, offsetof(struct tun_conf, ttl), 1, TUN_TTL_INHERIT, NULL, "64", false, \
-	  "outer TTL; 256 copies the guest's", "64" }, \
+	{ "tos", OPT_U32, offsetof(struct tun_conf, tos), 0, TUN_TOS_INHERIT, tun_inherit_names, "0", false, \
+	  "outer DSCP byte, low two bits 0; 'inherit' copies the guest's", "0xb8" }, \
+	{ "ttl", OPT_U32, offsetof(struct tun_conf, ttl), 1, TUN_TTL_INHERIT, tun_inherit_names, "64", false, \
+	  "outer TTL; 'inherit' copies the guest's", "64" }, \
 	{ "df", OPT_BOOL, offsetof(struct tun_conf, df), 0, 0, NULL, "true", false, \
 	  "set \"don't fragment\" on outer IPv4", "true" }, \
 	{ "inner-vlan", OPT_ENUM, offsetof(struct tun_conf, inner_vlan), 0, 0, tun_inner_vlan_names, "auto", false, \
@@ -129,6 +129,7 @@ const struct tun_type *tun_type_find(const char *name);
 	  "answer guest packets that cannot fit with ICMP \"too big\"; they are counted either way", "true" }, \
 	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
 	  "underlay MTU; 0 takes it from the route or link", "9000" }
+extern const char *const tun_inherit_names[];
 extern const char *const tun_inner_vlan_names[];
 extern const char *const tun_csum_names[];
 
@@ -139,6 +140,10 @@ struct tun_path {
 	struct ip local, remote;
 	struct mac src_mac, dst_mac;    /* Our interface, the next hop. */
 };
+
+/* [ctl] What the option table cannot say: addresses are unicast and of one family, TOS has no ECN bits.
+ * 0 or -EINVAL. */
+int tun_conf_check(const struct tun_type *, const struct tun_conf *, struct err *);
 
 /* [ctl] Writes outer Ethernet, IP and UDP, then calls the type's build().  0 or -errno. */
 int tun_hdr_build(const struct tun_type *, const struct tun_conf *, const struct tun_path *, struct tun_hdr *, struct err *);
