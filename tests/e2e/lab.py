@@ -1,0 +1,460 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the end-to-end tests and the demo are made of: namespaces, wires, switches, guests, and a cleanup that
+does not depend on how the run ends.
+
+Everything a lab makes is first written to a journal in its state folder (/run/weft-NAME).  Cleaning up is
+replaying that journal backwards: at the normal end, on a signal, and at the next start when the last run was
+killed outright.  Processes are ended by number, and only while they are still the process that was started.
+
+A test prints TAP (lab.ok, lab.skip) and leaves its logs in build/lab/NAME."""
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+BUILD = os.environ.get("WEFT_BUILD", os.path.join(TOP, "build"))
+GUEST_DIR = os.environ.get("WEFT_GUEST", os.path.join(TOP, "build", "guest"))
+
+
+class LabError(Exception):
+    """A step failed; the message says which one and what was seen."""
+
+
+def start_time(pid):
+    """Start time of a process in ticks, by which a recycled process number is told from the real one."""
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return None if fields[0] == "Z" else fields[19]
+    except OSError:
+        return None
+
+
+def wait_for(what, predicate, timeout=10.0, step=0.05):
+    """Polls until the predicate gives something true, and returns that."""
+    end = time.monotonic() + timeout
+    while True:
+        value = predicate()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise LabError(f"{what}: not within {timeout:g} s")
+        time.sleep(step)
+
+
+def stop_pids(entries, grace=5.0):
+    """Ends processes given as (pid, start time): TERM, a while, KILL."""
+    alive = [(p, s) for p, s in entries if start_time(p) == s]
+    for sig, patience in ((signal.SIGTERM, grace), (signal.SIGKILL, 2.0)):
+        for pid, _ in alive:
+            try:
+                os.kill(pid, sig)
+            except ProcessLookupError:
+                pass
+        end = time.monotonic() + patience
+        while alive and time.monotonic() < end:
+            for pid, _ in alive:
+                try:
+                    os.waitpid(pid, os.WNOHANG)
+                except ChildProcessError:
+                    pass
+            alive = [(p, s) for p, s in alive if start_time(p) == s]
+            time.sleep(0.02)
+
+
+def clean(state):
+    """Undoes what the journal of a state folder lists.  Quiet when there is nothing."""
+    journal = os.path.join(state, "journal")
+    entries = []
+    if os.path.exists(journal):
+        with open(journal) as f:
+            entries = [line.split() for line in f if line.strip()]
+    stop_pids([(int(e[1]), e[2]) for e in reversed(entries) if e[0] == "pid"])
+    for e in reversed(entries):
+        if e[0] == "netns":
+            subprocess.run(["ip", "netns", "del", e[1]], capture_output=True)
+        elif e[0] == "link":
+            subprocess.run(["ip", "link", "del", e[1]], capture_output=True)
+    shutil.rmtree(state, ignore_errors=True)
+    return bool(entries)
+
+
+class Proc:
+    """A background process with a log."""
+
+    def __init__(self, popen, name, log):
+        self.popen, self.name, self.log = popen, name, log
+        self.pid = popen.pid
+        self.started = start_time(popen.pid)
+
+    def alive(self):
+        return self.popen.poll() is None
+
+    def kill(self, sig=signal.SIGKILL, timeout=10):
+        if self.alive():
+            self.popen.send_signal(sig)
+        return self.popen.wait(timeout)
+
+    def stop(self, grace=5.0):
+        if self.alive():
+            self.popen.terminate()
+            try:
+                return self.popen.wait(grace)
+            except subprocess.TimeoutExpired:
+                self.popen.kill()
+        return self.popen.wait()
+
+    def tail(self, n=15):
+        with open(self.log, errors="replace") as f:
+            return "".join(f.readlines()[-n:])
+
+    def cpu_seconds(self):
+        with open(f"/proc/{self.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Lab:
+    def __init__(self, name, quiet=False):
+        self.name, self.quiet = name, quiet
+        self.state = f"/run/weft-{name}"
+        self.logs = os.path.join(BUILD, "lab", name)
+        self.n_ok = self.n_failed = self.n_skipped = 0
+        self.keep = False
+        self.processes = []
+
+    # --- life ----------------------------------------------------------------------------------
+
+    def __enter__(self):
+        if os.geteuid() != 0:
+            print("1..0 # SKIP needs root")
+            sys.exit(0)
+        for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(s, lambda n, _: sys.exit(128 + n))
+        clean(self.state)
+        os.makedirs(self.state)
+        shutil.rmtree(self.logs, ignore_errors=True)
+        os.makedirs(self.logs)
+        return self
+
+    def __exit__(self, kind, value, _tb):
+        # A second signal must not interrupt the cleanup of the first.
+        for s in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(s, signal.SIG_IGN)
+        # First of all: what follows prints, and a reader who is gone must not keep it from happening.
+        if not self.keep or kind is not None:
+            clean(self.state)
+        if kind is not None and not issubclass(kind, (SystemExit, KeyboardInterrupt)) and not self.quiet:
+            self.ok(False, f"runs to its end: {value}")
+            for p in self.processes:
+                if "weftd" in p.name:
+                    self.diag(f"end of {p.log}:\n{p.tail()}")
+        if not self.quiet:
+            n = self.n_ok + self.n_failed + self.n_skipped
+            print(f"1..{n}", flush=True)
+            if self.n_failed:
+                self.diag(f"logs are in {self.logs}")
+            if kind is None or not issubclass(kind, (SystemExit, KeyboardInterrupt)):
+                sys.stdout.flush()
+                os._exit(1 if self.n_failed else 0)
+        return False
+
+    def journal(self, *words):
+        with open(os.path.join(self.state, "journal"), "a") as f:
+            f.write(" ".join(str(w) for w in words) + "\n")
+
+    # --- reporting -----------------------------------------------------------------------------
+
+    def diag(self, text):
+        for line in str(text).rstrip("\n").split("\n"):
+            print(f"# {line}", flush=True)
+
+    def ok(self, good, what, why=None):
+        if good:
+            self.n_ok += 1
+        else:
+            self.n_failed += 1
+        n = self.n_ok + self.n_failed + self.n_skipped
+        print(f"{'ok' if good else 'not ok'} {n} - {self.name}: {what}", flush=True)
+        if not good and why is not None:
+            self.diag(why)
+        return bool(good)
+
+    def skip(self, what, reason):
+        self.n_skipped += 1
+        n = self.n_ok + self.n_failed + self.n_skipped
+        print(f"ok {n} - {self.name}: {what} # SKIP {reason}", flush=True)
+
+    # --- commands and processes ----------------------------------------------------------------
+
+    def run(self, cmd, ns=None, check=True, timeout=60, **kw):
+        """Runs a command to its end and gives the CompletedProcess, output as text."""
+        argv = shlex.split(cmd) if isinstance(cmd, str) else list(cmd)
+        if ns:
+            argv = ["ip", "netns", "exec", ns] + argv
+        try:
+            p = subprocess.run(argv, text=True, capture_output=True, timeout=timeout, stdin=subprocess.DEVNULL, **kw)
+        except subprocess.TimeoutExpired as e:
+            raise LabError(f"{shlex.join(argv)}: not finished after {timeout} s") from e
+        if check and p.returncode:
+            raise LabError(f"{shlex.join(argv)}: exit {p.returncode}: {(p.stderr or p.stdout).strip()[-600:]}")
+        return p
+
+    def spawn(self, name, argv, ns=None, stdin=subprocess.DEVNULL, env=None):
+        argv = list(argv)
+        if ns:
+            argv = ["ip", "netns", "exec", ns] + argv
+        log = os.path.join(self.logs, name + ".log")
+        with open(log, "ab") as out:
+            out.write(f"$ {shlex.join(argv)}\n".encode())
+            out.flush()
+            popen = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=stdin,
+                                     start_new_session=True, env=env)
+        p = Proc(popen, name, log)
+        self.journal("pid", p.pid, p.started, name)
+        self.processes.append(p)
+        return p
+
+    # --- networks ------------------------------------------------------------------------------
+
+    def netns(self, name):
+        name = f"weft-{name}"
+        # One that a run without a journal left behind would make every later run fail.
+        subprocess.run(["ip", "netns", "del", name], capture_output=True)
+        self.journal("netns", name)
+        self.run(["ip", "netns", "add", name])
+        self.run("ip link set lo up", ns=name)
+        # Router solicitations and DAD would only blur what the tests count.
+        for key in ("all", "default"):
+            self.run(["sysctl", "-qw", f"net.ipv6.conf.{key}.accept_dad=0",
+                      f"net.ipv6.conf.{key}.router_solicitations=0"], ns=name)
+        return name
+
+    def veth(self, ns_a, a, ns_b, b, mtu=1500, offloads=False):
+        """A wire between two namespaces.  Segmentation offloads off, so that frames are what a wire carries."""
+        tmp = [f"wt{os.getpid() % 100000}{c}" for c in "ab"]
+        self.run(["ip", "link", "add", tmp[0], "type", "veth", "peer", "name", tmp[1]])
+        for t, ns, dev in ((tmp[0], ns_a, a), (tmp[1], ns_b, b)):
+            self.run(["ip", "link", "set", t, "netns", ns, "name", dev])
+            self.run(["ip", "link", "set", dev, "mtu", str(mtu), "up"], ns=ns)
+            if not offloads:
+                self.run(["ethtool", "-K", dev, "tso", "off", "gso", "off", "gro", "off", "tx", "off"],
+                         ns=ns, check=False)
+
+    def ip(self, ns, args, check=True):
+        return self.run("ip " + args, ns=ns, check=check)
+
+    # --- switches and guests -------------------------------------------------------------------
+
+    def weftd(self, name, ns=None, cpu=None, extra=()):
+        return Weftd(self, name, ns, cpu, extra)
+
+    def guest(self, name, sock, **kw):
+        return Guest(self, name, sock, **kw)
+
+
+def cpus():
+    return sorted(os.sched_getaffinity(0))
+
+
+class Weftd:
+    """One switch with its own folders.  ctl() runs weftctl against it."""
+
+    def __init__(self, lab, name, ns=None, cpu=None, extra=()):
+        self.lab, self.name, self.ns = lab, name, ns
+        self.run_dir = os.path.join(lab.state, name)
+        self.config_dir = os.path.join(lab.state, name + ".conf")
+        for d in (self.run_dir, self.config_dir):
+            os.makedirs(d, exist_ok=True)
+        self.cpu = cpus()[0] if cpu is None else cpu
+        self.extra = list(extra)
+        self.start_s = 0.0
+        self.proc = None
+        self.start()
+
+    @staticmethod
+    def program(name):
+        path = os.path.join(BUILD, "ctl", name)
+        return path if os.path.exists(path) else name
+
+    def start(self):
+        t = time.monotonic()
+        self.proc = self.lab.spawn(f"weftd-{self.name}", [
+            self.program("weftd"), "--config-dir", self.config_dir, "--run-dir", self.run_dir,
+            "--lcores", str(self.cpu), *self.extra], ns=self.ns)
+
+        def ready():
+            if not self.proc.alive():
+                raise LabError(f"weftd {self.name} ended with status {self.proc.popen.returncode}:\n{self.proc.tail()}")
+            return self.ctl("version", check=False).returncode == 0
+
+        wait_for(f"weftd {self.name} answering weftctl", ready, 15)
+        self.start_s = time.monotonic() - t
+
+    def ctl(self, args, check=True, timeout=20):
+        argv = shlex.split(args) if isinstance(args, str) else list(args)
+        return self.lab.run([self.program("weftctl"), "--run-dir", self.run_dir, *argv], ns=self.ns, check=check,
+                            timeout=timeout)
+
+    def ctl_json(self, args):
+        return json.loads(self.ctl(args + " --json").stdout)
+
+    def sock(self, port):
+        """Where the socket of a vhost-user port lies."""
+        return os.path.join(self.run_dir, f"{port}.sock")
+
+    def stop(self):
+        return self.proc.stop()
+
+
+def kvm_works():
+    """The verdict of scripts/lib.sh, asked once."""
+    verdict = os.environ.get("WEFT_KVM")
+    if verdict is None:
+        p = subprocess.run(["bash", "-c", f". {shlex.quote(TOP)}/scripts/lib.sh; kvm_works"], capture_output=True)
+        verdict = os.environ["WEFT_KVM"] = "0" if p.returncode else "1"
+    return verdict == "1"
+
+
+class Guest:
+    """A Linux guest in QEMU with one virtio-net device over vhost-user.
+
+    sock: the vhost-user socket.  QEMU listens on it by default (the switch is the client), or connects
+    (server=False).  sock None: a guest without a network device."""
+
+    def __init__(self, lab, name, sock, ip="", mac=None, vlan=None, mtu=None, mem=192, server=True, device=""):
+        self.lab, self.name, self.ip, self.vlan = lab, name, ip, vlan
+        self.agent_path = os.path.join(lab.state, f"guest-{name}.agent")
+        self.agent = None
+        self.buffer = b""
+        self.n = 0
+        self.boot_s = None
+        cmdline = ("console=ttyS0 quiet panic=-1 rdinit=/init tsc=reliable no_timer_check mitigations=off "
+                   f"random.trust_cpu=on weft.name={name} weft.ip={ip}")
+        if vlan:
+            cmdline += f" weft.vlan={vlan}"
+        if mtu:
+            cmdline += f" weft.mtu={mtu}"
+        argv = ["qemu-system-x86_64", "-name", name, "-M", "pc,memory-backend=mem", "-m", str(mem),
+                "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
+                "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+                "-kernel", os.path.join(GUEST_DIR, "vmlinuz"), "-initrd", os.path.join(GUEST_DIR, "initrd"),
+                "-append", cmdline,
+                "-serial", "file:" + os.path.join(lab.logs, f"guest-{name}.console"),
+                "-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off", "-serial", "chardev:agent"]
+        if kvm_works():
+            argv += ["-accel", "kvm", "-cpu", "host"]
+        else:
+            # QEMU 7.2 without KVM crashes when a vhost-user device uses MSI-X; vectors=0 is the plain interrupt.
+            argv += ["-accel", "tcg,thread=single"]
+            device = ",".join(filter(None, ["vectors=0", device]))
+        if sock:
+            mode = "server=on,wait=off" if server else "reconnect=1"
+            argv += ["-chardev", f"socket,id=net,path={sock},{mode}",
+                     "-netdev", "vhost-user,id=net0,chardev=net,vhostforce=on",
+                     "-device", f"virtio-net-pci,netdev=net0,romfile=,mac={mac or mac_of(name)}" +
+                     ("," + device if device else "")]
+        self.started = time.monotonic()
+        self.proc = lab.spawn(f"qemu-{name}", argv)
+        self.connect()
+
+    def connect(self):
+        def attempt():
+            if not self.proc.alive():
+                raise LabError(f"guest {self.name}: QEMU ended:\n{self.proc.tail()}")
+            return agent_connect(self.agent_path)
+        self.agent = wait_for(f"agent socket of guest {self.name}", attempt, 10)
+
+    def wait(self, timeout=90):
+        """Until it has booted; how long that took is in boot_s."""
+        try:
+            line = self._read_until(re.compile(rb"@READY ([0-9.]+)\r?\n"), timeout)
+        except LabError as e:
+            raise LabError(f"guest {self.name} did not boot: {e}; see "
+                           f"{self.lab.logs}/guest-{self.name}.console") from e
+        self.boot_s = time.monotonic() - self.started
+        return float(line.group(1))
+
+    def _read_until(self, pattern, timeout):
+        end = time.monotonic() + timeout
+        while True:
+            m = pattern.search(self.buffer)
+            if m:
+                self.before = self.buffer[:m.start()]
+                self.buffer = self.buffer[m.end():]
+                return m
+            self.agent.settimeout(max(0.01, end - time.monotonic()))
+            try:
+                data = self.agent.recv(65536)
+            except (TimeoutError, socket.timeout) as e:
+                raise LabError(f"no answer in {timeout:g} s") from e
+            if not data:
+                raise LabError(f"the guest is gone, QEMU status {self.proc.popen.wait(5)}")
+            self.buffer += data
+
+    def sh(self, cmd, timeout=30):
+        """Runs a shell command in the guest: (exit status, output)."""
+        rc, out = agent_run(self, cmd, timeout)
+        return rc, out
+
+    def ping(self, dst, count=3, size=56, wait=1, opts=""):
+        """Number of answers, and the average round trip in ms (None without any)."""
+        rc, out = self.sh(f"ping -n -c {count} -i 0.2 -W {wait} -s {size} {opts} {dst}", count * (wait + 1) + 20)
+        got = len(re.findall(r"bytes from .* seq=", out))
+        avg = re.search(r"min/avg/max = [0-9.]+/([0-9.]+)/", out)
+        return got, float(avg.group(1)) if avg else None
+
+
+def agent_connect(path):
+    s = socket.socket(socket.AF_UNIX)
+    try:
+        s.connect(path)
+        return s
+    except OSError:
+        s.close()
+        return None
+
+
+def agent_run(guest, cmd, timeout):
+    guest.n += 1
+    tag = f"{os.getpid() % 10000}.{guest.n}"
+    guest.agent.settimeout(timeout)
+    guest.agent.sendall(f"{tag} {cmd}\n".encode())
+    try:
+        m = guest._read_until(re.compile(rb"\r?\n?@END " + tag.encode().replace(b".", rb"\.") + rb" (\d+)\r?\n"), timeout)
+    except LabError as e:
+        raise LabError(f"guest {guest.name}: {cmd}: {e}") from e
+    return int(m.group(1)), guest.before.decode(errors="replace").replace("\r", "").strip("\n")
+
+
+class GuestShell(Guest):
+    """A guest that another process started; only its agent line is used."""
+
+    def __init__(self, name, path):     # pylint: disable=super-init-not-called
+        self.name, self.n, self.buffer = name, 0, b""
+        self.agent = agent_connect(path)
+        if not self.agent:
+            raise LabError(f"no guest answers at {path}")
+
+
+def mac_of(name):
+    """A stable local address made from a name."""
+    h = 0
+    for c in name.encode():
+        h = (h * 31 + c) & 0xffffff
+    return "02:57:00:%02x:%02x:%02x" % (h >> 16, h >> 8 & 255, h & 255)
+
+
+def guest_ready():
+    """None, or why no guest can be started on this machine."""
+    if not shutil.which("qemu-system-x86_64"):
+        return "qemu-system-x86_64 is not installed"
+    p = subprocess.run([os.path.join(TOP, "scripts", "guest-image"), GUEST_DIR], text=True, capture_output=True)
+    return (p.stderr or p.stdout).strip().replace("\n", " ") if p.returncode else None
