@@ -43,20 +43,20 @@ mac_format(struct mac m, char buf[MAC_STR_LEN])
 	return buf;
 }
 
-struct ip
+struct ipaddr
 ip_from_v4(be32_t v4)
 {
-	struct ip a = { .b = { [10] = 0xff, [11] = 0xff } };
+	struct ipaddr a = { .b = { [10] = 0xff, [11] = 0xff } };
 
 	store_be32(a.b + 12, v4);
 	return a;
 }
 
 int
-ip_parse(const char *s, struct ip *out)
+ip_parse(const char *s, struct ipaddr *out)
 {
 	struct in_addr v4;
-	struct ip a;
+	struct ipaddr a;
 
 	if (inet_pton(AF_INET, s, &v4) == 1)
 		*out = ip_from_v4(v4.s_addr);
@@ -68,7 +68,7 @@ ip_parse(const char *s, struct ip *out)
 }
 
 const char *
-ip_format(struct ip a, char buf[IP_STR_LEN])
+ip_format(struct ipaddr a, char buf[IP_STR_LEN])
 {
 	if (ip_is_none(&a))
 		str_copy(buf, IP_STR_LEN, "any");
@@ -80,9 +80,9 @@ ip_format(struct ip a, char buf[IP_STR_LEN])
 }
 
 bool
-ip_is_unicast(const struct ip *a)
+ip_is_unicast(const struct ipaddr *a)
 {
-	static const struct ip loopback = { .b = { [15] = 1 } };
+	static const struct ipaddr loopback = { .b = { [15] = 1 } };
 
 	if (ip_is_v4(a)) {
 		uint8_t net = a->b[12];

@@ -13,7 +13,7 @@ struct mac {
 };
 
 /* IPv6, or IPv4 as ::ffff:a.b.c.d.  All zero means "none" or "any". */
-struct ip {
+struct ipaddr {
 	uint8_t b[16];
 };
 
@@ -22,9 +22,9 @@ struct ip {
 
 int mac_parse(const char *s, struct mac *);             /* "02:00:00:00:00:01"; 0 or -EINVAL. */
 const char *mac_format(struct mac, char buf[MAC_STR_LEN]);
-int ip_parse(const char *s, struct ip *);               /* Either family; 0 or -EINVAL. */
-const char *ip_format(struct ip, char buf[IP_STR_LEN]); /* IPv4-mapped prints as IPv4; none as "any". */
-struct ip ip_from_v4(be32_t v4);
+int ip_parse(const char *s, struct ipaddr *);               /* Either family; 0 or -EINVAL. */
+const char *ip_format(struct ipaddr, char buf[IP_STR_LEN]); /* IPv4-mapped prints as IPv4; none as "any". */
+struct ipaddr ip_from_v4(be32_t v4);
 
 static inline bool
 mac_is_multicast(struct mac m)
@@ -53,7 +53,7 @@ mac_u64(struct mac m)
 }
 
 static inline bool
-ip_is_v4(const struct ip *a)
+ip_is_v4(const struct ipaddr *a)
 {
 	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
 
@@ -62,26 +62,26 @@ ip_is_v4(const struct ip *a)
 
 /* Only where ip_is_v4(). */
 static inline be32_t
-ip_v4(const struct ip *a)
+ip_v4(const struct ipaddr *a)
 {
 	return load_be32(a->b + 12);
 }
 
 static inline bool
-ip_is_none(const struct ip *a)
+ip_is_none(const struct ipaddr *a)
 {
-	static const struct ip none;
+	static const struct ipaddr none;
 
 	return memcmp(a, &none, sizeof none) == 0;
 }
 
 static inline bool
-ip_equal(const struct ip *a, const struct ip *b)
+ip_equal(const struct ipaddr *a, const struct ipaddr *b)
 {
 	return memcmp(a, b, sizeof *a) == 0;
 }
 
 /* Neither multicast, broadcast, loopback nor none: usable as a tunnel endpoint. */
-bool ip_is_unicast(const struct ip *);
+bool ip_is_unicast(const struct ipaddr *);
 
 #endif

@@ -200,13 +200,13 @@ begin(char buf[REQ_LEN], uint16_t type)
 }
 
 static uint8_t
-ip_family(const struct ip *a)
+ip_family(const struct ipaddr *a)
 {
 	return ip_is_v4(a) ? AF_INET : AF_INET6;
 }
 
 static void
-put_ip(struct nlmsghdr *h, uint16_t attr, const struct ip *a)
+put_ip(struct nlmsghdr *h, uint16_t attr, const struct ipaddr *a)
 {
 	if (ip_is_v4(a))
 		mnl_attr_put(h, attr, 4, a->b + 12);
@@ -216,7 +216,7 @@ put_ip(struct nlmsghdr *h, uint16_t attr, const struct ip *a)
 
 /* An address attribute of either length; false when it is neither. */
 static bool
-get_ip(const struct nlattr *a, struct ip *out)
+get_ip(const struct nlattr *a, struct ipaddr *out)
 {
 	uint16_t len = mnl_attr_get_payload_len(a);
 
@@ -340,7 +340,7 @@ route_mtu(const struct nlattr *metrics)
 
 /* RTA_VIA: a gateway of the other family (IPv4 over an IPv6 next hop). */
 static void
-get_via(const struct nlattr *a, struct ip *gateway)
+get_via(const struct nlattr *a, struct ipaddr *gateway)
 {
 	const struct rtvia *via = mnl_attr_get_payload(a);
 	uint16_t len = mnl_attr_get_payload_len(a);
@@ -386,7 +386,7 @@ on_route(const struct nlmsghdr *h, void *arg)
 }
 
 int
-nl_route_get(struct nl *nl, const struct ip *dst, const struct ip *src, struct nl_route *route)
+nl_route_get(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, struct nl_route *route)
 {
 	char buf[REQ_LEN] __attribute__((aligned(8)));
 	struct nlmsghdr *h = begin(buf, RTM_GETROUTE);
@@ -441,7 +441,7 @@ on_neigh(const struct nlmsghdr *h, void *arg)
 }
 
 static struct nlmsghdr *
-begin_neigh(char buf[REQ_LEN], uint16_t type, int ifindex, const struct ip *ip, struct ndmsg **m)
+begin_neigh(char buf[REQ_LEN], uint16_t type, int ifindex, const struct ipaddr *ip, struct ndmsg **m)
 {
 	struct nlmsghdr *h = begin(buf, type);
 
@@ -453,7 +453,7 @@ begin_neigh(char buf[REQ_LEN], uint16_t type, int ifindex, const struct ip *ip, 
 }
 
 int
-nl_neigh_get(struct nl *nl, int ifindex, const struct ip *ip, struct nl_neigh *n)
+nl_neigh_get(struct nl *nl, int ifindex, const struct ipaddr *ip, struct nl_neigh *n)
 {
 	char buf[REQ_LEN] __attribute__((aligned(8)));
 	struct ndmsg *m;
@@ -466,7 +466,7 @@ nl_neigh_get(struct nl *nl, int ifindex, const struct ip *ip, struct nl_neigh *n
 }
 
 int
-nl_neigh_resolve(struct nl *nl, int ifindex, const struct ip *ip)
+nl_neigh_resolve(struct nl *nl, int ifindex, const struct ipaddr *ip)
 {
 	char buf[REQ_LEN] __attribute__((aligned(8)));
 	struct ndmsg *m;
@@ -481,7 +481,7 @@ nl_neigh_resolve(struct nl *nl, int ifindex, const struct ip *ip)
 /* --- Addresses ----------------------------------------------------------------------------- */
 
 struct addr_search {
-	const struct ip *ip;
+	const struct ipaddr *ip;
 	int ifindex;
 };
 
@@ -490,7 +490,7 @@ on_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
 	struct addr_search *s = arg;
-	struct ip local = { 0 }, address = { 0 };
+	struct ipaddr local = { 0 }, address = { 0 };
 	const struct nlattr *a;
 
 	if (h->nlmsg_type != RTM_NEWADDR || mnl_nlmsg_get_payload_len(h) < sizeof *m)
@@ -510,7 +510,7 @@ on_addr(const struct nlmsghdr *h, void *arg)
 }
 
 bool
-nl_addr_is_local(struct nl *nl, const struct ip *ip, int *ifindex)
+nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 {
 	char buf[REQ_LEN] __attribute__((aligned(8)));
 	struct nlmsghdr *h = begin(buf, RTM_GETADDR);

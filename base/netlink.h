@@ -19,8 +19,8 @@ struct nl_link {
 
 struct nl_route {
 	int ifindex;            /* Outgoing interface. */
-	struct ip src;          /* Preferred source. */
-	struct ip gateway;      /* None when the destination is on link. */
+	struct ipaddr src;          /* Preferred source. */
+	struct ipaddr gateway;      /* None when the destination is on link. */
 	uint32_t mtu;           /* Of the route, 0 when it names none. */
 	bool local;             /* The destination is this host itself. */
 };
@@ -51,13 +51,13 @@ unsigned nl_read_events(struct nl *);
 int nl_link_by_name(struct nl *, const char *name, struct nl_link *);
 int nl_link_by_index(struct nl *, int ifindex, struct nl_link *);
 /* The route a packet to 'dst' would take.  'src' may be none.  -ENETUNREACH: no route. */
-int nl_route_get(struct nl *, const struct ip *dst, const struct ip *src, struct nl_route *);
+int nl_route_get(struct nl *, const struct ipaddr *dst, const struct ipaddr *src, struct nl_route *);
 /* The neighbour entry of 'ip' on a link; state NONE when the kernel has none. */
-int nl_neigh_get(struct nl *, int ifindex, const struct ip *ip, struct nl_neigh *);
+int nl_neigh_get(struct nl *, int ifindex, const struct ipaddr *ip, struct nl_neigh *);
 /* Asks the kernel to resolve (or confirm) 'ip'; the answer comes as NL_EV_NEIGH. */
-int nl_neigh_resolve(struct nl *, int ifindex, const struct ip *ip);
+int nl_neigh_resolve(struct nl *, int ifindex, const struct ipaddr *ip);
 /* Whether 'ip' is an address of this host; its link in '*ifindex' unless NULL. */
-bool nl_addr_is_local(struct nl *, const struct ip *ip, int *ifindex);
+bool nl_addr_is_local(struct nl *, const struct ipaddr *ip, int *ifindex);
 /* Sets a link up or down, its MTU (0: leave) or its MAC (NULL: leave). */
 int nl_link_set(struct nl *, int ifindex, bool up, uint32_t mtu, const struct mac *mac);
 

@@ -14,7 +14,7 @@ union value {
 	uint32_t u32;
 	int e;
 	struct mac mac;
-	struct ip ip;
+	struct ipaddr ip;
 	struct opt_ips ips;
 	struct opt_vlans vlans;
 };
@@ -50,7 +50,7 @@ value_len(const struct opt_desc *d)
 	case OPT_STR: return (size_t)d->max + 1;
 	case OPT_ENUM: return sizeof(int);
 	case OPT_MAC: return sizeof(struct mac);
-	case OPT_IP: return sizeof(struct ip);
+	case OPT_IP: return sizeof(struct ipaddr);
 	case OPT_IP_LIST: return sizeof(struct opt_ips);
 	case OPT_VLAN_SET: return sizeof(struct opt_vlans);
 	}
@@ -135,7 +135,7 @@ static int
 set_ip(const struct opt_desc *d, const char *s, union value *v, struct err *e)
 {
 	if (!strcmp(s, "any"))
-		v->ip = (struct ip){ 0 };
+		v->ip = (struct ipaddr){ 0 };
 	else if (ip_parse(s, &v->ip))
 		return err_set(e, EINVAL, "%s: '%s' is not an IPv4 or IPv6 address", d->name, s);
 	return 0;
@@ -150,7 +150,7 @@ set_ip_list(const struct opt_desc *d, const char *s, union value *v, struct err 
 	for (;;) {
 		size_t len = strcspn(s, ",");
 		char one[IP_STR_LEN];
-		struct ip ip;
+		struct ipaddr ip;
 
 		if (len >= sizeof one)
 			return err_set(e, EINVAL, "%s: '%.60s' is not a list of addresses", d->name, s);
@@ -332,7 +332,7 @@ format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 	case OPT_STR: snprintf(buf, len, "%s", (const char *)field); break;
 	case OPT_ENUM: snprintf(buf, len, "%s", d->names[*(const int *)field]); break;
 	case OPT_MAC: snprintf(buf, len, "%s", mac_format(*(const struct mac *)field, text)); break;
-	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ip *)field, text)); break;
+	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ipaddr *)field, text)); break;
 	case OPT_IP_LIST: format_ips(field, buf, len); break;
 	case OPT_VLAN_SET: format_vlans(field, buf, len); break;
 	}

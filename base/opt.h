@@ -15,7 +15,7 @@ enum opt_kind {
 	OPT_STR,        /* char[max + 1], at most 'max' bytes. */
 	OPT_ENUM,       /* int: index into 'names'. */
 	OPT_MAC,        /* struct mac. */
-	OPT_IP,         /* struct ip; "any" is none. */
+	OPT_IP,         /* struct ipaddr; "any" is none. */
 	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
 	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199", min..max (max 0: 4094). */
 };
@@ -24,7 +24,7 @@ enum opt_kind {
 
 struct opt_ips {
 	uint16_t n;
-	struct ip ip[OPT_LIST_MAX];
+	struct ipaddr ip[OPT_LIST_MAX];
 };
 
 struct opt_vlans {

@@ -86,13 +86,13 @@ void underlay_resolve(struct underlay *, uint32_t dst, uint64_t now_ms);
 
 /* Live state, for `show`. */
 struct underlay_remote {
-	struct ip remote;
+	struct ipaddr remote;
 	uint32_t dst;
 	enum tun_dst_state state;
 	const char *state_name;         /* "ready", "resolving", "no-route", "failed". */
 	char reason[200];               /* Why it is not ready, or a warning; else empty. */
-	struct ip local;                /* None while unknown. */
-	struct ip next_hop;             /* None while unknown. */
+	struct ipaddr local;                /* None while unknown. */
+	struct ipaddr next_hop;             /* None while unknown. */
 	struct mac next_hop_mac;        /* Zero while unknown. */
 	char via[16];                   /* Kernel link; empty while unknown. */
 	uint16_t via_port;              /* Weft port on it; 0 while unknown. */

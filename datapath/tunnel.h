@@ -25,7 +25,7 @@ struct tun_dst {
 	uint32_t max_frame;             /* Longest inner frame (from its Ethernet header) that fits. */
 	bool pmtud;
 	const struct tun_type *type;
-	struct ip local, remote;
+	struct ipaddr local, remote;
 	struct mac next_hop;
 	struct tun_hdr hdr;             /* READY only. */
 };
@@ -39,7 +39,7 @@ struct tun_endpoint {
 	uint16_t port;                  /* Tunnel port number: the packet's new in_port. */
 	uint32_t key;
 	uint32_t dst;                   /* Index of the way back; becomes flow_key.tun_peer. */
-	struct ip remote, local;
+	struct ipaddr remote, local;
 	bool zero_csum6;
 	bool drop_inner_vlan;
 };

@@ -35,7 +35,7 @@ enum tun_inner_vlan {
 /* The configuration of one tunnel port.  Options that every type shares are in 'tun_common_opts'. */
 struct tun_conf {
 	struct opt_ips remote;          /* One, or several with head-end replication. */
-	struct ip local;                /* None: the preferred source of the route. */
+	struct ipaddr local;                /* None: the preferred source of the route. */
 	uint32_t key;                   /* VNI and the like, host order. */
 	uint16_t dst_port;              /* UDP, host order. */
 	uint32_t tos;                   /* DSCP << 2, or TUN_TOS_INHERIT. */
@@ -65,7 +65,7 @@ struct tun_hdr {
 
 /* What decapsulation learned of a packet; becomes part of its flow key. */
 struct tun_meta {
-	struct ip src, dst;             /* Outer. */
+	struct ipaddr src, dst;             /* Outer. */
 	uint64_t key;                   /* VNI and the like, host order. */
 	uint8_t tos, ttl;               /* Outer. */
 	uint8_t flags;
@@ -137,7 +137,7 @@ extern const char *const tun_csum_names[];
 
 /* Where a destination is: resolved by the control plane. */
 struct tun_path {
-	struct ip local, remote;
+	struct ipaddr local, remote;
 	struct mac src_mac, dst_mac;    /* Our interface, the next hop. */
 };
 
@@ -172,7 +172,7 @@ enum tun_outer_drop {
 /* The outer headers of a packet that may be a tunnel's. */
 struct tun_outer {
 	struct mac eth_dst, eth_src;
-	struct ip src, dst;
+	struct ipaddr src, dst;
 	uint8_t ip_proto, tos, ttl;
 	uint16_t udp_dst;       /* Host order. */
 	bool csum_zero;
