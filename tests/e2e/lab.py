@@ -308,7 +308,7 @@ class Weftd:
 
     def sock(self, port):
         """Where the socket of a vhost-user port lies."""
-        return os.path.join(self.run_dir, f"{port}.sock")
+        return os.path.join(self.run_dir, "vhost", f"{port}.sock")
 
     def stop(self):
         return self.proc.stop()
@@ -396,7 +396,7 @@ class Guest:
             except (TimeoutError, socket.timeout) as e:
                 raise LabError(f"no answer in {timeout:g} s") from e
             if not data:
-                raise LabError(f"the guest is gone, QEMU status {self.proc.popen.wait(5)}")
+                raise LabError("the guest is gone" + (f", QEMU status {self.proc.popen.wait(5)}" if self.proc else ""))
             self.buffer += data
 
     def sh(self, cmd, timeout=30):
@@ -438,7 +438,7 @@ class GuestShell(Guest):
     """A guest that another process started; only its agent line is used."""
 
     def __init__(self, name, path):     # pylint: disable=super-init-not-called
-        self.name, self.n, self.buffer = name, 0, b""
+        self.name, self.n, self.buffer, self.proc = name, 0, b"", None
         self.agent = agent_connect(path)
         if not self.agent:
             raise LabError(f"no guest answers at {path}")
