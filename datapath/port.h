@@ -20,8 +20,8 @@ enum port_caps {
 
 struct port_link {
 	bool up;
-	char reason[120];       /* Why it is down and what to do; empty when up. */
-	char detail[120];       /* One phrase for 'show': "af_packet on eth1", "server, guest connected". */
+	char reason[200];       /* Why it is down and what to do; empty when up. */
+	char detail[200];       /* One phrase for 'show': "af_packet on eth1", "server, guest connected". */
 	uint32_t mtu;           /* Largest L3 packet the port carries; 0: unknown. */
 	struct mac mac;         /* Of the interface, zero when it has none. */
 	uint64_t resets;        /* Times the peer went away. */
@@ -48,15 +48,18 @@ struct port {
 	uint32_t mtu;                   /* [const] Largest L3 packet; frames above it are not sent. */
 	/* [stat] Packets that rx() saw and could not give, by enum dp_drop; written by the rx owner. */
 	uint64_t rx_drops[DP_N_DROPS];
-	/* [stat] Packets that tx() counted as gone although it took them, likewise. */
+	/* Packets that tx() took and could not send, likewise; written by any sender, with port_tx_drop(). */
 	uint64_t tx_drops[DP_N_DROPS];
 	void *priv;                     /* [const] */
 };
 
+enum { PORT_ARM_NAP = -2 };
+
 /* Sleeping: how a polling thread waits for a queue.  All [lcore], the owner of queue 'q'. */
 struct port_sleep {
-	/* Asks for a wake-up.  Returns the fd that becomes readable, or -1 when the queue cannot wake anyone just
-	 * now (no peer).  '*pending' is set when packets already wait: do not sleep. */
+	/* Asks for a wake-up.  Returns the fd that becomes readable, -1 when the queue cannot wake anyone just
+	 * now (no peer), or PORT_ARM_NAP when this port never can, as with 'always_poll'.  '*pending' is set when
+	 * packets already wait: do not sleep. */
 	int (*arm)(struct port *, uint16_t q, bool *pending);
 	/* Awake again: no more wake-ups wanted; consumes what made the fd readable. */
 	void (*disarm)(struct port *, uint16_t q);
@@ -84,6 +87,13 @@ struct port_type {
 	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
 	const struct port_sleep *sleep;
 };
+
+/* [lcore] Several may send on one port; this is the rare path, so it can afford a locked instruction. */
+static inline void
+port_tx_drop(struct port *p, enum dp_drop why, uint64_t n)
+{
+	__atomic_fetch_add(&p->tx_drops[why], n, __ATOMIC_RELAXED);
+}
 
 /* [ctl] Allocates and opens.  NULL with 'e' set on failure. */
 struct port *port_create(const struct port_type *, struct port_owner *, const char *name, uint16_t id,
