@@ -6,6 +6,7 @@
 
 #include <rte_mbuf.h>
 
+#include "base/csum.h"
 #include "base/util.h"
 
 /* Borrows 'len' bytes at 'off' of the first segment, or NULL. */
@@ -40,6 +41,29 @@ pkt_push(struct rte_mbuf *m, uint32_t len)
 	m->data_len += len;
 	m->pkt_len += len;
 	return rte_pktmbuf_mtod(m, uint8_t *);
+}
+
+/* Adds the bytes of the packet from 'off' to its end, over all segments, to an Internet checksum. */
+static inline uint64_t
+pkt_csum(const struct rte_mbuf *m, uint32_t off, uint64_t sum)
+{
+	bool odd = false;
+
+	for (; m; m = m->next) {
+		if (off >= m->data_len) {
+			off -= m->data_len;
+			continue;
+		}
+
+		uint32_t len = m->data_len - off;
+		uint16_t part = csum_fold(csum_add(0, rte_pktmbuf_mtod_offset(m, uint8_t *, off), len));
+
+		/* A segment that starts on the second byte of a word counts with its bytes swapped. */
+		sum += odd ? be16(part) : part;
+		odd ^= len & 1;
+		off = 0;
+	}
+	return sum;
 }
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* An encapsulation is a constant: facts, tables and three functions.  Outer Ethernet, IP, UDP,
- * checksums and source-port entropy live once, in outer.c; a type reads and writes its own header
- * only.  The registry is the list 'tunnel_types' in tunnels/meson.build, one name a line. */
+ * checksums and source-port entropy live once, in push.c (out) and outer.c (in); a type reads and writes
+ * its own header only.  The registry is the list 'tunnel_types' in tunnels/meson.build, one name a line. */
 #ifndef TUNNELS_TUN_H
 #define TUNNELS_TUN_H
 
@@ -60,7 +60,7 @@ struct tun_hdr {
 	bool udp;
 	bool csum;                      /* Fill the outer UDP checksum per packet. */
 	bool tos_inherit, ttl_inherit;
-	uint32_t ip4_sum;               /* Sum of the IPv4 header without length and TOS. */
+	uint32_t ip4_sum;               /* Sum of the IPv4 header without length, TOS, and TTL when that is inherited. */
 };
 
 /* What decapsulation learned of a packet; becomes part of its flow key. */
@@ -133,7 +133,7 @@ extern const char *const tun_inherit_names[];
 extern const char *const tun_inner_vlan_names[];
 extern const char *const tun_csum_names[];
 
-/* --- outer.c: what all types share ----------------------------------------------------------- */
+/* --- push.c, outer.c: what all types share --------------------------------------------------- */
 
 /* Where a destination is: resolved by the control plane. */
 struct tun_path {
@@ -163,7 +163,7 @@ enum tun_outer_drop {
 	TUN_OUTER_OK,
 	TUN_OUTER_SHORT,        /* Truncated, or lengths that disagree. */
 	TUN_OUTER_FRAGMENT,
-	TUN_OUTER_CSUM,         /* IPv4 header or non-zero UDP checksum wrong; zero over IPv6 unless allowed. */
+	TUN_OUTER_CSUM,         /* IPv4 header or non-zero UDP checksum wrong. */
 	TUN_OUTER_SOURCE,       /* Multicast, loopback or none as source. */
 	TUN_OUTER_OPTIONS,      /* Extension headers that we do not skip. */
 	TUN_N_OUTER_DROPS,
@@ -175,7 +175,7 @@ struct tun_outer {
 	struct ipaddr src, dst;
 	uint8_t ip_proto, tos, ttl;
 	uint16_t udp_dst;       /* Host order. */
-	bool csum_zero;
+	bool csum_zero;         /* No UDP checksum: over IPv6 to be dropped unless the endpoint allows it. */
 	bool v6;
 	uint16_t len;           /* Up to and including UDP. */
 	uint32_t total_len;     /* Of the frame by its IP header; what follows is padding. */
@@ -188,7 +188,8 @@ struct tun_outer {
 bool tun_outer_peek(const struct rte_mbuf *m, struct tun_outer *o);
 
 /* [lcore] Everything else, for a packet that is addressed to us: validates lengths, checksums, source;
- * fills all of 'o'; trims link padding off the mbuf.  Returns enum tun_outer_drop.  The packet still starts
+ * fills all of 'o'; trims link padding off the mbuf.  Returns enum tun_outer_drop.  Honours L4 checksum
+ * flags of the mbuf (GOOD; NONE: never filled in, but the packet never left a host), then clears them.  The packet still starts
  * at its outer Ethernet header afterwards; the caller strips o->len bytes. */
 int tun_outer_check(struct rte_mbuf *m, struct tun_outer *o);
 
