@@ -152,7 +152,7 @@ class Lab:
         if not self.keep or kind is not None:
             clean(self.state)
         if kind is not None and not issubclass(kind, (SystemExit, KeyboardInterrupt)) and not self.quiet:
-            self.ok(False, f"runs to its end: {value}")
+            self.ok(False, "runs to its end", value)
             for p in self.processes:
                 if "weftd" in p.name:
                     self.diag(f"end of {p.log}:\n{p.tail()}")
@@ -259,6 +259,9 @@ class Lab:
     def guest(self, name, sock, **kw):
         return Guest(self, name, sock, **kw)
 
+    def vguest(self, name, sock, *options, server=True):
+        return VGuest(self, name, sock, options, server)
+
 
 def cpus():
     return sorted(os.sched_getaffinity(0))
@@ -312,6 +315,29 @@ class Weftd:
 
     def stop(self):
         return self.proc.stop()
+
+    def drops(self, reason):
+        """A drop counter, summed over everything that has one."""
+        return sum_of(self.ctl_json("stats"), reason)
+
+    def counter(self, name):
+        return sum_of(self.ctl_json("stats"), name)
+
+    def rss_mb(self):
+        with open(f"/proc/{self.proc.pid}/status") as f:
+            return sum(int(line.split()[1]) for line in f if line.startswith("RssAnon:")) / 1024
+
+
+def sum_of(doc, name):
+    """Sums every number called 'name' in a JSON document, '-' and '_' taken as one."""
+    if isinstance(doc, list):
+        return sum(sum_of(x, name) for x in doc)
+    if isinstance(doc, dict):
+        if name in (doc.get("name"), doc.get("reason")) and isinstance(doc.get("packets"), int):
+            return doc["packets"]
+        return sum((v if isinstance(v, int) else 0) if k.replace("_", "-") == name.replace("_", "-")
+                   else sum_of(v, name) for k, v in doc.items())
+    return 0
 
 
 def kvm_works():
@@ -442,6 +468,61 @@ class GuestShell(Guest):
         self.agent = agent_connect(path)
         if not self.agent:
             raise LabError(f"no guest answers at {path}")
+
+
+class VGuest:
+    """tests/e2e/vguest on one vhost-user socket.  server: it listens, the switch is the client."""
+
+    def __init__(self, lab, name, sock, options, server):
+        self.lab, self.name, self.sock, self.options, self.server = lab, name, sock, options, server
+        self.mac = mac_of(name)
+        self.starts = 0
+        self.proc = None
+        self.start()
+
+    def start(self):
+        if self.server and os.path.exists(self.sock):
+            os.unlink(self.sock)        # A listener that was killed leaves its socket behind.
+        self.starts += 1
+        self.out = os.path.join(self.lab.logs, f"vguest-{self.name}.{self.starts}.log")
+        self.proc = self.lab.spawn(f"vguest-{self.name}.{self.starts}", [
+            os.path.join(BUILD, "tests", "e2e", "vguest"), "--no-huge", "-m", "64", "--no-pci", "--no-telemetry",
+            "--no-shconf", "--lcores", f"0@{','.join(map(str, cpus()))}", "--log-level", "lib.eal:4",
+            f"--vdev=net_virtio_user0,path={self.sock},mac={self.mac},queues=1,queue_size=256"
+            + (",server=1" if self.server else ""), "--", "--mac", self.mac, *self.options])
+
+    def _lines(self):
+        with open(self.out, errors="replace") as f:
+            lines = [line for line in f if line.startswith("{") and line.endswith("}\n")]
+        return [json.loads(line) for line in lines]
+
+    def ready(self, timeout=15):
+        def up():
+            if not self.proc.alive():
+                raise LabError(f"vguest {self.name} ended:\n{self.proc.tail()}")
+            return self._lines()
+        wait_for(f"vguest {self.name} on {self.sock}", up, timeout)
+        return self
+
+    def now(self):
+        """Its newest line of counters; zeros before the first."""
+        lines = [line for line in self._lines() if "t" in line]
+        return lines[-1] if lines else {"t": 0, "rx": [0], "tx": [0], "marked": 0, "gaps": 0, "returned": 0}
+
+    def grows(self, key, by=1, timeout=8.0):
+        """Waits until a counter has grown; how much it did, 0 when it stood still."""
+        def value():
+            v = self.now()[key]
+            return v[0] if isinstance(v, list) else v
+        first = value()
+        try:
+            wait_for(key, lambda: value() - first >= by, timeout)
+        except LabError:
+            return 0
+        return value() - first
+
+    def kill(self):
+        self.proc.kill()
 
 
 def mac_of(name):

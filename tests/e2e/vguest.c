@@ -4,10 +4,11 @@
  * wants it to.
  *
  *   usage: vguest EAL... -- [--cross] [--reflect] [--send PPS --dst MAC] [--mac MAC] [--size N] [--vlan N]
- *                           [--seconds S] [--burst]
+ *                           [--seconds S] [--burst] [--spin]
  *     --cross    hands each frame of port 0 to port 1 and back: the simplest switch
  *     --reflect  returns marked frames to their sender
  *     --send     sends marked frames from port 0, --burst: in bursts of 32
+ *     --spin     never sleeps: for round trips that are not its own
  * Once in 200 ms it prints a line of JSON: time, frames sent and received per port, marked frames received,
  * sequence gaps, mean round trip of the marked frames that came back. */
 #include <getopt.h>
@@ -36,7 +37,7 @@ struct mark {
 } __attribute__((packed));
 
 static struct {
-	bool cross, reflect, bursts;
+	bool cross, reflect, bursts, spin;
 	double pps, seconds;
 	uint16_t size, vlan;
 	struct rte_ether_addr mac, dst;
@@ -213,7 +214,7 @@ run(void)
 		}
 		if (opt.seconds > 0 && now - start > opt.seconds * hz)
 			break;
-		if (!busy)
+		if (!busy && !opt.spin)
 			usleep(20);
 	}
 	print_line((double)(rte_rdtsc() - start) / hz);
@@ -238,7 +239,8 @@ parse_options(int argc, char **argv)
 		{ "burst", no_argument, NULL, 'b' },       { "send", required_argument, NULL, 's' },
 		{ "dst", required_argument, NULL, 'd' },   { "mac", required_argument, NULL, 'm' },
 		{ "size", required_argument, NULL, 'z' },  { "vlan", required_argument, NULL, 'v' },
-		{ "seconds", required_argument, NULL, 't' }, { NULL, 0, NULL, 0 },
+		{ "seconds", required_argument, NULL, 't' }, { "spin", no_argument, NULL, 'p' },
+		{ NULL, 0, NULL, 0 },
 	};
 	int c;
 
@@ -251,6 +253,7 @@ parse_options(int argc, char **argv)
 		case 'c': opt.cross = true; break;
 		case 'r': opt.reflect = true; break;
 		case 'b': opt.bursts = true; break;
+		case 'p': opt.spin = true; break;
 		case 's': opt.pps = atof(optarg); break;
 		case 'd': bad = rte_ether_unformat_addr(optarg, &opt.dst); break;
 		case 'm': bad = rte_ether_unformat_addr(optarg, &opt.mac); break;
