@@ -1,0 +1,522 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Checks a configuration document against the option tables.  The walk that checks also makes the
+ * typed structures and, last, the canonical document out of them, so the three cannot disagree. */
+#include "ctl/conf.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ctl/ports.h"
+#include "datapath/dp.h"
+
+static const char *const poll_names[] = { "adaptive", "always", NULL };
+
+const struct opt_desc conf_dp_opts[] = {
+	{ .name = "max-flows", .kind = OPT_U32, .offset = offsetof(struct conf_dp, max_flows), .min = 1024,
+	  .max = 4 << 20, .dflt = "131072", .help = "cached flows per polling thread", .example = "200000" },
+	{ .name = "mbufs", .kind = OPT_U32, .offset = offsetof(struct conf_dp, mbufs), .min = 2048, .max = 4 << 20,
+	  .dflt = "32768", .help = "packet buffers, about 2.3 KiB each", .example = "65536" },
+	{ .name = "idle-us", .kind = OPT_U32, .offset = offsetof(struct conf_dp, idle_us), .min = 1, .max = 1000000,
+	  .dflt = "200", .help = "microseconds without work until a polling thread sleeps", .example = "1000" },
+	{ .name = "upcall-rate", .kind = OPT_U32, .offset = offsetof(struct conf_dp, upcall_rate),
+	  .dflt = "50000", .help = "new flows per second that one port may cause; 0: no limit", .example = "10000" },
+	{ .name = "poll", .kind = OPT_ENUM, .offset = offsetof(struct conf_dp, poll), .names = poll_names,
+	  .dflt = "adaptive", .help = "whether polling threads sleep while idle", .example = "always" },
+	{ .name = "isa", .kind = OPT_STR, .offset = offsetof(struct conf_dp, isa), .max = 15, .dflt = "auto",
+	  .help = "instruction set of the packet path", .example = "x86-64-v3" },
+	{ 0 },
+};
+
+/* One option table and where its values go. */
+struct target {
+	const struct opt_desc *opts;
+	void *conf;
+};
+
+/* --- Words ----------------------------------------------------------------------------------- */
+
+enum { WORDS_MAX = 128 };
+
+struct words {
+	unsigned n;
+	const char *w[WORDS_MAX + 1];
+};
+
+static void
+words_add(struct words *l, const char *w)
+{
+	if (l->n < WORDS_MAX)
+		l->w[l->n++] = w;
+	l->w[l->n] = NULL;
+}
+
+static int
+unknown(struct err *e, const char *what, const char *word, const struct words *known)
+{
+	const char *near = str_nearest(word, known->w);
+
+	/* Bounded: the word may be anything. */
+	if (near)
+		return err_set(e, ENOENT, "unknown %s '%.64s': did you mean '%s'?", what, word, near);
+	return err_set(e, ENOENT, "unknown %s '%.64s'", what, word);
+}
+
+static int
+check_name(const char *what, const char *name, unsigned max, struct err *e)
+{
+	static const char ok[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+	size_t len = strlen(name);
+
+	if (len >= 1 && len <= max && !name[strspn(name, ok)] && *name != '.' && *name != '-')
+		return 0;
+	return err_set(e, EINVAL, "'%.64s' is no %s name: 1 to %u characters of A-Z a-z 0-9 _ . - that do not "
+		       "start with . or -", name, what, max);
+}
+
+/* --- Options ---------------------------------------------------------------------------------- */
+
+static const struct opt_desc *
+find_target(const struct target *t, unsigned n, const char *key, void **conf)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct opt_desc *d = opt_find(t[i].opts, key);
+
+		*conf = t[i].conf;
+		if (d)
+			return d;
+	}
+	return NULL;
+}
+
+static int
+set_option(const struct target *t, unsigned n, const char *key, const json_t *value, const char *structural,
+	   struct err *e)
+{
+	char text[CONF_TEXT_MAX];
+	const struct opt_desc *d;
+	void *conf;
+
+	d = find_target(t, n, key, &conf);
+	if (!d) {
+		struct words w = { 0 };
+
+		for (unsigned i = 0; i < n; i++)
+			for (d = t[i].opts; d->name; d++)
+				words_add(&w, d->name);
+		if (structural)
+			words_add(&w, structural);
+		return unknown(e, "option", key, &w);
+	}
+	if (conf_value_to_text(value, text, sizeof text))
+		return err_set(e, EINVAL, "%s: a text, number, boolean or list of those is needed", key);
+	return opt_set(d, conf, key, text, e);
+}
+
+/* Reads every member of 'obj' but 'structural' into the targets, which have their defaults. */
+static int
+read_options(const json_t *obj, const struct target *t, unsigned n, const char *structural, struct err *e)
+{
+	const char *given[WORDS_MAX], *key;
+	unsigned n_given = 0;
+	json_t *v;
+	int rc;
+
+	json_object_foreach((json_t *)obj, key, v) {
+		if (structural && !strcmp(key, structural))
+			continue;
+		rc = set_option(t, n, key, v, structural, e);
+		if (rc)
+			return rc;
+		if (n_given < WORDS_MAX)
+			given[n_given++] = key;
+	}
+	for (unsigned i = 0; i < n; i++) {
+		rc = opt_check_required(t[i].opts, given, n_given, e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- Ports ------------------------------------------------------------------------------------- */
+
+static int
+read_type(const json_t *obj, struct conf_port *p, struct err *e)
+{
+	const json_t *v = json_object_get(obj, "type");
+	const char *name = json_string_value(v);
+	struct words w = { 0 };
+
+	for (unsigned i = 0; ctl_port_types[i]; i++)
+		words_add(&w, ctl_port_types[i]->name);
+	for (unsigned i = 0; tun_types[i]; i++)
+		words_add(&w, tun_types[i]->name);
+	if (!name) {
+		char all[200] = "";
+
+		for (unsigned i = 0, used = 0; w.w[i] && used < sizeof all; i++)
+			used += snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", w.w[i]);
+		return err_set(e, EINVAL, v ? "type: must be a text, one of %s" : "'type' is missing: one of %s", all);
+	}
+	p->type = ctl_port_type_find(name);
+	p->tun = p->type ? NULL : tun_type_find(name);
+	if (p->type || p->tun)
+		return 0;
+	return unknown(e, "type", name, &w);
+}
+
+static const struct opt_desc *
+type_opts(const struct conf_port *p)
+{
+	static const struct opt_desc none[] = { { 0 } };
+	const struct opt_desc *o = p->tun ? p->tun->opts : p->type->opts;
+
+	return o ? o : none;
+}
+
+static int
+read_port(const json_t *obj, struct conf_port *p, struct err *e)
+{
+	int rc;
+
+	if (!json_is_object(obj))
+		return err_set(e, EINVAL, "a port is an object: { \"type\": ... }");
+	rc = read_type(obj, p, e);
+	if (!rc && p->type && strlen(p->name) > ctl_port_name_max(p->type))
+		rc = err_set(e, EINVAL, "the name is too long: a port of type %s becomes a kernel interface, with at "
+			     "most %u characters", p->type->name, ctl_port_name_max(p->type));
+	if (rc)
+		return rc;
+
+	p->opts_len = p->tun ? sizeof(struct tun_conf) : p->type->conf_size;
+	p->opts = xcalloc(1, p->opts_len);
+
+	const struct target t[] = { { ofp_port_opts, &p->ofp }, { type_opts(p), p->opts } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		opt_defaults(t[i].opts, t[i].conf);
+	rc = read_options(obj, t, ARRAY_SIZE(t), "type", e);
+	if (!rc)
+		rc = ofp_port_check(&p->ofp, json_object_get(obj, "vlan-mode") != NULL, e);
+	return rc;
+}
+
+const char *
+conf_port_type_name(const struct conf_port *p)
+{
+	return p->tun ? p->tun->name : p->type->name;
+}
+
+bool
+conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b)
+{
+	if (a->type != b->type || a->tun != b->tun)
+		return true;
+	/* Tunnels have nothing to open: the underlay takes new settings in place. */
+	return !a->tun && memcmp(a->opts, b->opts, a->opts_len) != 0;
+}
+
+/* --- Bridges ----------------------------------------------------------------------------------- */
+
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The keys of an object in order; caller frees the array. */
+static const char **
+sorted_keys(const json_t *obj, unsigned *n)
+{
+	const char **keys = xcalloc(json_object_size(obj) + 1, sizeof *keys), *key;
+	json_t *v;
+
+	*n = 0;
+	json_object_foreach((json_t *)obj, key, v)
+		keys[(*n)++] = key;
+	qsort(keys, *n, sizeof *keys, by_name);
+	return keys;
+}
+
+static int
+read_ports(const json_t *obj, struct conf_bridge *b, struct err *e)
+{
+	const char **keys;
+	unsigned n;
+	int rc = 0;
+
+	if (!obj)
+		return 0;
+	if (!json_is_object(obj))
+		return err_set(e, EINVAL, "bridges.%s.ports: must be an object of ports by name", b->name);
+	keys = sorted_keys(obj, &n);
+	b->ports = xcalloc(n, sizeof *b->ports);
+	for (unsigned i = 0; i < n && !rc; i++) {
+		struct conf_port *p = &b->ports[b->n_ports];
+
+		rc = check_name("port", keys[i], CONF_NAME_MAX, e);
+		if (rc) {
+			err_prefix(e, "bridges.%s.ports", b->name);
+			break;
+		}
+		b->n_ports++;
+		p->bridge = b;
+		str_copy(p->name, sizeof p->name, keys[i]);
+		rc = read_port(json_object_get(obj, keys[i]), p, e);
+		if (rc)
+			err_prefix(e, "bridges.%s.ports.%s", b->name, p->name);
+	}
+	free(keys);
+	return rc;
+}
+
+static int
+read_bridge(const json_t *obj, struct conf_bridge *b, struct err *e)
+{
+	const struct target t = { ofp_bridge_opts, &b->ofp };
+
+	if (!json_is_object(obj))
+		return err_set(e, EINVAL, "bridges.%s: a bridge is an object: { \"ports\": { ... } }", b->name);
+	opt_defaults(t.opts, t.conf);
+	if (read_options(obj, &t, 1, "ports", e))
+		return err_prefix(e, "bridges.%s", b->name);
+	return read_ports(json_object_get(obj, "ports"), b, e);
+}
+
+static int
+read_bridges(const json_t *obj, struct conf *c, struct err *e)
+{
+	const char **keys;
+	unsigned n;
+	int rc = 0;
+
+	if (!obj)
+		return 0;
+	if (!json_is_object(obj))
+		return err_set(e, EINVAL, "bridges: must be an object of bridges by name");
+	if (json_object_size(obj) > CONF_MAX_BRIDGES)
+		return err_set(e, ERANGE, "bridges: more than %d", CONF_MAX_BRIDGES);
+	keys = sorted_keys(obj, &n);
+	c->bridges = xcalloc(n, sizeof *c->bridges);
+	for (unsigned i = 0; i < n && !rc; i++) {
+		struct conf_bridge *b = &c->bridges[c->n_bridges];
+
+		rc = check_name("bridge", keys[i], CONF_NAME_MAX, e);
+		if (rc) {
+			err_prefix(e, "bridges");
+			break;
+		}
+		c->n_bridges++;
+		str_copy(b->name, sizeof b->name, keys[i]);
+		rc = read_bridge(json_object_get(obj, keys[i]), b, e);
+	}
+	free(keys);
+	return rc;
+}
+
+/* Commands name a port without its bridge. */
+static int
+check_unique(const struct conf *c, struct err *e)
+{
+	json_t *seen = json_object();
+	unsigned n = 0;
+	int rc = 0;
+
+	for (unsigned i = 0; i < c->n_bridges && !rc; i++) {
+		const struct conf_bridge *b = &c->bridges[i];
+
+		for (unsigned j = 0; j < b->n_ports && !rc; j++) {
+			const char *name = b->ports[j].name;
+			const char *other = json_string_value(json_object_get(seen, name));
+
+			if (other)
+				rc = err_set(e, EEXIST, "bridges.%s.ports.%s: bridge %s has a port of this name",
+					     b->name, name, other);
+			else if (++n >= DP_MAX_PORTS)
+				rc = err_set(e, ERANGE, "bridges: more than %d ports", DP_MAX_PORTS - 1);
+			json_object_set_new(seen, name, json_string(b->name));
+		}
+	}
+	json_decref(seen);
+	return rc;
+}
+
+/* --- The canonical document -------------------------------------------------------------------- */
+
+static json_t *
+sorted(json_t *obj)
+{
+	json_t *out = json_object();
+	unsigned n;
+	const char **keys = sorted_keys(obj, &n);
+
+	for (unsigned i = 0; i < n; i++)
+		json_object_set(out, keys[i], json_object_get(obj, keys[i]));
+	free(keys);
+	json_decref(obj);
+	return out;
+}
+
+static void
+write_options(json_t *obj, const struct opt_desc *d, const void *conf)
+{
+	for (; d->name; d++) {
+		json_t *v = conf_value_of(d, conf);
+
+		if (v)
+			json_object_set_new(obj, d->name, v);
+	}
+}
+
+/* 'vlan-mode' follows from 'tag' and 'trunks' where it can: it is written where it does not. */
+static void
+write_vlan_mode(json_t *obj, const struct ofp_port_conf *conf)
+{
+	const struct opt_desc *d = opt_find(ofp_port_opts, "vlan-mode");
+	struct ofp_port_conf derived = *conf;
+
+	json_object_del(obj, d->name);
+	derived.vlan_mode = 0;
+	if (ofp_port_check(&derived, false, NULL) || derived.vlan_mode != conf->vlan_mode)
+		json_object_set_new(obj, d->name, json_string(d->names[conf->vlan_mode]));
+}
+
+static json_t *
+port_doc(const struct conf_port *p)
+{
+	json_t *obj = json_object();
+
+	json_object_set_new(obj, "type", json_string(conf_port_type_name(p)));
+	write_options(obj, ofp_port_opts, &p->ofp);
+	write_vlan_mode(obj, &p->ofp);
+	write_options(obj, type_opts(p), p->opts);
+	return sorted(obj);
+}
+
+static json_t *
+bridge_doc(const struct conf_bridge *b)
+{
+	json_t *obj = json_object(), *ports = json_object();
+
+	write_options(obj, ofp_bridge_opts, &b->ofp);
+	for (unsigned i = 0; i < b->n_ports; i++)
+		json_object_set_new(ports, b->ports[i].name, port_doc(&b->ports[i]));
+	json_object_set_new(obj, "ports", ports);
+	return sorted(obj);
+}
+
+static json_t *
+conf_doc(const struct conf *c)
+{
+	json_t *doc = json_object(), *bridges = json_object(), *dp = json_object();
+
+	for (unsigned i = 0; i < c->n_bridges; i++)
+		json_object_set_new(bridges, c->bridges[i].name, bridge_doc(&c->bridges[i]));
+	json_object_set_new(doc, "bridges", bridges);
+	write_options(dp, conf_dp_opts, &c->dp);
+	if (json_object_size(dp))
+		json_object_set(doc, "datapath", dp);
+	json_decref(dp);
+	json_object_set_new(doc, "version", json_integer(CONF_VERSION));
+	return doc;
+}
+
+/* --- The whole --------------------------------------------------------------------------------- */
+
+static int
+check_top(const json_t *doc, struct err *e)
+{
+	static const struct words known = { 3, { "version", "bridges", "datapath" } };
+	const json_t *version = json_object_get(doc, "version");
+	const char *key;
+	json_t *v;
+
+	if (!json_is_object(doc))
+		return err_set(e, EINVAL, "a document is an object: { \"version\": 1, ... }");
+	json_object_foreach((json_t *)doc, key, v) {
+		bool ok = false;
+
+		for (unsigned i = 0; i < known.n; i++)
+			ok |= !strcmp(key, known.w[i]);
+		if (!ok)
+			return unknown(e, "member", key, &known);
+	}
+	if (version && (!json_is_integer(version) || json_integer_value(version) != CONF_VERSION))
+		return err_set(e, EINVAL, "version: this weftd knows documents of version %d only", CONF_VERSION);
+	return 0;
+}
+
+static int
+read_dp(const json_t *obj, struct conf_dp *dp, struct err *e)
+{
+	const struct target t = { conf_dp_opts, dp };
+
+	opt_defaults(t.opts, t.conf);
+	if (!obj)
+		return 0;
+	if (!json_is_object(obj))
+		return err_set(e, EINVAL, "datapath: must be an object of options");
+	if (read_options(obj, &t, 1, NULL, e))
+		return err_prefix(e, "datapath");
+	return 0;
+}
+
+struct conf *
+conf_create(const json_t *doc, struct err *e)
+{
+	struct conf *c = xcalloc(1, sizeof *c);
+	struct err own = { 0 };
+	int rc;
+
+	/* err_prefix() builds on the message, also where the caller wants none. */
+	if (!e)
+		e = &own;
+	rc = check_top(doc, e);
+	if (!rc)
+		rc = read_dp(json_object_get(doc, "datapath"), &c->dp, e);
+	if (!rc)
+		rc = read_bridges(json_object_get(doc, "bridges"), c, e);
+	if (!rc)
+		rc = check_unique(c, e);
+	if (rc) {
+		conf_destroy(c);
+		return NULL;
+	}
+	c->doc = conf_doc(c);
+	return c;
+}
+
+void
+conf_destroy(struct conf *c)
+{
+	if (!c)
+		return;
+	for (unsigned i = 0; i < c->n_bridges; i++) {
+		for (unsigned j = 0; j < c->bridges[i].n_ports; j++)
+			free(c->bridges[i].ports[j].opts);
+		free(c->bridges[i].ports);
+	}
+	free(c->bridges);
+	json_decref(c->doc);
+	free(c);
+}
+
+const struct conf_bridge *
+conf_bridge(const struct conf *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_bridges; i++)
+		if (!strcmp(c->bridges[i].name, name))
+			return &c->bridges[i];
+	return NULL;
+}
+
+const struct conf_port *
+conf_port(const struct conf *c, const char *name)
+{
+	for (unsigned i = 0; i < c->n_bridges; i++)
+		for (unsigned j = 0; j < c->bridges[i].n_ports; j++)
+			if (!strcmp(c->bridges[i].ports[j].name, name))
+				return &c->bridges[i].ports[j];
+	return NULL;
+}

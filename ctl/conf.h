@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration document (ctl/sw.h shows one): checked whole, brought to one canonical form, and
+ * turned into the typed structures that the parts of the switch take.  Pure: nothing is opened or asked,
+ * so a document can be checked by anyone at any time. */
+#ifndef CTL_CONF_H
+#define CTL_CONF_H
+
+#include <jansson.h>
+
+#include "base/err.h"
+#include "datapath/port.h"
+#include "ofproto/ofp.h"
+#include "tunnels/tun.h"
+
+enum {
+	CONF_VERSION = 1,
+	CONF_NAME_MAX = 31,             /* Bytes of a bridge or port name. */
+	CONF_MAX_BRIDGES = 255,
+};
+
+/* "datapath": settings that hold from one start to the next. */
+struct conf_dp {
+	uint32_t max_flows;             /* Cached flows per polling thread. */
+	uint32_t mbufs;                 /* Packet buffers. */
+	uint32_t idle_us;
+	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */
+	int poll;                       /* enum conf_poll. */
+	char isa[16];
+};
+enum conf_poll { CONF_POLL_ADAPTIVE, CONF_POLL_ALWAYS };
+extern const struct opt_desc conf_dp_opts[];
+
+struct conf_port {
+	char name[CONF_NAME_MAX + 1];
+	const struct conf_bridge *bridge;
+	const struct port_type *type;   /* NULL: a tunnel, see 'tun'. */
+	const struct tun_type *tun;
+	struct ofp_port_conf ofp;
+	void *opts;                     /* Of the type: type->conf_size bytes, or a struct tun_conf. */
+	size_t opts_len;
+};
+
+struct conf_bridge {
+	char name[CONF_NAME_MAX + 1];
+	struct ofp_bridge_conf ofp;
+	unsigned n_ports;
+	struct conf_port *ports;        /* In order of name. */
+};
+
+struct conf {
+	json_t *doc;                    /* Canonical: sorted keys, typed values, no defaults. */
+	struct conf_dp dp;
+	unsigned n_bridges;
+	struct conf_bridge *bridges;    /* In order of name. */
+};
+
+/* Checks 'doc' (borrowed).  NULL with 'e' set to the path of the first mistake, and the nearest valid spelling
+ * where a word is not known. */
+struct conf *conf_create(const json_t *doc, struct err *e);
+void conf_destroy(struct conf *);
+
+const struct conf_bridge *conf_bridge(const struct conf *, const char *name);   /* NULL: none. */
+const struct conf_port *conf_port(const struct conf *, const char *name);       /* NULL: none. */
+/* "vhost-user", "vxlan". */
+const char *conf_port_type_name(const struct conf_port *);
+/* Whether going from 'a' to 'b' takes a new port: another type, or another option of the type. */
+bool conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b);
+
+/* What differs between two canonical documents: the array that sw_diff() promises.  An entry whose change
+ * costs more than an edit says so in "note".  Caller owns it. */
+json_t *conf_diff(const json_t *old, const json_t *new);
+
+/* --- Values: text as options take it, JSON as documents show it -------------------------------- */
+
+enum { CONF_TEXT_MAX = 24 << 10 };      /* Room for the longest value: every other VLAN. */
+
+/* -EINVAL: neither text, number, boolean nor a list of those. */
+int conf_value_to_text(const json_t *, char *buf, size_t len);
+/* Of a present value, in its option's own JSON kind.  NULL when it equals the default.  Caller owns it. */
+json_t *conf_value_of(const struct opt_desc *, const void *conf);
+
+#endif

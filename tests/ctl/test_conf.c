@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Documents: what is refused and in which words, the canonical form, differences. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ctl/conf.h"
+
+/* JSON in the spelling of a test: ' for ". */
+static json_t *
+doc_of(const char *text)
+{
+	char *s = xstrdup(text);
+	json_error_t je;
+	json_t *doc;
+
+	for (char *p = s; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	doc = json_loads(s, JSON_REJECT_DUPLICATES, &je);
+	if (!doc)
+		print_message("%s: %s\n", s, je.text);
+	assert_non_null(doc);
+	free(s);
+	return doc;
+}
+
+static struct conf *
+accept(const char *text)
+{
+	json_t *doc = doc_of(text);
+	struct err e = { 0 };
+	struct conf *c = conf_create(doc, &e);
+
+	if (!c)
+		print_message("refused: %s\n", e.msg);
+	assert_non_null(c);
+	json_decref(doc);
+	return c;
+}
+
+static void
+refuse(const char *text, int code, const char *msg)
+{
+	json_t *doc = doc_of(text);
+	struct err e = { 0 };
+
+	assert_null(conf_create(doc, &e));
+	assert_string_equal(e.msg, msg);
+	assert_int_equal(e.code, code);
+	json_decref(doc);
+}
+
+static void
+canonical_is(const char *text, const char *want)
+{
+	struct conf *c = accept(text);
+	json_t *w = doc_of(want);
+	char *a = json_dumps(c->doc, 0), *b = json_dumps(w, 0);
+
+	/* Text, not json_equal(): the order of keys counts as well. */
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+	json_decref(w);
+	conf_destroy(c);
+}
+
+static void
+empty_document_is_a_switch_without_bridges(void **state)
+{
+	struct conf *c = accept("{}");
+
+	(void)state;
+	assert_int_equal(c->n_bridges, 0);
+	assert_int_equal(c->dp.mbufs, 32768);
+	assert_string_equal(c->dp.isa, "auto");
+	conf_destroy(c);
+	canonical_is("{}", "{'bridges':{},'version':1}");
+}
+
+static void
+document_becomes_typed_structures(void **state)
+{
+	struct conf *c = accept("{'version':1,'bridges':{'br0':{'mac-age':60,'ports':{"
+				"'vx0':{'type':'vxlan','vni':5000,'remote':['172.16.0.2','172.16.0.3']},"
+				"'vm1':{'type':'vhost-user','tag':10,'mode':'server'}}}}}");
+	const struct conf_port *vm1 = conf_port(c, "vm1"), *vx0 = conf_port(c, "vx0");
+	const struct tun_conf *tc = vx0->opts;
+
+	(void)state;
+	assert_int_equal(conf_bridge(c, "br0")->ofp.mac_age, 60);
+	assert_int_equal(conf_bridge(c, "br0")->n_ports, 2);
+	assert_null(conf_bridge(c, "br1"));
+	assert_ptr_equal(vm1, &c->bridges[0].ports[0]);
+	assert_string_equal(conf_port_type_name(vm1), "vhost-user");
+	assert_int_equal(vm1->ofp.vlan_mode, OFP_VLAN_ACCESS);
+	assert_int_equal(vm1->ofp.tag, 10);
+	assert_true(vm1->ofp.learning);
+	assert_string_equal(conf_port_type_name(vx0), "vxlan");
+	assert_int_equal(tc->key, 5000);
+	assert_int_equal(tc->remote.n, 2);
+	assert_int_equal(tc->ttl, 64);
+	assert_string_equal(vx0->bridge->name, "br0");
+	conf_destroy(c);
+}
+
+static void
+unknown_words_name_the_nearest(void **state)
+{
+	(void)state;
+	refuse("{'bridgs':{}}", ENOENT, "unknown member 'bridgs': did you mean 'bridges'?");
+	refuse("{'bridges':{'br0':{'mac-aeg':1}}}", ENOENT,
+	       "bridges.br0: unknown option 'mac-aeg': did you mean 'mac-age'?");
+	refuse("{'bridges':{'br0':{'prots':{}}}}", ENOENT, "bridges.br0: unknown option 'prots': did you mean 'ports'?");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','tagg':1}}}}}", ENOENT,
+	       "bridges.br0.ports.vm1: unknown option 'tagg': did you mean 'tag'?");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','mode':'sever'}}}}}", EINVAL,
+	       "bridges.br0.ports.vm1: mode: unknown value 'sever': did you mean 'server'?");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vxlna'}}}}}", ENOENT,
+	       "bridges.br0.ports.vm1: unknown type 'vxlna': did you mean 'vxlan'?");
+	refuse("{'datapath':{'mbuf':4096}}", ENOENT, "datapath: unknown option 'mbuf': did you mean 'mbufs'?");
+}
+
+static void
+missing_things_are_named(void **state)
+{
+	(void)state;
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{}}}}}", EINVAL,
+	       "bridges.br0.ports.vm1: 'type' is missing: one of vhost-user, internal, vxlan");
+	refuse("{'bridges':{'br0':{'ports':{'vx':{'type':'vxlan','remote':'1.2.3.4'}}}}}", EINVAL,
+	       "bridges.br0.ports.vx: 'vni' is missing: network identifier, for example vni=5000");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','vlan-mode':'access'}}}}}", EINVAL,
+	       "bridges.br0.ports.vm1: vlan-mode=access needs tag");
+}
+
+static void
+wrong_values_and_kinds_are_refused(void **state)
+{
+	(void)state;
+	refuse("{'version':2}", EINVAL, "version: this weftd knows documents of version 1 only");
+	refuse("[]", EINVAL, "a document is an object: { \"version\": 1, ... }");
+	refuse("{'bridges':[]}", EINVAL, "bridges: must be an object of bridges by name");
+	refuse("{'bridges':{'br0':7}}", EINVAL, "bridges.br0: a bridge is an object: { \"ports\": { ... } }");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':null}}}}", EINVAL,
+	       "bridges.br0.ports.vm1: a port is an object: { \"type\": ... }");
+	refuse("{'bridges':{'br0':{'mac-age':1.5}}}", EINVAL,
+	       "bridges.br0: mac-age: a text, number, boolean or list of those is needed");
+	refuse("{'bridges':{'br0':{'mac-age':{}}}}", EINVAL,
+	       "bridges.br0: mac-age: a text, number, boolean or list of those is needed");
+	refuse("{'bridges':{'br0':{'mac-age':-1}}}", EINVAL, "bridges.br0: mac-age: '-1' is not a number");
+	refuse("{'bridges':{'br0':{'mac-age':5}}}", ERANGE, "bridges.br0: mac-age: 5 is out of range: 15 to 3600");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':3}}}}}", EINVAL,
+	       "bridges.br0.ports.vm1: type: must be a text, one of vhost-user, internal, vxlan");
+}
+
+static void
+names_are_checked(void **state)
+{
+	(void)state;
+	refuse("{'bridges':{'br 0':{}}}", EINVAL, "bridges: 'br 0' is no bridge name: 1 to 31 characters of "
+	       "A-Z a-z 0-9 _ . - that do not start with . or -");
+	refuse("{'bridges':{'':{}}}", EINVAL, "bridges: '' is no bridge name: 1 to 31 characters of "
+	       "A-Z a-z 0-9 _ . - that do not start with . or -");
+	refuse("{'bridges':{'br0':{'ports':{'../x':{'type':'internal'}}}}}", EINVAL, "bridges.br0.ports: '../x' is no "
+	       "port name: 1 to 31 characters of A-Z a-z 0-9 _ . - that do not start with . or -");
+	refuse("{'bridges':{'br0':{'ports':{'sixteen-letters-':{'type':'internal'}}}}}", EINVAL,
+	       "bridges.br0.ports.sixteen-letters-: the name is too long: a port of type internal becomes a kernel "
+	       "interface, with at most 15 characters");
+	conf_destroy(accept("{'bridges':{'br0':{'ports':{'sixteen-letters-':{'type':'vhost-user'}}}}}"));
+	refuse("{'bridges':{'br0':{'ports':{'a':{'type':'vhost-user'}}},'br1':{'ports':{'a':{'type':'vhost-user'}}}}}",
+	       EEXIST, "bridges.br1.ports.a: bridge br0 has a port of this name");
+}
+
+static void
+canonical_form_is_sorted_typed_and_without_defaults(void **state)
+{
+	(void)state;
+	canonical_is("{'bridges':{'b':{'ports':{'z':{'type':'vhost-user','queues':'2','protected':'yes','learning':true},"
+		     "'a':{'type':'vhost-user','mode':'client','tag':'0x0a'}},'mac-age':'300'}},"
+		     "'datapath':{'mbufs':32768}}",
+		     "{'bridges':{'b':{'ports':{'a':{'tag':10,'type':'vhost-user'},"
+		     "'z':{'protected':true,'queues':2,'type':'vhost-user'}}}},'version':1}");
+	canonical_is("{'bridges':{'b':{'ports':{'x':{'type':'vxlan','vni':'1','remote':'10.0.0.1,10.0.0.2','ttl':'256'},"
+		     "'t':{'type':'vhost-user','trunks':'10,11,12,20'}}}}}",
+		     "{'bridges':{'b':{'ports':{'t':{'trunks':['10-12',20],'type':'vhost-user'},"
+		     "'x':{'remote':['10.0.0.1','10.0.0.2'],'ttl':'inherit','type':'vxlan','vni':1}}}},'version':1}");
+}
+
+static void
+vlan_mode_is_written_only_where_it_does_not_follow(void **state)
+{
+	(void)state;
+	canonical_is("{'bridges':{'b':{'ports':{'a':{'type':'vhost-user','vlan-mode':'access','tag':7},"
+		     "'n':{'type':'vhost-user','vlan-mode':'native-untagged','tag':7}}}}}",
+		     "{'bridges':{'b':{'ports':{'a':{'tag':7,'type':'vhost-user'},"
+		     "'n':{'tag':7,'type':'vhost-user','vlan-mode':'native-untagged'}}}},'version':1}");
+}
+
+static void
+canonical_form_of_a_canonical_document_is_itself(void **state)
+{
+	struct conf *a = accept("{'bridges':{'b':{'forward-reserved':1,'ports':{'x':{'type':'vxlan','vni':1,"
+				"'remote':['fd00::1'],'tos':'0xb8','df':false},'t':{'type':'vhost-user','trunks':[1,'5-9']}}}},"
+				"'datapath':{'poll':'always'}}");
+	struct err e = { 0 };
+	struct conf *b = conf_create(a->doc, &e);
+
+	(void)state;
+	assert_non_null(b);
+	assert_true(json_equal(a->doc, b->doc));
+	conf_destroy(a);
+	conf_destroy(b);
+}
+
+static void
+diff_is(const char *old, const char *new, const char *want)
+{
+	struct conf *a = accept(old), *b = accept(new);
+	json_t *w = doc_of(want), *d = conf_diff(a->doc, b->doc);
+
+	if (!json_equal(d, w)) {
+		char *s = json_dumps(d, 0);
+
+		print_message("%s\n", s);
+		free(s);
+	}
+	assert_true(json_equal(d, w));
+	json_decref(d);
+	json_decref(w);
+	conf_destroy(a);
+	conf_destroy(b);
+}
+
+static void
+difference_names_what_changes_and_what_it_costs(void **state)
+{
+	const char *base = "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','tag':1}}}}}";
+
+	(void)state;
+	diff_is(base, "{'bridges':{'br0':{'ports':{'vm1':{'tag':'1','type':'vhost-user','mode':'client'}}}}}", "[]");
+	diff_is(base, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','tag':2,'queues':2}}}}}",
+		"[{'op':'set','path':'bridges.br0.ports.vm1.tag','old':1,'new':2},"
+		"{'op':'add','path':'bridges.br0.ports.vm1.queues','new':2,'note':'the port is closed and opened again'}]");
+	diff_is(base, "{'bridges':{'br0':{'mac-age':60}}}",
+		"[{'op':'add','path':'bridges.br0.mac-age','new':60},"
+		"{'op':'del','path':'bridges.br0.ports.vm1','old':{'tag':1,'type':'vhost-user'}}]");
+	diff_is(base, "{'bridges':{'br1':{'mac-age':60,'ports':{'vm2':{'type':'vhost-user'}}}},'datapath':{'mbufs':4096}}",
+		"[{'op':'add','path':'datapath.mbufs','new':4096,'note':'takes effect at restart'},"
+		"{'op':'del','path':'bridges.br0.ports.vm1','old':{'tag':1,'type':'vhost-user'}},"
+		"{'op':'del','path':'bridges.br0','old':{}},"
+		"{'op':'add','path':'bridges.br1','new':{'mac-age':60}},"
+		"{'op':'add','path':'bridges.br1.ports.vm2','new':{'type':'vhost-user'}}]");
+}
+
+static void
+only_options_of_the_type_take_a_new_port(void **state)
+{
+	struct conf *a = accept("{'bridges':{'b':{'ports':{'p':{'type':'vhost-user'},"
+				"'x':{'type':'vxlan','vni':1,'remote':'1.2.3.4'}}}}}");
+	struct conf *b = accept("{'bridges':{'b':{'ports':{'p':{'type':'vhost-user','tag':5},"
+				"'x':{'type':'vxlan','vni':2,'remote':'1.2.3.4'}}}}}");
+	struct conf *c = accept("{'bridges':{'b':{'ports':{'p':{'type':'vhost-user','mode':'server'},"
+				"'x':{'type':'vhost-user'}}}}}");
+
+	(void)state;
+	assert_false(conf_port_must_reopen(conf_port(a, "p"), conf_port(b, "p")));
+	assert_false(conf_port_must_reopen(conf_port(a, "x"), conf_port(b, "x")));
+	assert_true(conf_port_must_reopen(conf_port(a, "p"), conf_port(c, "p")));
+	assert_true(conf_port_must_reopen(conf_port(a, "x"), conf_port(c, "x")));
+	conf_destroy(a);
+	conf_destroy(b);
+	conf_destroy(c);
+}
+
+static void
+refusal_without_anyone_to_tell_is_still_a_refusal(void **state)
+{
+	json_t *doc = doc_of("{'bridges':{'br0':{'ports':{'x':{'type':'nonsense'}}}}}");
+
+	(void)state;
+	assert_null(conf_create(doc, NULL));
+	json_decref(doc);
+}
+
+static void
+endless_values_are_refused(void **state)
+{
+	json_t *doc = doc_of("{'bridges':{'br0':{'ports':{'x':{'type':'vhost-user'}}}}}");
+	json_t *x = json_object_get(json_object_get(json_object_get(json_object_get(
+		json_object_get(doc, "bridges"), "br0"), "ports"), "x"), "type"), *list = json_array();
+	json_t *port = json_object_get(json_object_get(json_object_get(json_object_get(doc, "bridges"), "br0"), "ports"), "x");
+	char *big = xcalloc(1, 1 << 20);
+	struct err e = { 0 };
+
+	(void)state;
+	assert_non_null(x);
+	memset(big, 'a', (1 << 20) - 1);
+	json_object_set_new(port, "path", json_string(big));
+	assert_null(conf_create(doc, &e));
+	for (unsigned i = 0; i < 100000; i++)
+		json_array_append_new(list, json_integer(i));
+	json_object_set_new(port, "path", list);
+	assert_null(conf_create(doc, &e));
+	json_object_set_new(port, big, json_integer(1));
+	json_object_del(port, "path");
+	assert_null(conf_create(doc, &e));
+	free(big);
+	json_decref(doc);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(empty_document_is_a_switch_without_bridges),
+		cmocka_unit_test(document_becomes_typed_structures),
+		cmocka_unit_test(unknown_words_name_the_nearest),
+		cmocka_unit_test(missing_things_are_named),
+		cmocka_unit_test(wrong_values_and_kinds_are_refused),
+		cmocka_unit_test(names_are_checked),
+		cmocka_unit_test(canonical_form_is_sorted_typed_and_without_defaults),
+		cmocka_unit_test(vlan_mode_is_written_only_where_it_does_not_follow),
+		cmocka_unit_test(canonical_form_of_a_canonical_document_is_itself),
+		cmocka_unit_test(difference_names_what_changes_and_what_it_costs),
+		cmocka_unit_test(only_options_of_the_type_take_a_new_port),
+		cmocka_unit_test(refusal_without_anyone_to_tell_is_still_a_refusal),
+		cmocka_unit_test(endless_values_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
