@@ -29,8 +29,6 @@
 #include <rte_mbuf.h>
 #include <rte_vhost.h>
 
-#include "base/ctr.h"
-#include "base/log.h"
 #include "vhost/socket_priv.h"
 
 enum {
