@@ -69,8 +69,6 @@ void dp_tag_changed(struct dp *, dp_tag);
 /* Publishes all of the above at once.  'done' (may be NULL) runs when no packet follows the old state any
  * more: the moment to tell the user "done". */
 void dp_commit(struct dp *, void (*done)(void *), void *arg);
-/* [lcore] translate() may ask for tunnel destinations of the same view. */
-const struct tun_view *dp_view_tunnels(const void *dp_view);
 
 /* --- Counters ------------------------------------------------------------------------------ */
 

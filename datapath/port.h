@@ -16,6 +16,8 @@ enum port_caps {
 	PORT_CAP_VIRTUAL = 1 << 0,      /* No packets of its own: patch, tunnel.  rx and tx are NULL. */
 	PORT_CAP_SLOW_RX = 1 << 1,      /* An empty rx costs a system call: polled less often while quiet. */
 	PORT_CAP_TX_SHARED = 1 << 2,    /* tx() may be called by several lcores at once. */
+	PORT_CAP_HOST_LEG = 1 << 3,     /* The host's own leg on a bridge: an underlay routed over it enters the
+					 * bridge as if the host had sent it. */
 };
 
 struct port_link {
@@ -82,7 +84,8 @@ struct port_type {
 	void (*link)(struct port *, struct port_link *);
 	/* [lcore] Owner of queue 'q'.  Never block or fail: a short count is the answer.  rx gives mbufs whose
 	 * first segment holds at least the headers the parser reads (128 bytes, or the whole frame); tx takes the
-	 * first returned packets (it frees or hands them on), the caller keeps the rest. */
+	 * first returned packets (it frees or hands them on), the caller keeps the rest.  A port that is down takes
+	 * them all and counts DROP_TX_DOWN in tx_drops. */
 	uint16_t (*rx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
 	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
 	const struct port_sleep *sleep;

@@ -45,13 +45,13 @@ struct xlate_learn {
 
 struct xlate_out {
 	struct flow_key mask;           /* Bits that were examined; in_port is always whole. */
-	struct act_list acts;           /* Empty only with 'drop' set. */
 	enum dp_drop drop;              /* Why nothing is sent. */
 	uint16_t n_tags;
 	dp_tag tags[XLATE_MAX_TAGS];    /* More than fit: tags[0] = TAG_ALL. */
 	struct xlate_learn learn;
 	uint64_t touch;                 /* Handed to touch() while the flow is in use; 0: nothing. */
 	bool no_cache;                  /* Not to be installed: the answer holds for this packet only. */
+	struct act_list acts;           /* Empty only with 'drop' set.  Last, so that the rest is zeroed cheaply. */
 };
 
 static inline void

@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flow cache's slow half: installing, replacing and removing megaflows; see cache.h. */
+#include "datapath/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "base/hash.h"
+#include "datapath/act_store.h"
+
+enum {
+	EVICT_SCAN = 64,                /* Flows looked at to find one to evict. */
+	ACTS_PER_FLOW = 4,              /* Arena size, in instructions a flow; shared programs need far less. */
+};
+
+/* Address space; the kernel backs what is touched. */
+static void *
+map_alloc(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+map_free(void *p, size_t len)
+{
+	if (p)
+		munmap(p, len);
+}
+
+static uint32_t
+n_slots_for(uint32_t max_flows)
+{
+	return 1u << (32 - __builtin_clz(max_flows * 2 - 1));
+}
+
+int
+cache_init(struct cache *c, uint32_t max_flows)
+{
+	uint64_t *seed = (uint64_t *)c->seed;
+
+	*c = (struct cache){ .max_flows = max_flows, .high = 1, .slot_mask = n_slots_for(max_flows) - 1 };
+	for (unsigned i = 0; i < 16; i++)
+		seed[i] = hash_random_seed();
+	c->flows = map_alloc((max_flows + 1) * sizeof *c->flows);
+	c->ext = map_alloc((max_flows + 1) * sizeof *c->ext);
+	c->cold = map_alloc((max_flows + 1) * sizeof *c->cold);
+	c->slots = map_alloc((c->slot_mask + 1ul) * sizeof *c->slots);
+	c->hints = map_alloc(CACHE_HINT_BUCKETS * sizeof *c->hints);
+	c->masks = map_alloc(CACHE_MASKS * sizeof *c->masks);
+	c->ports = map_alloc(CACHE_MAX_PORTS * sizeof *c->ports);
+	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
+	if (!c->flows || !c->ext || !c->cold || !c->slots || !c->hints || !c->masks || !c->ports || !c->acts) {
+		cache_fini(c);
+		return -ENOMEM;
+	}
+	return 0;
+}
+
+void
+cache_fini(struct cache *c)
+{
+	map_free(c->flows, (c->max_flows + 1) * sizeof *c->flows);
+	map_free(c->ext, (c->max_flows + 1) * sizeof *c->ext);
+	map_free(c->cold, (c->max_flows + 1) * sizeof *c->cold);
+	map_free(c->slots, (c->slot_mask + 1ul) * sizeof *c->slots);
+	map_free(c->hints, CACHE_HINT_BUCKETS * sizeof *c->hints);
+	map_free(c->masks, CACHE_MASKS * sizeof *c->masks);
+	map_free(c->ports, CACHE_MAX_PORTS * sizeof *c->ports);
+	act_store_destroy(c->acts);
+	*c = (struct cache){ 0 };
+}
+
+uint64_t
+cache_bytes(const struct cache *c)
+{
+	return (c->max_flows + 1ull) * (sizeof *c->flows + sizeof *c->ext + sizeof *c->cold) +
+	       (c->slot_mask + 1ull) * sizeof *c->slots + CACHE_HINT_BUCKETS * sizeof *c->hints +
+	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts);
+}
+
+/* --- Masks --------------------------------------------------------------------------------- */
+
+static bool
+block_equal(const flow_block *a, const flow_block *b)
+{
+	flow_block d = *a ^ *b;
+
+	return cache_block_zero(&d);
+}
+
+/* The number of this mask, a new one if need be; -1 when there are too many. */
+static int
+mask_get(struct cache *c, const flow_block m[2])
+{
+	int free = -1;
+
+	for (uint32_t i = 0; i < c->n_masks; i++) {
+		if (!c->masks[i].n_flows) {
+			free = (int)i;
+			continue;
+		}
+		if (block_equal(&c->masks[i].m[0], &m[0]) && block_equal(&c->masks[i].m[1], &m[1]))
+			return (int)i;
+	}
+	if (free < 0) {
+		if (c->n_masks == CACHE_MASKS)
+			return -1;
+		free = (int)c->n_masks++;
+	}
+	c->masks[free].m[0] = m[0];
+	c->masks[free].m[1] = m[1];
+	c->masks[free].two = !cache_block_zero(&m[1]);
+	return free;
+}
+
+static int
+port_mask_find(const struct cport *p, uint16_t mask)
+{
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->mask[i] == mask)
+			return (int)i;
+	return -1;
+}
+
+/* Counts one more flow of the port under that mask; false when its list is full.  One place is kept for
+ * the port's exact mask. */
+static bool
+port_mask_ref(struct cport *p, uint16_t mask, bool exact)
+{
+	int i = port_mask_find(p, mask);
+
+	if (i < 0) {
+		if (p->n >= CACHE_PORT_MASKS - (exact ? 0 : 1))
+			return false;
+		i = p->n++;
+		p->mask[i] = mask;
+		p->refs[i] = 0;
+	}
+	p->refs[i]++;
+	return true;
+}
+
+static void
+port_mask_unref(struct cport *p, uint16_t mask)
+{
+	int i = port_mask_find(p, mask);
+
+	if (--p->refs[i])
+		return;
+	p->n--;
+	for (unsigned j = (unsigned)i; j < p->n; j++) {
+		p->mask[j] = p->mask[j + 1];
+		p->refs[j] = p->refs[j + 1];
+	}
+}
+
+/* --- Slots --------------------------------------------------------------------------------- */
+
+static uint32_t
+sig_of(const struct cache *c, const flow_block k[2], uint16_t mask)
+{
+	return (uint32_t)cache_mix(cache_hash(c, &k[0], c->masks[mask].two ? &k[1] : NULL), mask);
+}
+
+static void
+slot_add(struct cache *c, uint32_t sig, uint32_t f)
+{
+	uint32_t i = sig & c->slot_mask;
+
+	while (c->slots[i].flow)
+		i = (i + 1) & c->slot_mask;
+	c->slots[i] = (struct cslot){ .sig = sig, .flow = f };
+}
+
+/* Takes a slot out and closes the gap, so that probing needs no tombstones. */
+static void
+slot_del(struct cache *c, uint32_t sig, uint32_t f)
+{
+	uint32_t i = sig & c->slot_mask, j;
+
+	while (c->slots[i].flow != f)
+		i = (i + 1) & c->slot_mask;
+	for (j = (i + 1) & c->slot_mask; c->slots[j].flow; j = (j + 1) & c->slot_mask) {
+		uint32_t home = c->slots[j].sig & c->slot_mask;
+
+		/* May the one at j move to i?  Only if its home is not between them. */
+		if (((j - home) & c->slot_mask) >= ((j - i) & c->slot_mask)) {
+			c->slots[i] = c->slots[j];
+			i = j;
+		}
+	}
+	c->slots[i] = (struct cslot){ 0 };
+}
+
+/* --- Flows --------------------------------------------------------------------------------- */
+
+static void
+mask_of(const struct flow_key *port_mask, const struct xlate_out *out, flow_block m[2])
+{
+	const flow_block *p = (const flow_block *)port_mask, *o = (const flow_block *)&out->mask;
+
+	m[0] = o[0] & p[0];
+	m[1] = o[1] & p[1];
+	((struct flow_key *)m)->in_port = 0xffff;
+}
+
+static uint16_t
+flow_in_port(const struct cflow *fl)
+{
+	return ((const struct flow_key *)&fl->key)->in_port;
+}
+
+void
+cache_remove(struct cache *c, uint32_t f)
+{
+	struct cflow *fl = &c->flows[f];
+
+	slot_del(c, c->cold[f].sig, f);
+	port_mask_unref(&c->ports[flow_in_port(fl)], fl->mask);
+	c->masks[fl->mask].n_flows--;
+	act_store_put(c->acts, fl->acts);
+	fl->flags = 0;
+	c->cold[f].next_free = c->free_list;
+	c->free_list = f;
+	c->n_flows--;
+}
+
+/* The least recently used of the next few under the clock hand. */
+static void
+evict_one(struct cache *c, uint32_t now)
+{
+	uint32_t victim = CACHE_NONE, worst = 0;
+
+	for (unsigned i = 0; i < EVICT_SCAN; i++) {
+		uint32_t idle;
+
+		if (++c->clock_hand >= c->high)
+			c->clock_hand = 1;
+		if (!(c->flows[c->clock_hand].flags & CFLOW_LIVE))
+			continue;
+		idle = now - c->flows[c->clock_hand].used;
+		if (victim == CACHE_NONE || idle > worst) {
+			victim = c->clock_hand;
+			worst = idle;
+		}
+	}
+	if (victim != CACHE_NONE) {
+		cache_remove(c, victim);
+		c->evicted++;
+	}
+}
+
+static uint32_t
+flow_alloc(struct cache *c, uint32_t now)
+{
+	uint32_t f;
+
+	if (!c->free_list && c->high > c->max_flows)
+		evict_one(c, now);
+	f = c->free_list;
+	if (f)
+		c->free_list = c->cold[f].next_free;
+	else if (c->high <= c->max_flows)
+		f = c->high++;
+	return f;
+}
+
+/* Writes what the answer says into a record whose key and mask stand.  False: no room for the program. */
+static bool
+flow_set_answer(struct cache *c, struct cflow *fl, struct cflow_cold *cold, const struct xlate_out *out,
+		uint64_t epoch)
+{
+	uint32_t acts = 0;
+	uint16_t out_port = 0;
+
+	if (out->acts.n == 1 && out->acts.a[0].op == ACT_OUTPUT) {
+		out_port = out->acts.a[0].port;
+	} else if (out->acts.n) {
+		acts = act_store_get(c->acts, out->acts.a, out->acts.n);
+		if (!acts)
+			return false;
+	}
+	act_store_put(c->acts, fl->acts);
+	fl->acts = acts;
+	fl->n_acts = out->acts.n;
+	fl->out_port = out_port;
+	fl->drop = (uint8_t)out->drop;
+	fl->epoch = epoch;
+	fl->n_tags = (uint8_t)out->n_tags;
+	memcpy(fl->tags, out->tags, sizeof fl->tags);
+	cold->touch = out->touch;
+	return true;
+}
+
+uint32_t
+cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key *port_mask,
+	     const struct xlate_out *out, uint64_t epoch, uint32_t now)
+{
+	struct cport *p = &c->ports[key->in_port];
+	const flow_block *k = (const flow_block *)key;
+	flow_block m[2], mk[2];
+	struct cflow *fl;
+	uint32_t f;
+	int mask;
+
+	/* Room first: an eviction may take a mask along. */
+	f = flow_alloc(c, now);
+	if (!f)
+		return CACHE_NONE;
+	fl = &c->flows[f];
+	memset(fl, 0, sizeof *fl);
+	if (!flow_set_answer(c, fl, &c->cold[f], out, epoch))
+		goto no_room;
+
+	mask_of(port_mask, out, m);
+	mask = mask_get(c, m);
+	if (mask < 0 || !port_mask_ref(p, (uint16_t)mask, false)) {
+		/* Too many masks: this one flow becomes exact, as far as the port's policy can tell. */
+		memcpy(m, port_mask, sizeof m);
+		((struct flow_key *)m)->in_port = 0xffff;
+		mask = mask_get(c, m);
+		if (mask < 0 || !port_mask_ref(p, (uint16_t)mask, true))
+			goto no_mask;
+	}
+	mk[0] = k[0] & m[0];
+	mk[1] = k[1] & m[1];
+	fl->key = mk[0];
+	fl->mask = (uint16_t)mask;
+	fl->flags = CFLOW_LIVE;
+	if (c->masks[mask].two) {
+		fl->flags |= CFLOW_EXT;
+		c->ext[f] = mk[1];
+	}
+	fl->created = fl->used = now;
+	c->masks[mask].n_flows++;
+	c->cold[f].sig = sig_of(c, mk, fl->mask);
+	slot_add(c, c->cold[f].sig, f);
+	c->n_flows++;
+	return f;
+
+no_mask:
+	act_store_put(c->acts, fl->acts);
+no_room:
+	memset(fl, 0, sizeof *fl);
+	c->cold[f].next_free = c->free_list;
+	c->free_list = f;
+	return CACHE_NONE;
+}
+
+uint32_t
+cache_update(struct cache *c, uint32_t f, const struct flow_key *key, const struct flow_key *port_mask,
+	     const struct xlate_out *out, uint64_t epoch, uint32_t now)
+{
+	struct cflow *fl = &c->flows[f];
+	const struct cmask *cm = &c->masks[fl->mask];
+	flow_block m[2];
+
+	mask_of(port_mask, out, m);
+	if (!out->no_cache && block_equal(&m[0], &cm->m[0]) && block_equal(&m[1], &cm->m[1]) &&
+	    flow_set_answer(c, fl, &c->cold[f], out, epoch))
+		return f;
+	cache_remove(c, f);
+	return out->no_cache ? CACHE_NONE : cache_insert(c, key, port_mask, out, epoch, now);
+}
+
+void
+cache_flush(struct cache *c)
+{
+	for (uint32_t f = 1; f < c->high; f++)
+		if (c->flows[f].flags & CFLOW_LIVE)
+			cache_remove(c, f);
+}
+
+void
+cache_flow_key(const struct cache *c, uint32_t f, struct flow_key *key, struct flow_key *mask)
+{
+	const struct cflow *fl = &c->flows[f];
+
+	memset(key, 0, sizeof *key);
+	((flow_block *)key)[0] = fl->key;
+	if (fl->flags & CFLOW_EXT)
+		((flow_block *)key)[1] = c->ext[f];
+	memcpy(mask, c->masks[fl->mask].m, sizeof *mask);
+}
+
+const struct act *
+cache_acts(const struct cache *c, const struct cflow *fl)
+{
+	return fl->acts ? act_store_at(c->acts, fl->acts) : NULL;
+}
+
+uint32_t
+cache_find_slow(const struct cache *c, const struct flow_key *key)
+{
+	const flow_block *k = (const flow_block *)key;
+
+	for (uint32_t f = 1; f < c->high; f++)
+		if (cache_match(c, f, &k[0], &k[1]))
+			return f;
+	return CACHE_NONE;
+}

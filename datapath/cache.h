@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flow cache of one polling thread: megaflows, and the hint index in front of them.  Everything
+ * is owned by that thread: no lock, no atomic.  Records are reached by index into flat arrays whose
+ * memory is touched only as it is used; the arrays never move.
+ *
+ *   hint index   masked packet key -> flow number; eight slots a cache line; only ever a hint
+ *   masks        distinct masks in use; each port has an ordered list of at most CACHE_PORT_MASKS
+ *   slots        one open-addressing table over all masks: 32 bits of hash, flow number
+ *   flows        128 bytes each: block 0 of the masked key, and a line of everything a hit needs
+ *   ext, cold    block 1 of the key (flows that use it), and what only the sweep needs
+ *   acts         action programs, shared by the flows that have the same one
+ */
+#ifndef DATAPATH_CACHE_H
+#define DATAPATH_CACHE_H
+
+#include "datapath/flow.h"
+#include "datapath/xlate.h"
+
+enum {
+	CACHE_MASKS = 1024,             /* Distinct masks per thread. */
+	CACHE_PORT_MASKS = 32,          /* Masks per input port; past it flows are exact. */
+	CACHE_HINT_BUCKETS = 1 << 15,   /* Of eight slots: 2 MiB. */
+	CACHE_MAX_PORTS = 1024,
+	CACHE_NONE = 0,                 /* Flow 0 is never used. */
+};
+
+enum cache_flow_flags {
+	CFLOW_EXT = 1 << 0,             /* Its mask has bits in block 1. */
+	CFLOW_LIVE = 1 << 1,
+	CFLOW_TOUCHED = 1 << 2,         /* Hit since the sweep last came by. */
+};
+
+struct cflow {
+	flow_block key;                 /* Block 0, masked. */
+	uint64_t epoch;                 /* Of the translation. */
+	uint64_t packets, bytes;
+	uint32_t used;                  /* Coarse time of the last hit. */
+	uint32_t acts;                  /* First instruction in the action store; 0: none. */
+	uint16_t n_acts;
+	uint16_t out_port;              /* The program is one ACT_OUTPUT to it; 0: run 'acts'. */
+	uint16_t mask;
+	uint8_t drop;                   /* enum dp_drop, when there are no instructions. */
+	uint8_t flags;                  /* CFLOW_*. */
+	uint8_t n_tags;
+	uint8_t pad[3];
+	dp_tag tags[XLATE_MAX_TAGS];
+	uint32_t created;               /* Coarse time. */
+} CACHE_ALIGNED;
+
+_Static_assert(sizeof(struct cflow) == 2 * CACHE_LINE, "two lines");
+
+struct cflow_cold {
+	uint64_t touch;
+	uint32_t sig;                   /* Its hash in 'slots'. */
+	uint32_t next_free;
+};
+
+struct cmask {
+	flow_block m[2];
+	uint32_t n_flows;
+	bool two;                       /* Block 1 takes part. */
+};
+
+/* The masks that flows of one port use, most recently useful first. */
+struct cport {
+	uint16_t n;
+	uint16_t mask[CACHE_PORT_MASKS];
+	uint32_t refs[CACHE_PORT_MASKS];        /* Flows of this port with that mask. */
+};
+
+struct chint {
+	uint16_t tag[8];
+	uint32_t flow[8];
+	uint8_t clock, pad[15];
+} CACHE_ALIGNED;
+
+_Static_assert(sizeof(struct chint) == CACHE_LINE, "a bucket is a line");
+
+struct cslot {
+	uint32_t sig, flow;             /* flow 0: empty. */
+};
+
+struct act_store;
+
+struct cache {
+	struct cflow *flows;
+	flow_block *ext;
+	struct cflow_cold *cold;
+	struct cslot *slots;
+	struct chint *hints;
+	struct cmask *masks;
+	struct cport *ports;
+	struct act_store *acts;
+	uint32_t slot_mask;
+	uint32_t max_flows, n_flows, high;      /* 'high': flow numbers ever used are below it. */
+	uint32_t free_list;
+	uint32_t n_masks;
+	uint32_t clock_hand;
+	uint64_t evicted;
+	flow_block seed[2];
+};
+
+/* 0 or -ENOMEM.  'max_flows' at least 16. */
+int cache_init(struct cache *, uint32_t max_flows);
+void cache_fini(struct cache *);
+
+/* Installs the translation of 'key'.  'port_mask' bounds the mask: what it leaves out is left out of the
+ * flow.  'now' is coarse time.  Returns the flow number, CACHE_NONE when there is no room even after
+ * evicting (the answer then holds for this packet only). */
+uint32_t cache_insert(struct cache *, const struct flow_key *key, const struct flow_key *port_mask,
+		      const struct xlate_out *out, uint64_t epoch, uint32_t now);
+
+/* Gives flow 'f' a new answer in place, when the new mask is the same; else removes it and inserts anew.
+ * Returns the flow number that holds it, or CACHE_NONE. */
+uint32_t cache_update(struct cache *, uint32_t f, const struct flow_key *key, const struct flow_key *port_mask,
+		      const struct xlate_out *out, uint64_t epoch, uint32_t now);
+
+void cache_remove(struct cache *, uint32_t f);
+void cache_flush(struct cache *);
+
+/* Key and mask of a live flow, both blocks. */
+void cache_flow_key(const struct cache *, uint32_t f, struct flow_key *key, struct flow_key *mask);
+
+const struct act *cache_acts(const struct cache *, const struct cflow *);
+
+/* Bytes of memory set aside (most of it untouched in a small installation). */
+uint64_t cache_bytes(const struct cache *);
+
+/* The naive truth, for tests: walks all flows. */
+uint32_t cache_find_slow(const struct cache *, const struct flow_key *key);
+
+/* --- Inline: the lookups ------------------------------------------------------------------- */
+
+typedef uint32_t cache_v16u32 __attribute__((vector_size(64), may_alias));
+
+/* NH over 64 or 128 bytes: sums of products of 32-bit halves, each with a random word added.  Differing
+ * keys collide with chance 2^-32 whatever an attacker sends, since the words are secret. */
+static inline uint64_t
+cache_hash_block(const flow_block *b, const flow_block *seed)
+{
+	flow_block w = (flow_block)((cache_v16u32)*b + (cache_v16u32)*seed);
+	flow_block p = (w & 0xffffffffull) * (w >> 32);
+
+	return p[0] + p[1] + p[2] + p[3] + p[4] + p[5] + p[6] + p[7];
+}
+
+static inline uint64_t
+cache_hash(const struct cache *c, const flow_block *m0, const flow_block *m1)
+{
+	uint64_t h = cache_hash_block(m0, &c->seed[0]);
+
+	if (m1)
+		h += cache_hash_block(m1, &c->seed[1]);
+	return h ^ h >> 32;
+}
+
+static inline uint64_t
+cache_mix(uint64_t h, uint32_t mask_id)
+{
+	h = (h ^ mask_id * 0x9e3779b97f4a7c15ull) * 0xd6e8feb86659fd93ull;
+	return h ^ h >> 29;
+}
+
+static inline bool
+cache_block_zero(const flow_block *b)
+{
+	flow_block v = *b;
+
+	return (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0;
+}
+
+/* Whether flow 'f' is the one for this key: the masked compare that makes every hint harmless. */
+static inline bool
+cache_match(const struct cache *c, uint32_t f, const flow_block *k0, const flow_block *k1)
+{
+	const struct cflow *fl = &c->flows[f];
+	const struct cmask *m = &c->masks[fl->mask];
+	flow_block d = (*k0 ^ fl->key) & m->m[0];
+
+	if (UNLIKELY(fl->flags & CFLOW_EXT))
+		d |= (*k1 ^ c->ext[f]) & m->m[1];
+	return cache_block_zero(&d) && fl->flags & CFLOW_LIVE;
+}
+
+/* One probe of the megaflow table under one mask. */
+static inline uint32_t
+cache_probe(const struct cache *c, uint32_t mask_id, const flow_block *k0, const flow_block *k1)
+{
+	const struct cmask *m = &c->masks[mask_id];
+	flow_block a = *k0 & m->m[0], b;
+	uint64_t h;
+
+	if (m->two) {
+		b = *k1 & m->m[1];
+		h = cache_hash(c, &a, &b);
+	} else {
+		h = cache_hash(c, &a, NULL);
+	}
+	uint32_t sig = (uint32_t)cache_mix(h, mask_id);
+
+	for (uint32_t i = sig & c->slot_mask; c->slots[i].flow; i = (i + 1) & c->slot_mask)
+		if (c->slots[i].sig == sig && c->flows[c->slots[i].flow].mask == mask_id &&
+		    cache_match(c, c->slots[i].flow, k0, k1))
+			return c->slots[i].flow;
+	return CACHE_NONE;
+}
+
+/* The megaflow for a key, or CACHE_NONE.  Moves the mask that hit one place towards the front. */
+static inline uint32_t
+cache_lookup(struct cache *c, uint16_t in_port, const flow_block *k0, const flow_block *k1)
+{
+	struct cport *p = &c->ports[in_port];
+
+	for (unsigned i = 0; i < p->n; i++) {
+		uint32_t f = cache_probe(c, p->mask[i], k0, k1);
+
+		if (f != CACHE_NONE) {
+			if (i > 0) {
+				uint16_t mask = p->mask[i];
+				uint32_t refs = p->refs[i];
+
+				p->mask[i] = p->mask[i - 1];
+				p->refs[i] = p->refs[i - 1];
+				p->mask[i - 1] = mask;
+				p->refs[i - 1] = refs;
+			}
+			return f;
+		}
+	}
+	return CACHE_NONE;
+}
+
+static inline uint32_t
+cache_hint_get(const struct cache *c, uint64_t h)
+{
+	const struct chint *b = &c->hints[h & (CACHE_HINT_BUCKETS - 1)];
+	uint16_t tag = (uint16_t)(h >> 48);
+
+	for (unsigned i = 0; i < 8; i++)
+		if (b->tag[i] == tag && b->flow[i])
+			return b->flow[i];
+	return CACHE_NONE;
+}
+
+static inline void
+cache_hint_set(struct cache *c, uint64_t h, uint32_t f)
+{
+	struct chint *b = &c->hints[h & (CACHE_HINT_BUCKETS - 1)];
+	uint16_t tag = (uint16_t)(h >> 48);
+	unsigned i;
+
+	for (i = 0; i < 8; i++)
+		if (b->tag[i] == tag || !b->flow[i])
+			break;
+	if (i == 8)
+		i = b->clock++ & 7;
+	b->tag[i] = tag;
+	b->flow[i] = f;
+}
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Decapsulation, before the one look-up: packets of an underlay port that are addressed to a tunnel
+ * endpoint of ours lose their outer headers and go on as packets of the tunnel port.  Whatever is
+ * refused is refused here, by reason, and never reaches the slow path. */
+#include "datapath/dp_priv.h"
+#include "datapath/tunnel_priv.h"
+
+#include <rte_ether.h>
+
+/* Packets of one tunnel type, on their way through its pop(). */
+struct pop_run {
+	const struct tun_type *type;
+	uint16_t udp_port[TUN_BATCH_MAX];
+	bool csum_zero6[TUN_BATCH_MAX];
+	struct tun_batch b;
+};
+
+static const uint8_t outer_drop[TUN_N_OUTER_DROPS] = {
+	[TUN_OUTER_SHORT] = DROP_TUN_OUTER_SHORT,
+	[TUN_OUTER_FRAGMENT] = DROP_TUN_OUTER_FRAGMENT,
+	[TUN_OUTER_CSUM] = DROP_TUN_OUTER_CSUM,
+	[TUN_OUTER_SOURCE] = DROP_TUN_OUTER_SOURCE,
+	[TUN_OUTER_OPTIONS] = DROP_TUN_OUTER_OPTIONS,
+};
+
+static bool
+inner_tagged(const struct rte_mbuf *m)
+{
+	const uint8_t *p = pkt_peek(m, 0, RTE_ETHER_HDR_LEN);
+	be16_t type = load_be16(p + 12);
+
+	return type == be16(RTE_ETHER_TYPE_VLAN) || type == be16(RTE_ETHER_TYPE_QINQ);
+}
+
+/* What happens to one popped packet: DROP_NONE when it may enter the switch by 'e'. */
+static enum dp_drop
+admit(const struct tun_endpoint *e, struct rte_mbuf *m, const struct tun_meta *meta, bool csum_zero6)
+{
+	if (csum_zero6 && !e->zero_csum6)
+		return DROP_TUN_OUTER_CSUM;
+	if (!pkt_peek(m, 0, RTE_ETHER_HDR_LEN))
+		return DROP_TUN_INNER_SHORT;
+	if (e->drop_inner_vlan && inner_tagged(m))
+		return DROP_TUN_INNER_VLAN;
+	if (!tun_ecn_decap(m, meta->tos))
+		return DROP_TUN_ECN;
+	return DROP_NONE;
+}
+
+static void
+pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_out *out)
+{
+	const struct tun_view *v = lc->view->tun;
+	struct tun_batch *b = &r->b;
+
+	if (!b->n)
+		return;
+	memset(b->drop, 0, b->n);
+	r->type->pop(b);
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct tun_endpoint *e;
+		enum dp_drop why;
+
+		if (UNLIKELY(b->drop[i])) {
+			exec_drop(lc, underlay, DROP_TUN_HEADER, &b->pkt[i], 1);
+			continue;
+		}
+		e = tun_view_find(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key, &b->meta[i].src, &b->meta[i].dst);
+		if (UNLIKELY(!e)) {
+			why = tun_view_has_key(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key)
+				      ? DROP_TUN_UNKNOWN_REMOTE
+				      : DROP_TUN_UNKNOWN_KEY;
+			exec_drop(lc, underlay, why, &b->pkt[i], 1);
+			continue;
+		}
+		why = admit(e, b->pkt[i], &b->meta[i], r->csum_zero6[i]);
+		if (UNLIKELY(why != DROP_NONE)) {
+			exec_drop(lc, e->port, why, &b->pkt[i], 1);
+			continue;
+		}
+		out->m[out->n] = b->pkt[i];
+		out->in_port[out->n] = e->port;
+		out->peer[out->n] = e->dst;
+		out->key[out->n++] = b->meta[i].key;
+	}
+	b->n = 0;
+}
+
+unsigned
+tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct decap_out *out)
+{
+	const struct tun_view *v = lc->view->tun;
+	struct mac mac = v->underlay_mac[in_port];
+	unsigned plain = 0;
+	struct pop_run r;
+
+	r.b.n = 0;
+	r.type = NULL;
+	for (unsigned i = 0; i < n; i++) {
+		const struct tun_type *type;
+		struct tun_outer o;
+		int why;
+
+		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_udp(v, o.udp_dst)) ||
+		    (!mac_is_zero(mac) && !mac_equal(mac, o.eth_dst)) || !tun_view_is_local(v, &o.dst)) {
+			m[plain++] = m[i];
+			continue;
+		}
+		why = tun_outer_check(m[i], &o);
+		if (!why && tun_view_is_local(v, &o.src))
+			why = TUN_OUTER_SOURCE;
+		if (UNLIKELY(why || !pkt_pull(m[i], o.len))) {
+			exec_drop(lc, in_port, why ? outer_drop[why] : DROP_TUN_OUTER_SHORT, &m[i], 1);
+			continue;
+		}
+		if (r.type != type) {
+			pop_flush(lc, &r, in_port, out);
+			r.type = type;
+		}
+		r.udp_port[r.b.n] = o.udp_dst;
+		r.csum_zero6[r.b.n] = o.v6 && o.csum_zero;
+		r.b.meta[r.b.n] = (struct tun_meta){ .src = o.src, .dst = o.dst, .tos = o.tos, .ttl = o.ttl };
+		r.b.pkt[r.b.n++] = m[i];
+	}
+	pop_flush(lc, &r, in_port, out);
+	return plain;
+}

@@ -1,0 +1,593 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath from the control thread's side: creation and end of the polling threads, the table of
+ * ports, and the publication of views.  See dp.h; counters and dumps are in dp_stat.c. */
+#include "datapath/dp_priv.h"
+#include "datapath/tunnel_priv.h"
+
+#include <errno.h>
+#include <rte_errno.h>
+#include <rte_ether.h>
+#include <rte_malloc.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Something to release once no lcore can reach it. */
+struct dead {
+	void (*fn)(void *);
+	void *arg;
+	struct dead *next;
+};
+
+static void
+dead_add(struct dp *dp, void (*fn)(void *), void *arg)
+{
+	struct dead *d = xcalloc(1, sizeof *d);
+
+	*d = (struct dead){ .fn = fn, .arg = arg, .next = dp->dead };
+	dp->dead = d;
+}
+
+/* --- Instruction sets ---------------------------------------------------------------------- */
+
+static const struct dp_isa *const isas[] = { &dp_isa_v4, &dp_isa_v3, &dp_isa_v2 };
+
+const char *const *
+dp_isa_names(void)
+{
+	static const char *names[ARRAY_SIZE(isas) + 1];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(isas); i++)
+		if (isas[i]->supported())
+			names[n++] = isas[i]->name;
+	names[n] = NULL;
+	return names;
+}
+
+static const struct dp_isa *
+isa_choose(const char *want, struct err *e)
+{
+	bool any = !want || !strcmp(want, "auto");
+
+	for (unsigned i = 0; i < ARRAY_SIZE(isas); i++) {
+		if (!any && strcmp(want, isas[i]->name))
+			continue;
+		if (isas[i]->supported())
+			return isas[i];
+		if (!any) {
+			err_set(e, ENOTSUP, "isa %s: this CPU cannot run it; use isa=auto", want);
+			return NULL;
+		}
+	}
+	err_set(e, EINVAL, "isa %s: unknown; one of auto, x86-64-v2, x86-64-v3, x86-64-v4", want ? want : "auto");
+	return NULL;
+}
+
+/* --- Port owner: called by port types, from any thread -------------------------------------- */
+
+static void
+owner_changed(struct port_owner *o, struct port *p)
+{
+	struct dp *dp = CONTAINER_OF(o, struct dp, owner);
+	uint64_t one = 1;
+
+	__atomic_fetch_or(&dp->changed_ports[p->id / 64], 1ull << (p->id % 64), __ATOMIC_RELEASE);
+	/* A sleeping thread has to arm the port's new fds. */
+	for (unsigned i = 0; i < dp->n_lcores; i++)
+		lcore_wake(dp->lcore[i]);
+	if (write(dp->event_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+		log_warn("datapath: cannot signal the control thread: %s", strerror(errno));
+}
+
+static void
+owner_quiesce(struct port_owner *o)
+{
+	rcu_synchronize(CONTAINER_OF(o, struct dp, owner)->rcu);
+}
+
+/* --- Creation ------------------------------------------------------------------------------ */
+
+static void *
+map_zeroed(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+lcore_free(struct lcore *lc)
+{
+	if (!lc)
+		return;
+	cache_fini(&lc->cache);
+	if (lc->tx)
+		munmap(lc->tx, DP_MAX_PORTS * sizeof *lc->tx);
+	if (lc->pstats)
+		munmap(lc->pstats, DP_MAX_PORTS * sizeof *lc->pstats);
+	if (lc->budget)
+		munmap(lc->budget, DP_MAX_PORTS * sizeof *lc->budget);
+	rte_ring_free(lc->requests);
+	rte_ring_free(lc->events);
+	if (lc->wake_fd >= 0)
+		close(lc->wake_fd);
+	free(lc->rx);
+	free(lc);
+}
+
+static struct lcore *
+lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *e)
+{
+	struct lcore *lc = xalloc_aligned(CACHE_LINE, sizeof *lc);
+	char name[32];
+
+	lc->dp = dp;
+	lc->idx = idx;
+	lc->cpu = dp->conf.cpu[idx];
+	lc->isa = isa;
+	lc->pool = dp->pool;
+	lc->tsc_hz = rte_get_tsc_hz();
+	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	lc->tx = map_zeroed(DP_MAX_PORTS * sizeof *lc->tx);
+	lc->pstats = map_zeroed(DP_MAX_PORTS * sizeof *lc->pstats);
+	lc->budget = map_zeroed(DP_MAX_PORTS * sizeof *lc->budget);
+	snprintf(name, sizeof name, "weft-req-%p-%u", (void *)dp, idx);
+	lc->requests = rte_ring_create(name, REQUEST_RING, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+	snprintf(name, sizeof name, "weft-ev-%p-%u", (void *)dp, idx);
+	lc->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, SOCKET_ID_ANY,
+					  RING_F_SP_ENQ | RING_F_SC_DEQ);
+	if (lc->wake_fd < 0 || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
+	    cache_init(&lc->cache, dp->conf.max_flows)) {
+		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache of %u flows", idx,
+			dp->conf.max_flows);
+		lcore_free(lc);
+		return NULL;
+	}
+	lc->stats.cpu = lc->cpu;
+	lc->stats.tsc_hz = lc->tsc_hz;
+	lc->stats.max_flows = dp->conf.max_flows;
+	return lc;
+}
+
+static struct dp_view *view_build(struct dp *);
+
+struct dp *
+dp_create(const struct dp_conf *conf, struct err *e)
+{
+	const struct dp_isa *isa = isa_choose(conf->isa, e);
+	struct dp *dp;
+	char name[32];
+
+	if (!isa)
+		return NULL;
+	if (conf->n_lcores < 1 || conf->n_lcores > DP_MAX_LCORES) {
+		err_set(e, EINVAL, "%u polling threads: 1 to %u are possible", conf->n_lcores, DP_MAX_LCORES);
+		return NULL;
+	}
+	dp = xcalloc(1, sizeof *dp);
+	dp->conf = *conf;
+	dp->rcu = rcu_create();
+	dp->epoch = 1;
+	dp->tag_epoch = map_zeroed(DP_N_TAGS * sizeof *dp->tag_epoch);
+	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (!dp->tag_epoch || dp->event_fd < 0) {
+		err_set(e, errno, "datapath: %s", strerror(errno));
+		goto fail;
+	}
+	snprintf(name, sizeof name, "weft-pool-%p", (void *)dp);
+	dp->pool = rte_pktmbuf_pool_create(name, conf->n_mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	if (!dp->pool) {
+		err_set(e, rte_errno, "packet buffers: cannot get %u of %u bytes: %s", conf->n_mbufs,
+			RTE_MBUF_DEFAULT_BUF_SIZE, rte_strerror(rte_errno));
+		goto fail;
+	}
+	dp->owner = (struct port_owner){
+		.changed = owner_changed,
+		.quiesce = owner_quiesce,
+		.run_dir = conf->run_dir,
+		.pool = dp->pool,
+		.n_lcores = conf->n_lcores,
+	};
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		pthread_mutex_init(&dp->tx_lock[i], NULL);
+	for (unsigned i = 0; i < conf->n_lcores; i++) {
+		dp->lcore[i] = lcore_create(dp, i, isa, e);
+		if (!dp->lcore[i])
+			goto fail;
+		dp->n_lcores++;
+	}
+	dp->view = view_build(dp);
+	for (unsigned i = 0; i < dp->n_lcores; i++) {
+		if (lcore_start(dp->lcore[i], e)) {
+			lcore_free(dp->lcore[i]);
+			dp->lcore[i] = NULL;
+			for (unsigned j = i + 1; j < dp->n_lcores; j++)
+				lcore_free(dp->lcore[j]);
+			dp->n_lcores = i;
+			goto fail;
+		}
+	}
+	return dp;
+
+fail:
+	dp_destroy(dp);
+	return NULL;
+}
+
+static void
+view_free(void *arg)
+{
+	struct dp_view *v = arg;
+
+	if (!v)
+		return;
+	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
+		free(v->lcore[i].rxq);
+	free(v);
+}
+
+static void
+port_free(void *arg)
+{
+	port_destroy(arg);
+}
+
+static void
+tun_view_free(void *arg)
+{
+	tun_view_destroy(arg);
+}
+
+static void
+run_dead(struct dp *dp)
+{
+	while (dp->dead) {
+		struct dead *d = dp->dead;
+
+		dp->dead = d->next;
+		d->fn(d->arg);
+		free(d);
+	}
+}
+
+/* Requests that were answered, or never will be, still belong to someone. */
+static void
+finish_requests(struct dp *dp, struct lcore *lc)
+{
+	struct dp_event ev;
+	void *r;
+
+	while (!rte_ring_sc_dequeue_elem(lc->events, &ev, sizeof ev))
+		if (ev.kind == EV_REQUEST_DONE)
+			ev.request->done(dp, ev.request);
+	while (!rte_ring_sc_dequeue(lc->requests, &r))
+		((struct dp_request *)r)->done(dp, r);
+}
+
+/* In stages: end the threads (nobody reads any more), then release what they read, then themselves. */
+void
+dp_destroy(struct dp *dp)
+{
+	if (!dp)
+		return;
+	for (unsigned i = 0; i < dp->n_lcores; i++) {
+		if (!dp->lcore[i]->thread)
+			continue;
+		__atomic_store_n(&dp->lcore[i]->stop, true, __ATOMIC_RELEASE);
+		lcore_wake(dp->lcore[i]);
+		pthread_join(dp->lcore[i]->thread, NULL);
+		finish_requests(dp, dp->lcore[i]);
+	}
+	if (dp->rcu)
+		rcu_drain(dp->rcu);
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		port_destroy(dp->port[i]);
+	run_dead(dp);
+	if (dp->xlate_destroy)
+		dp->xlate_destroy((void *)(uintptr_t)dp->xlate_view);
+	tun_view_destroy(dp->tun_view);
+	view_free((void *)(uintptr_t)dp->view);
+	for (unsigned i = 0; i < dp->n_lcores; i++)
+		lcore_free(dp->lcore[i]);
+	rcu_destroy(dp->rcu);
+	rte_mempool_free(dp->pool);
+	if (dp->tag_epoch)
+		munmap(dp->tag_epoch, DP_N_TAGS * sizeof *dp->tag_epoch);
+	if (dp->event_fd >= 0)
+		close(dp->event_fd);
+	free(dp);
+}
+
+/* --- Events -------------------------------------------------------------------------------- */
+
+int
+dp_event_fd(const struct dp *dp)
+{
+	return dp->event_fd;
+}
+
+static void
+handle_event(struct dp *dp, struct dp_event *ev)
+{
+	switch (ev->kind) {
+	case EV_LEARN:
+		if (dp->conf.learn)
+			dp->conf.learn(dp->conf.arg, &ev->learn);
+		break;
+	case EV_RESOLVE:
+		if (dp->conf.resolve)
+			dp->conf.resolve(dp->conf.arg, ev->tun_dst);
+		break;
+	case EV_REQUEST_DONE:
+		ev->request->done(dp, ev->request);
+		break;
+	}
+}
+
+bool
+dp_poll(struct dp *dp)
+{
+	uint64_t drained;
+
+	if (read(dp->event_fd, &drained, sizeof drained) < 0 && errno != EAGAIN)
+		log_debug("datapath: event fd: %s", strerror(errno));
+	for (unsigned w = 0; w < DP_MAX_PORTS / 64; w++) {
+		uint64_t bits = __atomic_exchange_n(&dp->changed_ports[w], 0, __ATOMIC_ACQUIRE);
+
+		for (; bits; bits &= bits - 1) {
+			uint16_t id = (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(bits));
+
+			if (dp->conf.port_changed && dp->port[id])
+				dp->conf.port_changed(dp->conf.arg, id);
+		}
+	}
+	for (unsigned i = 0; i < dp->n_lcores; i++) {
+		struct dp_event ev;
+
+		while (!rte_ring_sc_dequeue_elem(dp->lcore[i]->events, &ev, sizeof ev))
+			handle_event(dp, &ev);
+	}
+	return rcu_poll(dp->rcu) != 0;
+}
+
+/* --- Ports --------------------------------------------------------------------------------- */
+
+struct port *
+dp_port(const struct dp *dp, uint16_t id)
+{
+	return id < DP_MAX_PORTS ? dp->port[id] : NULL;
+}
+
+struct port *
+dp_port_by_name(const struct dp *dp, const char *name)
+{
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
+		if (dp->port[i] && !strcmp(dp->port[i]->name, name))
+			return dp->port[i];
+	return NULL;
+}
+
+/* What was counted under a number before belongs to the port that had it. */
+static void
+stats_rebase(struct dp *dp, uint16_t id)
+{
+	struct dp_port_stats now;
+
+	memset(&dp->stats_base[id], 0, sizeof dp->stats_base[id]);
+	dp_port_stats(dp, id, &now);
+	dp->stats_base[id] = now;
+}
+
+struct port *
+dp_port_add(struct dp *dp, const struct port_type *type, const char *name, uint16_t id, const void *conf,
+	    struct err *e)
+{
+	struct port *p;
+
+	if (!id)
+		for (id = 1; id < DP_MAX_PORTS && dp->port[id]; id++)
+			;
+	if (id >= DP_MAX_PORTS) {
+		err_set(e, ENOSPC, "port %s: all %u port numbers are taken", name, DP_MAX_PORTS - 1);
+		return NULL;
+	}
+	if (dp->port[id]) {
+		err_set(e, EEXIST, "port %s: number %u belongs to %s", name, id, dp->port[id]->name);
+		return NULL;
+	}
+	p = port_create(type, &dp->owner, name, id, conf, e);
+	if (!p)
+		return NULL;
+	stats_rebase(dp, id);
+	dp->port[id] = p;
+	dp_tag_changed(dp, dp_tag_make(TAG_PORT, id));
+	dp->view_dirty = true;
+	return p;
+}
+
+void
+dp_port_del(struct dp *dp, struct port *p)
+{
+	dp->port[p->id] = NULL;
+	memset(dp->rxq_home[p->id], 0, sizeof dp->rxq_home[p->id]);
+	dp_tag_changed(dp, dp_tag_make(TAG_PORT, p->id));
+	dead_add(dp, port_free, p);
+	dp->view_dirty = true;
+}
+
+int
+dp_port_pin(struct dp *dp, struct port *p, uint16_t q, int cpu, struct err *e)
+{
+	if (q >= p->n_rxq || q >= MAX_RXQ)
+		return err_set(e, ERANGE, "port %s has %u receive queues, no queue %u", p->name, p->n_rxq, q);
+	if (cpu < 0) {
+		dp->rxq_home[p->id][q] = 0;
+		dp->view_dirty = true;
+		return 0;
+	}
+	for (unsigned i = 0; i < dp->n_lcores; i++) {
+		if (dp->lcore[i]->cpu == (unsigned)cpu) {
+			dp->rxq_home[p->id][q] = (uint8_t)(i + 1);
+			dp->view_dirty = true;
+			return 0;
+		}
+	}
+	return err_set(e, ENOENT, "no polling thread runs on cpu %d", cpu);
+}
+
+/* --- Publication --------------------------------------------------------------------------- */
+
+void
+dp_set_xlate_view(struct dp *dp, const void *view, void (*destroy)(void *))
+{
+	if (dp->xlate_destroy)
+		dead_add(dp, dp->xlate_destroy, (void *)(uintptr_t)dp->xlate_view);
+	dp->xlate_view = view;
+	dp->xlate_destroy = destroy;
+	dp->view_dirty = true;
+}
+
+void
+dp_set_tunnels(struct dp *dp, struct tun_view *v)
+{
+	if (dp->tun_view)
+		dead_add(dp, tun_view_free, dp->tun_view);
+	dp->tun_view = v;
+	dp->view_dirty = true;
+}
+
+/* The mark is written now and becomes visible with the epoch that dp_commit() publishes. */
+void
+dp_tag_changed(struct dp *dp, dp_tag tag)
+{
+	__atomic_store_n(&dp->tag_epoch[tag], dp->epoch + 1, __ATOMIC_RELAXED);
+	dp->tags_dirty = true;
+}
+
+/* Queues that have no thread yet go to the one with the fewest. */
+static void
+place_queues(struct dp *dp)
+{
+	unsigned load[DP_MAX_LCORES] = { 0 };
+
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
+		for (unsigned q = 0; dp->port[i] && q < MIN_OF(dp->port[i]->n_rxq, MAX_RXQ); q++)
+			if (dp->rxq_home[i][q])
+				load[dp->rxq_home[i][q] - 1]++;
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
+		for (unsigned q = 0; dp->port[i] && q < MIN_OF(dp->port[i]->n_rxq, MAX_RXQ); q++) {
+			unsigned best = 0;
+
+			if (dp->rxq_home[i][q])
+				continue;
+			for (unsigned l = 1; l < dp->n_lcores; l++)
+				if (load[l] < load[best])
+					best = l;
+			dp->rxq_home[i][q] = (uint8_t)(best + 1);
+			load[best]++;
+		}
+	}
+}
+
+static bool
+mask_needs_l4(const struct flow_key *m)
+{
+	static const struct flow_key l2 = {
+		.in_port = 0xffff,
+		.dl_dst = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		.dl_src = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		.dl_type = 0xffff,
+		.vlan = { { 0xffff, 0xffff }, { 0xffff, 0xffff } },
+		.flags = FLOW_F_TUNNEL,
+		.tun_id = UINT64_MAX,
+		.tun_peer = UINT32_MAX,
+	};
+	const uint64_t *a = (const uint64_t *)m, *b = (const uint64_t *)&l2;
+
+	for (unsigned i = 0; i < sizeof l2 / sizeof *a; i++)
+		if (a[i] & ~b[i])
+			return true;
+	return false;
+}
+
+static void
+view_port(struct dp *dp, struct dp_view *v, unsigned id)
+{
+	struct port *p = dp->port[id];
+	struct vport *vp = &v->port[id];
+	struct flow_key *mask = &v->mask[id];
+
+	vp->port = p;
+	vp->tx = p->type->tx;
+	/* Room for two tags on top of the largest L3 packet. */
+	vp->max_len = p->type->tx ? (p->mtu ? p->mtu + RTE_ETHER_HDR_LEN + 8 : UINT32_MAX) : 0;
+	vp->n_txq = MAX_OF(p->n_txq, 1);
+	if (!(p->type->caps & PORT_CAP_TX_SHARED) && p->n_txq < dp->n_lcores)
+		vp->flags |= VPORT_TX_LOCK;
+	if (tun_view_is_underlay(v->tun, (uint16_t)id))
+		vp->flags |= VPORT_UNDERLAY;
+	if (v->xlate)
+		dp->conf.xlate->port_mask(v->xlate, (uint16_t)id, mask);
+	mask->in_port = 0xffff;
+	if (mask_needs_l4(mask))
+		vp->flags |= VPORT_L4;
+}
+
+static struct dp_view *
+view_build(struct dp *dp)
+{
+	struct dp_view *v = xalloc_aligned(CACHE_LINE, sizeof *v);
+
+	v->xlate = dp->xlate_view;
+	v->tun = dp->tun_view;
+	place_queues(dp);
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
+		struct port *p = dp->port[i];
+
+		if (!p)
+			continue;
+		view_port(dp, v, i);
+		for (unsigned q = 0; p->type->rx && q < MIN_OF(p->n_rxq, MAX_RXQ); q++) {
+			unsigned l = dp->rxq_home[i][q] - 1u;
+			uint16_t n = v->lcore[l].n;
+
+			v->lcore[l].rxq = xrealloc(v->lcore[l].rxq, (n + 1u) * sizeof *v->lcore[l].rxq);
+			v->lcore[l].rxq[n] = (struct rxq_ref){ .port = p, .q = (uint16_t)q };
+			v->lcore[l].n++;
+		}
+	}
+	return v;
+}
+
+void
+dp_commit(struct dp *dp, void (*done)(void *), void *arg)
+{
+	if (dp->view_dirty) {
+		const struct dp_view *old = dp->view;
+
+		rcu_assign(dp->view, view_build(dp));
+		rcu_defer(dp->rcu, view_free, (void *)(uintptr_t)old);
+	}
+	if (dp->view_dirty || dp->tags_dirty)
+		__atomic_store_n(&dp->epoch, dp->epoch + 1, __ATOMIC_RELEASE);
+	/* Sleeping threads learn of new queues; others come by in microseconds. */
+	if (dp->view_dirty)
+		for (unsigned i = 0; i < dp->n_lcores; i++)
+			lcore_wake(dp->lcore[i]);
+	dp->view_dirty = dp->tags_dirty = false;
+	while (dp->dead) {
+		struct dead *d = dp->dead;
+
+		dp->dead = d->next;
+		rcu_defer(dp->rcu, d->fn, d->arg);
+		free(d);
+	}
+	if (done)
+		rcu_defer(dp->rcu, done, arg);
+}

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the datapath share: the view that lcores read, and the lcore itself. */
+#ifndef DATAPATH_DP_PRIV_H
+#define DATAPATH_DP_PRIV_H
+
+#include <pthread.h>
+#include <rte_cycles.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "base/ctr.h"
+#include "base/pkt.h"
+#include "base/rcu.h"
+#include "datapath/cache.h"
+#include "datapath/dp.h"
+
+enum {
+	BURST = 32,
+	TX_BUF = 128,                   /* Packets that wait for one output port. */
+	MAX_RXQ = 16,                   /* Queues of one port. */
+	TUN_WAIT_MAX = 256,             /* Packets of one thread that wait for next hops... */
+	TUN_WAIT_PER_DST = 16,          /* ...and for any one of them. */
+	EVENT_RING = 4096,
+	REQUEST_RING = 256,
+	TICK_SHIFT = 20,                /* Coarse time: TSC >> 20, half a millisecond at 2 GHz. */
+};
+
+enum vport_flags {
+	VPORT_UNDERLAY = 1 << 0,        /* Its packets are looked at for tunnels. */
+	VPORT_L4 = 1 << 1,              /* Someone examines fields above L2: parse them. */
+	VPORT_TX_LOCK = 1 << 2,         /* tx() is for one thread at a time. */
+};
+
+/* A port as lcores see it. */
+struct vport {
+	struct port *port;              /* NULL: no such port. */
+	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
+	uint32_t max_len;               /* Longest frame it sends. */
+	uint16_t flags;                 /* VPORT_*. */
+	uint16_t n_txq;
+};
+
+struct rxq_ref {
+	struct port *port;
+	uint16_t q;
+};
+
+/* All that the packet path reads of the configuration; immutable, published as a whole. */
+struct dp_view {
+	const void *xlate;
+	const struct tun_view *tun;
+	struct {
+		uint16_t n;
+		struct rxq_ref *rxq;
+	} lcore[DP_MAX_LCORES];
+	struct vport port[DP_MAX_PORTS];
+	struct flow_key mask[DP_MAX_PORTS];
+};
+
+/* lcore -> control thread. */
+enum dp_event_kind { EV_LEARN, EV_RESOLVE, EV_REQUEST_DONE };
+
+struct dp_event {
+	enum dp_event_kind kind;
+	union {
+		struct xlate_learn learn;
+		uint32_t tun_dst;
+		struct dp_request *request;
+	};
+};
+
+struct lcore;
+
+/* Control thread -> lcore and back.  'run' on the lcore between bursts, 'done' on the control thread. */
+struct dp_request {
+	void (*run)(struct lcore *, struct dp_request *);
+	void (*done)(struct dp *, struct dp_request *);
+};
+
+struct tx_buf {
+	uint16_t n;
+	bool queued;                    /* In lcore->tx_dirty. */
+	uint64_t stall_tsc;             /* Since when the receiver takes nothing; 0: it does. */
+	struct rte_mbuf *m[TX_BUF];
+};
+
+struct tun_wait {
+	struct rte_mbuf *m;
+	uint32_t dst;
+	uint16_t port;                  /* The tunnel port, for its counters. */
+	uint64_t since;
+};
+
+struct upcall_budget {
+	uint64_t tsc;
+	uint32_t tokens;
+};
+
+struct rxq_state {
+	uint8_t skip, back;             /* Turns to leave out, for queues whose empty poll is dear. */
+};
+
+/* One polling thread. */
+struct lcore {
+	struct dp *dp;                  /* [const] */
+	unsigned idx, cpu;              /* [const] */
+	const struct dp_isa *isa;       /* [const] */
+	struct rte_mempool *pool;       /* [const] */
+	uint64_t tsc_hz;                /* [const] */
+	const struct dp_view *view;     /* [rcu] Read anew in each turn. */
+	uint64_t epoch;                 /* [lcore] Read before the view. */
+	uint64_t tsc;                   /* [lcore] At the start of the turn. */
+	uint32_t now;                   /* [lcore] Coarse. */
+	uint64_t ask_tsc;               /* [lcore] Last time it asked again for a next hop. */
+	uint16_t n_dirty;               /* [lcore] */
+	uint16_t tx_dirty[DP_MAX_PORTS];
+	struct tx_buf *tx;              /* [lcore] By port number. */
+	struct cache cache;             /* [lcore] */
+	struct xlate_out out;           /* [lcore] Scratch of an upcall. */
+	struct upcall_budget *budget;   /* [lcore] By port number. */
+	struct rxq_state *rx;           /* [lcore] By position in the view's list. */
+	uint16_t n_rx;
+	uint64_t idle_since;
+	uint64_t sweep_tsc;
+	uint32_t sweep_at;
+	uint16_t n_wait;                /* [lcore] */
+	struct tun_wait wait[TUN_WAIT_MAX];
+	uint64_t icmp_tsc;              /* [lcore] Token bucket of "too big" answers. */
+	uint32_t icmp_tokens;
+	struct rte_ring *requests;      /* SPSC: control thread to lcore. */
+	struct rte_ring *events;        /* SPSC: lcore to control thread. */
+	bool event_kick;                /* [lcore] Events were added: signal at the end of the turn. */
+	int wake_fd;                    /* Anyone writes to wake it. */
+	bool asleep;                    /* Set while it may need waking. */
+	bool stop;
+	pthread_t thread;
+	struct dp_port_stats *pstats;   /* [stat] By port number. */
+	struct dp_lcore_stats stats CACHE_ALIGNED;      /* [stat] */
+};
+
+/* The instruction-set variants of the packet path; one source, built several times. */
+struct dp_isa {
+	const char *name;
+	bool (*supported)(void);
+	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
+};
+extern const struct dp_isa dp_isa_v2, dp_isa_v3, dp_isa_v4;
+
+struct dp {
+	struct dp_conf conf;
+	struct port_owner owner;
+	struct rcu *rcu;
+	struct rte_mempool *pool;
+	const struct dp_view *view;     /* [rcu] */
+	uint64_t epoch;                 /* Grows with each change; read by lcores before the view. */
+	uint64_t *tag_epoch;            /* [DP_N_TAGS] Epoch of each tag's last change. */
+	/* The next view, as edited by the control thread. */
+	struct port *port[DP_MAX_PORTS];
+	uint8_t rxq_home[DP_MAX_PORTS][MAX_RXQ];        /* lcore + 1; 0: not placed. */
+	const void *xlate_view;
+	void (*xlate_destroy)(void *);
+	struct tun_view *tun_view;
+	bool view_dirty, tags_dirty;
+	struct dead *dead;              /* To be released after the next commit's grace period. */
+	uint64_t changed_ports[DP_MAX_PORTS / 64];      /* Bits set by any thread. */
+	int event_fd;
+	unsigned n_lcores;
+	struct lcore *lcore[DP_MAX_LCORES];
+	struct dp_port_stats stats_base[DP_MAX_PORTS];  /* Readings when the number was given to a port. */
+	pthread_mutex_t tx_lock[DP_MAX_PORTS];          /* Only ports with VPORT_TX_LOCK. */
+};
+
+/* lcore.c */
+int lcore_start(struct lcore *, struct err *);
+void lcore_wake(struct lcore *);
+void lcore_event(struct lcore *, const struct dp_event *);
+bool lcore_event_room(const struct lcore *);
+
+/* upcall.c: the slow path. */
+/* Answers a miss and runs the answer; takes the packet. */
+void upcall_packet(struct lcore *, const struct flow_key *key, struct rte_mbuf *);
+/* For a flow hit with an old epoch: CACHE_NONE when it had to go (the caller makes upcalls then). */
+uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key);
+void upcall_sweep(struct lcore *);
+
+/* exec.c: runs a program on packets of one flow; takes them. */
+void exec_acts(struct lcore *, const struct flow_key *key, const struct act *, unsigned n_acts,
+	       struct rte_mbuf **, unsigned n);
+void exec_drop(struct lcore *, uint16_t port, enum dp_drop, struct rte_mbuf **, unsigned n);
+/* tx buffers. */
+void tx_flush_all(struct lcore *);
+void tx_flush_port(struct lcore *, uint16_t port);
+void tx_drop_all(struct lcore *);
+
+/* decap.c, encap.c: the tunnel stage. */
+/* Splits a burst of an underlay port: ordinary packets stay in front (their number is returned), packets
+ * that came out of tunnels follow in the arrays given; dropped ones are gone. */
+struct decap_out {
+	unsigned n;
+	struct rte_mbuf *m[BURST];
+	uint16_t in_port[BURST];
+	uint32_t peer[BURST];
+	uint64_t key[BURST];
+};
+unsigned tun_decap(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port, struct decap_out *);
+/* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  Returns how many
+ * are left in 'm'. */
+unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port, uint32_t dst,
+		   struct rte_mbuf **m, unsigned n);
+void tun_wait_service(struct lcore *);
+void tun_wait_drop_all(struct lcore *);
+/* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */
+void pmtud_answer(struct lcore *, const struct flow_key *key, const struct rte_mbuf *m, uint32_t mtu);
+
+static inline void
+drop_count(struct lcore *lc, uint16_t port, enum dp_drop why, uint64_t n)
+{
+	ctr_add(&lc->pstats[port].drops[why], n);
+}
+
+/* Queues a packet for a port; takes it. */
+static inline void
+tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
+{
+	struct tx_buf *b = &lc->tx[port];
+
+	if (UNLIKELY(b->n == TX_BUF)) {
+		tx_flush_port(lc, port);
+		if (b->n == TX_BUF) {
+			drop_count(lc, port, DROP_TX_QUEUE_FULL, 1);
+			rte_pktmbuf_free(m);
+			return;
+		}
+	}
+	b->m[b->n++] = m;
+	if (!b->queued) {
+		b->queued = true;
+		lc->tx_dirty[lc->n_dirty++] = port;
+	}
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Runs action programs, a batch of packets of one flow at a time, and flushes the output buffers.
+ *
+ * A packet that goes several ways is shared by reference as long as nobody changes it; an action that
+ * writes makes its own copy first (own()). */
+#include "datapath/dp_priv.h"
+
+#include <rte_ether.h>
+
+enum { VLAN_HLEN = 4 };
+
+void
+exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m, unsigned n)
+{
+	/* What a kernel interface shows us beside the tunnels it carries is the kernel's business. */
+	if (!(why == DROP_NO_BRIDGE && lc->view->port[port].flags & VPORT_UNDERLAY))
+		drop_count(lc, port, why, n);
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+/* Makes m[i] the caller's own, to write to.  Returns how many are left; what could not be copied is counted. */
+static unsigned
+own(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *copy = m[i];
+
+		if (rte_mbuf_refcnt_read(m[i]) > 1 || RTE_MBUF_CLONED(m[i])) {
+			copy = rte_pktmbuf_copy(m[i], lc->pool, 0, UINT32_MAX);
+			rte_pktmbuf_free(m[i]);
+			if (UNLIKELY(!copy)) {
+				drop_count(lc, port, DROP_NO_MEMORY, 1);
+				continue;
+			}
+		}
+		m[left++] = copy;
+	}
+	return left;
+}
+
+static void
+output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	const struct vport *vp = &lc->view->port[port];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(m[i]->pkt_len <= vp->max_len))
+			tx_add(lc, port, m[i]);
+		else
+			exec_drop(lc, port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m[i], 1);
+	}
+}
+
+static unsigned
+push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte_mbuf **m, unsigned n)
+{
+	be32_t raw = be32(tag);
+	unsigned left = 0;
+
+	n = own(lc, key->in_port, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *p = pkt_push(m[i], VLAN_HLEN);
+
+		if (UNLIKELY(!p)) {
+			exec_drop(lc, key->in_port, DROP_NO_MEMORY, &m[i], 1);
+			continue;
+		}
+		memmove(p, p + VLAN_HLEN, 2 * RTE_ETHER_ADDR_LEN);
+		memcpy(p + 2 * RTE_ETHER_ADDR_LEN, &raw, sizeof raw);
+		m[left++] = m[i];
+	}
+	return left;
+}
+
+static unsigned
+pop_vlan(struct lcore *lc, const struct flow_key *key, struct rte_mbuf **m, unsigned n)
+{
+	unsigned left = 0;
+
+	n = own(lc, key->in_port, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *p = pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN);
+
+		if (UNLIKELY(!p)) {
+			exec_drop(lc, key->in_port, DROP_RX_MALFORMED, &m[i], 1);
+			continue;
+		}
+		memmove(p + VLAN_HLEN, p, 2 * RTE_ETHER_ADDR_LEN);
+		pkt_pull(m[i], VLAN_HLEN);
+		m[left++] = m[i];
+	}
+	return left;
+}
+
+static unsigned
+set_vlan(struct lcore *lc, const struct flow_key *key, uint16_t tci, struct rte_mbuf **m, unsigned n)
+{
+	unsigned left = 0;
+
+	n = own(lc, key->in_port, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *p = pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN);
+
+		if (UNLIKELY(!p)) {
+			exec_drop(lc, key->in_port, DROP_RX_MALFORMED, &m[i], 1);
+			continue;
+		}
+		/* The priority bits stay the frame's own: the flow does not match on them. */
+		store_be16(p + RTE_ETHER_HDR_LEN,
+			   (load_be16(p + RTE_ETHER_HDR_LEN) & be16(0xf000)) | be16(tci & VLAN_VID_MASK));
+		m[left++] = m[i];
+	}
+	return left;
+}
+
+/* One more reference to each packet, for a branch that starts with the same array. */
+static void
+share(struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		rte_pktmbuf_refcnt_update(m[i], 1);
+}
+
+void
+exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, unsigned n_acts,
+	  struct rte_mbuf **m, unsigned n)
+{
+	for (unsigned i = 0; i < n_acts && n; i++) {
+		switch (a[i].op) {
+		case ACT_OUTPUT:
+			if (i + 1 == n_acts) {
+				output(lc, a[i].port, m, n);
+				return;
+			}
+			share(m, n);
+			output(lc, a[i].port, m, n);
+			break;
+		case ACT_PUSH_VLAN:
+			n = push_vlan(lc, key, a[i].arg, m, n);
+			break;
+		case ACT_POP_VLAN:
+			n = pop_vlan(lc, key, m, n);
+			break;
+		case ACT_SET_VLAN:
+			n = set_vlan(lc, key, (uint16_t)a[i].arg, m, n);
+			break;
+		case ACT_TUN_PUSH:
+			n = own(lc, key->in_port, m, n);
+			n = tun_encap(lc, key, a[i].port, a[i].arg, m, n);
+			break;
+		case ACT_CLONE: {
+			unsigned len = MIN_OF(a[i].arg, n_acts - i - 1);
+			struct rte_mbuf *branch[BURST];
+
+			if (i + len + 1 < n_acts)
+				share(m, n);
+			memcpy(branch, m, n * sizeof *m);
+			exec_acts(lc, key, &a[i + 1], len, branch, n);
+			if (i + len + 1 >= n_acts)
+				return;
+			i += len;
+			break;
+		}
+		case ACT_DROP:
+			exec_drop(lc, key->in_port, a[i].arg, m, n);
+			return;
+		}
+	}
+	rte_pktmbuf_free_bulk(m, n);
+}
+
+/* --- Output buffers ------------------------------------------------------------------------ */
+
+static uint16_t
+port_tx(struct lcore *lc, const struct vport *vp, struct rte_mbuf **m, uint16_t n)
+{
+	uint16_t q = (uint16_t)(lc->idx % vp->n_txq);
+	uint16_t sent;
+
+	if (LIKELY(!(vp->flags & VPORT_TX_LOCK)))
+		return vp->tx(vp->port, q, m, n);
+	pthread_mutex_lock(&lc->dp->tx_lock[vp->port->id]);
+	sent = vp->tx(vp->port, q, m, n);
+	pthread_mutex_unlock(&lc->dp->tx_lock[vp->port->id]);
+	return sent;
+}
+
+static void
+tx_give_up(struct lcore *lc, uint16_t port, enum dp_drop why)
+{
+	struct tx_buf *b = &lc->tx[port];
+
+	drop_count(lc, port, why, b->n);
+	rte_pktmbuf_free_bulk(b->m, b->n);
+	b->n = 0;
+	b->stall_tsc = 0;
+}
+
+void
+tx_flush_port(struct lcore *lc, uint16_t port)
+{
+	const struct vport *vp = &lc->view->port[port];
+	struct tx_buf *b = &lc->tx[port];
+	struct dp_port_stats *ps = &lc->pstats[port];
+	uint64_t bytes = 0;
+	uint16_t sent;
+
+	if (!b->n)
+		return;
+	if (UNLIKELY(!vp->port || !vp->tx)) {
+		tx_give_up(lc, port, DROP_TX_DOWN);
+		return;
+	}
+	uint32_t len[TX_BUF];
+
+	/* tx() takes the packets it sends: what is counted must be read before. */
+	for (unsigned i = 0; i < b->n; i++)
+		len[i] = b->m[i]->pkt_len;
+	sent = port_tx(lc, vp, b->m, b->n);
+	for (unsigned i = 0; i < sent; i++)
+		bytes += len[i];
+	ctr_add(&ps->tx_packets, sent);
+	ctr_add(&ps->tx_bytes, bytes);
+	if (LIKELY(sent == b->n)) {
+		b->n = 0;
+		b->stall_tsc = 0;
+		return;
+	}
+	b->n = (uint16_t)(b->n - sent);
+	memmove(b->m, b->m + sent, b->n * sizeof b->m[0]);
+	if (sent)
+		b->stall_tsc = 0;
+	else if (!b->stall_tsc)
+		b->stall_tsc = lc->tsc;
+	else if (lc->tsc - b->stall_tsc > lc->tsc_hz / 500)
+		/* Two milliseconds without taking one: a stopped guest costs the others nothing more. */
+		tx_give_up(lc, port, DROP_TX_QUEUE_FULL);
+}
+
+void
+tx_flush_all(struct lcore *lc)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < lc->n_dirty; i++) {
+		uint16_t port = lc->tx_dirty[i];
+
+		tx_flush_port(lc, port);
+		if (lc->tx[port].n)
+			lc->tx_dirty[left++] = port;
+		else
+			lc->tx[port].queued = false;
+	}
+	lc->n_dirty = (uint16_t)left;
+}
+
+void
+tx_drop_all(struct lcore *lc)
+{
+	for (unsigned i = 0; i < lc->n_dirty; i++) {
+		tx_give_up(lc, lc->tx_dirty[i], DROP_TX_DOWN);
+		lc->tx[lc->tx_dirty[i]].queued = false;
+	}
+	lc->n_dirty = 0;
+}

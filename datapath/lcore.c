@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The polling thread: a turn takes a burst from each receive queue, runs it through the pipeline, flushes
+ * the output buffers and reports quiescence.  With nothing to do for a while it arms the wake-up side of its
+ * ports and sleeps. */
+#include "datapath/dp_priv.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum {
+	SLOW_RX_BACKOFF = 31,           /* Turns, at most, between empty polls that cost a system call. */
+	NAP_US = 50,                    /* Sleep when some queue cannot wake anyone. */
+	SLEEP_MS = 500,                 /* Sleep when all can: flows still have to expire. */
+	MAX_REQUESTS = 4,               /* Per turn. */
+};
+
+static void
+signal_fd(int fd)
+{
+	uint64_t one = 1;
+
+	/* A full counter already means "wake up". */
+	if (write(fd, &one, sizeof one) < 0 && errno != EAGAIN)
+		log_debug("eventfd %d: write: %s", fd, strerror(errno));
+}
+
+void
+lcore_wake(struct lcore *lc)
+{
+	signal_fd(lc->wake_fd);
+}
+
+bool
+lcore_event_room(const struct lcore *lc)
+{
+	return rte_ring_free_count(lc->events) != 0;
+}
+
+void
+lcore_event(struct lcore *lc, const struct dp_event *e)
+{
+	if (!rte_ring_sp_enqueue_elem(lc->events, (void *)(uintptr_t)e, sizeof *e))
+		lc->event_kick = true;
+}
+
+static void
+run_requests(struct lcore *lc)
+{
+	void *r;
+
+	for (unsigned i = 0; i < MAX_REQUESTS; i++) {
+		if (!lcore_event_room(lc) || rte_ring_sc_dequeue(lc->requests, &r))
+			return;
+		((struct dp_request *)r)->run(lc, r);
+		lcore_event(lc, &(struct dp_event){ .kind = EV_REQUEST_DONE, .request = r });
+	}
+}
+
+static void
+view_changed(struct lcore *lc, const struct dp_view *view)
+{
+	lc->view = view;
+	if (view->lcore[lc->idx].n != lc->n_rx) {
+		lc->n_rx = view->lcore[lc->idx].n;
+		free(lc->rx);
+		lc->rx = xcalloc(lc->n_rx + 1u, sizeof *lc->rx);
+	}
+	for (unsigned i = 0; i < lc->n_rx; i++)
+		lc->rx[i] = (struct rxq_state){ 0 };
+	ctr_set(&lc->stats.n_rxq, lc->n_rx);
+}
+
+/* One look at every queue.  Returns the number of packets. */
+static unsigned
+poll_queues(struct lcore *lc)
+{
+	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+	unsigned total = 0;
+
+	for (unsigned i = 0; i < lc->n_rx; i++) {
+		struct rte_mbuf *m[BURST];
+		struct rxq_state *s = &lc->rx[i];
+		uint16_t n;
+
+		if (UNLIKELY(s->skip)) {
+			s->skip--;
+			continue;
+		}
+		n = rxq[i].port->type->rx(rxq[i].port, rxq[i].q, m, BURST);
+		if (!n) {
+			if (UNLIKELY(rxq[i].port->type->caps & PORT_CAP_SLOW_RX)) {
+				s->back = (uint8_t)MIN_OF(s->back * 2 + 1, SLOW_RX_BACKOFF);
+				s->skip = s->back;
+			}
+			continue;
+		}
+		s->back = 0;
+		lc->isa->process(lc, m, n, rxq[i].port->id);
+		total += n;
+	}
+	return total;
+}
+
+/* Arms every queue.  Returns how many fds to wait on, or -1 when there is work already.  'naps' says that
+ * some queue cannot wake us. */
+static int
+arm_all(struct lcore *lc, struct pollfd *fds, bool *naps)
+{
+	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+	int n = 0;
+
+	for (unsigned i = 0; i < lc->n_rx; i++) {
+		const struct port_sleep *sl = rxq[i].port->type->sleep;
+		bool pending = false;
+		int fd;
+
+		if (!sl || sl->always_poll) {
+			*naps = true;
+			continue;
+		}
+		fd = sl->arm(rxq[i].port, rxq[i].q, &pending);
+		if (pending)
+			return -1;
+		if (fd >= 0)
+			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	}
+	return n;
+}
+
+static void
+disarm_all(struct lcore *lc)
+{
+	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+
+	for (unsigned i = 0; i < lc->n_rx; i++) {
+		const struct port_sleep *sl = rxq[i].port->type->sleep;
+
+		if (sl && !sl->always_poll)
+			sl->disarm(rxq[i].port, rxq[i].q);
+	}
+}
+
+static void
+read_turn_state(struct lcore *lc)
+{
+	const struct dp_view *view;
+
+	/* The epoch first: a view read after it is at least as new, so an answer is never stamped newer than
+	 * what it was made from. */
+	lc->epoch = __atomic_load_n(&lc->dp->epoch, __ATOMIC_ACQUIRE);
+	view = rcu_read(lc->dp->view);
+	if (UNLIKELY(view != lc->view))
+		view_changed(lc, view);
+	lc->tsc = rte_rdtsc();
+	lc->now = (uint32_t)(lc->tsc >> TICK_SHIFT);
+}
+
+static void
+kick_control(struct lcore *lc)
+{
+	if (UNLIKELY(lc->event_kick)) {
+		lc->event_kick = false;
+		signal_fd(lc->dp->event_fd);
+	}
+}
+
+/* Waits for a wake-up.  The caller has nothing buffered. */
+static void
+lcore_sleep(struct lcore *lc)
+{
+	struct pollfd fds[DP_MAX_PORTS + 1];
+	uint64_t start = rte_rdtsc(), drained;
+	bool naps = false;
+	int n = arm_all(lc, fds, &naps);
+	struct timespec t = { 0, NAP_US * 1000 };
+
+	if (n >= 0 && rte_ring_empty(lc->requests)) {
+		if (!naps && lc->n_wait)
+			t.tv_nsec = 10 * 1000 * 1000;
+		else if (!naps)
+			t.tv_nsec = SLEEP_MS * 1000 * 1000;
+		fds[n++] = (struct pollfd){ .fd = lc->wake_fd, .events = POLLIN };
+		ctr_add(&lc->stats.sleeps, 1);
+		rcu_offline(lc->dp->rcu, lc->idx);
+		n = ppoll(fds, (nfds_t)n, &t, NULL);
+		rcu_online(lc->dp->rcu, lc->idx);
+		if (n > 0)
+			ctr_add(&lc->stats.wakeups, 1);
+		if (read(lc->wake_fd, &drained, sizeof drained) < 0 && errno != EAGAIN)
+			log_debug("eventfd %d: read: %s", lc->wake_fd, strerror(errno));
+		/* Ports that were armed may be gone by now: only those of the present view are touched. */
+		read_turn_state(lc);
+	}
+	disarm_all(lc);
+	lc->tsc = rte_rdtsc();
+	ctr_add(&lc->stats.sleep_cycles, lc->tsc - start);
+}
+
+static void
+account(struct lcore *lc, unsigned work)
+{
+	uint64_t now = rte_rdtsc(), spent = now - lc->tsc;
+
+	ctr_add(&lc->stats.turns, 1);
+	if (work) {
+		ctr_add(&lc->stats.busy_turns, 1);
+		ctr_add(&lc->stats.busy_cycles, spent);
+		lc->idle_since = 0;
+		return;
+	}
+	ctr_add(&lc->stats.idle_cycles, spent);
+	if (!lc->idle_since)
+		lc->idle_since = now;
+}
+
+static bool
+may_sleep(const struct lcore *lc)
+{
+	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty &&
+	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
+}
+
+static void *
+lcore_main(void *arg)
+{
+	struct lcore *lc = arg;
+	unsigned registered = rte_thread_register() == 0;
+
+	prctl(PR_SET_TIMERSLACK, 1000UL);
+	rcu_online(lc->dp->rcu, lc->idx);
+	while (!__atomic_load_n(&lc->stop, __ATOMIC_ACQUIRE)) {
+		unsigned work;
+
+		read_turn_state(lc);
+		work = poll_queues(lc);
+		if (UNLIKELY(lc->n_wait))
+			tun_wait_service(lc);
+		tx_flush_all(lc);
+		if (UNLIKELY(!rte_ring_empty(lc->requests))) {
+			run_requests(lc);
+			tx_flush_all(lc);
+		}
+		upcall_sweep(lc);
+		kick_control(lc);
+		account(lc, work);
+		rcu_quiescent(lc->dp->rcu, lc->idx);
+		if (UNLIKELY(may_sleep(lc)))
+			lcore_sleep(lc);
+	}
+	tun_wait_drop_all(lc);
+	tx_drop_all(lc);
+	cache_flush(&lc->cache);
+	rcu_offline(lc->dp->rcu, lc->idx);
+	if (registered)
+		rte_thread_unregister();
+	return NULL;
+}
+
+int
+lcore_start(struct lcore *lc, struct err *e)
+{
+	cpu_set_t set;
+	char name[16];
+	int rc;
+
+	rc = pthread_create(&lc->thread, NULL, lcore_main, lc);
+	if (rc)
+		return err_set(e, rc, "polling thread for cpu %u: %s", lc->cpu, strerror(rc));
+	snprintf(name, sizeof name, "pmd-c%u", lc->cpu);
+	pthread_setname_np(lc->thread, name);
+	CPU_ZERO(&set);
+	CPU_SET(lc->cpu, &set);
+	rc = pthread_setaffinity_np(lc->thread, sizeof set, &set);
+	if (rc)
+		log_warn("polling thread: cannot run on cpu %u alone: %s", lc->cpu, strerror(rc));
+	return 0;
+}

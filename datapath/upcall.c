@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The slow path of a polling thread: translation of new flows within each port's budget, re-translation
+ * of flows whose answer may have changed, and the sweep that expires what is idle. */
+#include "datapath/dp_priv.h"
+
+enum {
+	EXPIRE_S = 10,                  /* Idle flows go after this. */
+	SWEEP_MAX = 4096,               /* Flows looked at per turn, at most. */
+	BUDGET_BURST_DIV = 8,           /* A port may save up an eighth of a second. */
+};
+
+/* Whether the port may have one more new flow. */
+static bool
+budget_take(struct lcore *lc, uint16_t port)
+{
+	struct upcall_budget *b = &lc->budget[port];
+	uint32_t rate = lc->dp->conf.upcall_rate, burst = rate / BUDGET_BURST_DIV + 64;
+	uint64_t tsc = rte_rdtsc(), dt = tsc - b->tsc;
+
+	if (!rate)
+		return true;
+	if (dt >= lc->tsc_hz) {
+		b->tokens = burst;
+		b->tsc = tsc;
+	} else if (dt * rate >= lc->tsc_hz) {
+		uint64_t add = dt * rate / lc->tsc_hz;
+
+		b->tokens = (uint32_t)MIN_OF(b->tokens + add, burst);
+		b->tsc += add * lc->tsc_hz / rate;
+	}
+	if (!b->tokens)
+		return false;
+	b->tokens--;
+	return true;
+}
+
+/* Asks the translator.  The answer is in lc->out. */
+static void
+translate(struct lcore *lc, const struct flow_key *key)
+{
+	struct xlate_out *out = &lc->out;
+	uint64_t start = rte_rdtsc();
+
+	memset(out, 0, offsetof(struct xlate_out, acts));
+	out->acts.n = 0;
+	out->acts.overflow = false;
+	if (lc->view->xlate)
+		lc->dp->conf.xlate->translate(lc->view->xlate, key, out);
+	else
+		out->drop = DROP_NO_BRIDGE;
+	if (UNLIKELY(out->acts.overflow)) {
+		out->acts.n = 0;
+		out->drop = DROP_RECURSION;
+	}
+	if (!out->acts.n && out->drop == DROP_NONE)
+		out->drop = DROP_NO_DEST;
+	if (out->learn.wanted) {
+		/* Learning that cannot be asked for now must be asked for again: the answer is not kept. */
+		if (lcore_event_room(lc))
+			lcore_event(lc, &(struct dp_event){ .kind = EV_LEARN, .learn = out->learn });
+		else
+			out->no_cache = true;
+	}
+	ctr_add(&lc->stats.upcall_cycles, rte_rdtsc() - start);
+}
+
+static void
+run(struct lcore *lc, const struct flow_key *key, const struct act *a, unsigned n_acts, enum dp_drop drop,
+    struct rte_mbuf *m)
+{
+	if (n_acts)
+		exec_acts(lc, key, a, n_acts, &m, 1);
+	else
+		exec_drop(lc, key->in_port, drop, &m, 1);
+}
+
+void
+upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
+{
+	const flow_block *k = (const flow_block *)key;
+	struct cache *c = &lc->cache;
+	uint32_t f = cache_lookup(c, key->in_port, &k[0], &k[1]);
+
+	/* An earlier miss of the same burst may have installed it. */
+	if (f != CACHE_NONE && c->flows[f].epoch == lc->epoch) {
+		struct cflow *fl = &c->flows[f];
+		struct act one = { .op = ACT_OUTPUT, .port = fl->out_port };
+
+		fl->packets++;
+		fl->bytes += m->pkt_len;
+		fl->used = lc->now;
+		ctr_add(&lc->stats.mega_hits, 1);
+		run(lc, key, fl->out_port ? &one : cache_acts(c, fl), fl->n_acts, fl->drop, m);
+		return;
+	}
+	if (!budget_take(lc, key->in_port)) {
+		ctr_add(&lc->stats.upcall_drops, 1);
+		exec_drop(lc, key->in_port, DROP_UPCALL_BUDGET, &m, 1);
+		return;
+	}
+	ctr_add(&lc->stats.upcalls, 1);
+	translate(lc, key);
+	if (f != CACHE_NONE)
+		f = cache_update(c, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+	else if (!lc->out.no_cache)
+		f = cache_insert(c, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+	if (f != CACHE_NONE) {
+		struct cflow *fl = &c->flows[f];
+
+		fl->packets++;
+		fl->bytes += m->pkt_len;
+		fl->used = lc->now;
+		fl->flags |= CFLOW_TOUCHED;
+	}
+	run(lc, key, lc->out.acts.a, lc->out.acts.n, lc->out.drop, m);
+}
+
+uint32_t
+upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key)
+{
+	struct cflow *fl = &lc->cache.flows[f];
+	const uint64_t *tag_epoch = lc->dp->tag_epoch;
+	bool marked = __atomic_load_n(&tag_epoch[dp_tag_make(TAG_ALL, 0)], __ATOMIC_RELAXED) > fl->epoch;
+
+	for (unsigned i = 0; i < fl->n_tags && !marked; i++)
+		marked = fl->tags[i] == dp_tag_make(TAG_ALL, 0) ||
+			 __atomic_load_n(&tag_epoch[fl->tags[i]], __ATOMIC_RELAXED) > fl->epoch;
+	if (!marked) {
+		fl->epoch = lc->epoch;
+		return f;
+	}
+	ctr_add(&lc->stats.retranslated, 1);
+	translate(lc, key);
+	return cache_update(&lc->cache, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+}
+
+/* Looks at a few flows: the idle ones go, what the used ones depend on is kept fresh.  Every flow is seen
+ * about once a second. */
+void
+upcall_sweep(struct lcore *lc)
+{
+	struct cache *c = &lc->cache;
+	uint64_t ms = (lc->tsc - lc->sweep_tsc) * 1000 / lc->tsc_hz, n;
+	uint32_t expire = (uint32_t)(EXPIRE_S * lc->tsc_hz >> TICK_SHIFT);
+
+	if (!ms)
+		return;
+	lc->sweep_tsc = lc->tsc;
+	n = MIN_OF(MIN_OF(c->high * ms / 1000 + 1, (uint64_t)c->high), (uint64_t)SWEEP_MAX);
+	for (; n; n--) {
+		struct cflow *fl;
+
+		if (++lc->sweep_at >= c->high)
+			lc->sweep_at = 1;
+		fl = &c->flows[lc->sweep_at];
+		if (!(fl->flags & CFLOW_LIVE))
+			continue;
+		if (lc->now - fl->used > expire) {
+			cache_remove(c, lc->sweep_at);
+			ctr_add(&lc->stats.expired, 1);
+		} else if (fl->flags & CFLOW_TOUCHED) {
+			fl->flags &= (uint8_t)~CFLOW_TOUCHED;
+			if (c->cold[lc->sweep_at].touch && lc->view->xlate)
+				lc->dp->conf.xlate->touch(lc->view->xlate, c->cold[lc->sweep_at].touch);
+		}
+	}
+	ctr_set(&lc->stats.n_flows, c->n_flows);
+	ctr_set(&lc->stats.n_masks, c->n_masks);
+	ctr_set(&lc->stats.evicted, c->evicted);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See mem_port.h. */
+#include "mem_port.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum { RING = 1024 };
+
+struct mem_port {
+	struct rte_ring *in, *out;
+	int fd;
+	bool stall;
+};
+
+static const struct opt_desc mem_opts[] = {
+	{ "mtu", OPT_U16, offsetof(struct mem_conf, mtu), 0, 65535, NULL, "1500", false, "largest L3 packet", "1500" },
+	{ .name = NULL },
+};
+
+void
+mem_eal_init(void)
+{
+	char *argv[] = { (char *)"test", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"96",
+			 (char *)"--no-pci", (char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1",
+			 (char *)"--log-level", (char *)"4", NULL };
+
+	if (rte_eal_init(ARRAY_SIZE(argv) - 1, argv) < 0) {
+		fprintf(stderr, "skipped: EAL does not start here\n");
+		exit(77);
+	}
+}
+
+static int
+mem_open(struct port *p, const void *conf, struct err *e)
+{
+	const struct mem_conf *c = conf;
+	struct mem_port *mp = p->priv;
+	char name[48];
+
+	snprintf(name, sizeof name, "mem-in-%s", p->name);
+	mp->in = rte_ring_create(name, RING, SOCKET_ID_ANY, 0);
+	snprintf(name, sizeof name, "mem-out-%s", p->name);
+	mp->out = rte_ring_create(name, RING, SOCKET_ID_ANY, 0);
+	mp->fd = eventfd(0, EFD_NONBLOCK);
+	if (!mp->in || !mp->out || mp->fd < 0)
+		return err_set(e, ENOMEM, "mem port %s: no memory", p->name);
+	p->n_rxq = p->n_txq = 1;
+	p->mtu = c && c->mtu ? c->mtu : 1500;
+	return 0;
+}
+
+static void
+empty(struct rte_ring *r)
+{
+	void *m;
+
+	while (!rte_ring_dequeue(r, &m))
+		rte_pktmbuf_free(m);
+	rte_ring_free(r);
+}
+
+static void
+mem_close(struct port *p)
+{
+	struct mem_port *mp = p->priv;
+
+	empty(mp->in);
+	empty(mp->out);
+	close(mp->fd);
+}
+
+static void
+mem_link(struct port *p, struct port_link *l)
+{
+	memset(l, 0, sizeof *l);
+	l->up = true;
+	l->mtu = p->mtu;
+}
+
+static uint16_t
+mem_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	struct mem_port *mp = p->priv;
+
+	(void)q;
+	return (uint16_t)rte_ring_dequeue_burst(mp->in, (void **)m, n, NULL);
+}
+
+static uint16_t
+mem_tx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	struct mem_port *mp = p->priv;
+
+	(void)q;
+	if (__atomic_load_n(&mp->stall, __ATOMIC_ACQUIRE))
+		return 0;
+	return (uint16_t)rte_ring_enqueue_burst(mp->out, (void **)m, n, NULL);
+}
+
+static int
+mem_arm(struct port *p, uint16_t q, bool *pending)
+{
+	struct mem_port *mp = p->priv;
+
+	(void)q;
+	*pending = !rte_ring_empty(mp->in);
+	return mp->fd;
+}
+
+static void
+mem_disarm(struct port *p, uint16_t q)
+{
+	struct mem_port *mp = p->priv;
+	uint64_t v;
+
+	(void)q;
+	if (read(mp->fd, &v, sizeof v) < 0)
+		return;
+}
+
+static const struct port_sleep mem_sleep = { .arm = mem_arm, .disarm = mem_disarm };
+
+const struct port_type port_type_mem = {
+	.name = "mem",
+	.caps = PORT_CAP_TX_SHARED,
+	.priv_size = sizeof(struct mem_port),
+	.conf_size = sizeof(struct mem_conf),
+	.opts = mem_opts,
+	.help = "frames from and to memory, for tests",
+	.open = mem_open,
+	.close = mem_close,
+	.link = mem_link,
+	.rx = mem_rx,
+	.tx = mem_tx,
+	.sleep = &mem_sleep,
+};
+
+bool
+mem_port_send(struct port *p, const void *frame, uint32_t len)
+{
+	struct mem_port *mp = p->priv;
+	struct rte_mbuf *m = rte_pktmbuf_alloc(p->owner->pool);
+	uint64_t one = 1;
+	char *to = m ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
+
+	if (!to)
+		goto fail;
+	memcpy(to, frame, len);
+	if (rte_ring_enqueue(mp->in, m))
+		goto fail;
+	return write(mp->fd, &one, sizeof one) == sizeof one;
+
+fail:
+	rte_pktmbuf_free(m);
+	return false;
+}
+
+uint32_t
+mem_port_recv(struct port *p, void *frame, uint32_t room, unsigned wait_ms)
+{
+	struct mem_port *mp = p->priv;
+	uint64_t until = clock_ms() + wait_ms;
+	uint32_t len;
+	void *m;
+
+	while (rte_ring_dequeue(mp->out, &m)) {
+		if (clock_ms() >= until)
+			return 0;
+		poll(NULL, 0, 1);
+	}
+	len = rte_pktmbuf_pkt_len((struct rte_mbuf *)m);
+	if (len <= room) {
+		const void *at = rte_pktmbuf_read(m, 0, len, frame);
+
+		if (at != frame)
+			memcpy(frame, at, len);
+	}
+	rte_pktmbuf_free(m);
+	return len;
+}
+
+void
+mem_port_stall(struct port *p, bool stall)
+{
+	struct mem_port *mp = p->priv;
+
+	__atomic_store_n(&mp->stall, stall, __ATOMIC_RELEASE);
+}

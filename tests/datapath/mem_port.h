@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A port for tests: frames are put into it from memory, and what it sends is kept for inspection. */
+#ifndef TESTS_DATAPATH_MEM_PORT_H
+#define TESTS_DATAPATH_MEM_PORT_H
+
+#include "datapath/dp.h"
+
+struct mem_conf {
+	uint16_t mtu;           /* 0: 1500. */
+};
+
+extern const struct port_type port_type_mem;
+
+/* EAL without hugepages, devices or root; once per process.  Exits the test with status 77 (skipped) when
+ * it cannot be had. */
+void mem_eal_init(void);
+
+/* Puts a frame into the port's receive queue; false when that is full. */
+bool mem_port_send(struct port *, const void *frame, uint32_t len);
+/* Takes the next frame that the port sent; 0 when there is none within 'wait_ms'. */
+uint32_t mem_port_recv(struct port *, void *frame, uint32_t room, unsigned wait_ms);
+/* From now on tx takes nothing (a stopped guest), or everything again. */
+void mem_port_stall(struct port *, bool stall);
+
+#endif

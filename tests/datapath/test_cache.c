@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The flow cache against a naive model, on random keys, masks and answers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "datapath/act_store.h"
+#include "datapath/cache.h"
+
+static uint64_t rng = 0x9e3779b97f4a7c15ull;
+
+static uint32_t
+rnd(uint32_t n)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)(rng >> 32) % n;
+}
+
+static struct flow_key
+full_mask(void)
+{
+	struct flow_key m;
+
+	memset(&m, 0xff, sizeof m);
+	return m;
+}
+
+static void
+answer(struct xlate_out *out, uint16_t port)
+{
+	memset(out, 0, offsetof(struct xlate_out, acts));
+	out->mask = full_mask();
+	out->acts.n = 0;
+	act_add(&out->acts, ACT_OUTPUT, port, 0);
+}
+
+static struct flow_key
+random_key(void)
+{
+	struct flow_key k;
+
+	memset(&k, 0, sizeof k);
+	k.in_port = (uint16_t)(1 + rnd(3));
+	k.dl_dst.b[5] = (uint8_t)rnd(8);
+	k.dl_src.b[5] = (uint8_t)rnd(8);
+	k.nw_src = rnd(16);
+	k.tp_dst = (be16_t)rnd(4);
+	k.ipv6_dst[15] = (uint8_t)rnd(2);
+	return k;
+}
+
+static uint32_t
+lookup(struct cache *c, const struct flow_key *k)
+{
+	const flow_block *b = (const flow_block *)k;
+
+	return cache_lookup(c, k->in_port, &b[0], &b[1]);
+}
+
+/* One of the masks a policy might need; every one has in_port. */
+static void
+pick_mask(struct flow_key *m, unsigned which)
+{
+	memset(m, 0, sizeof *m);
+	m->in_port = 0xffff;
+	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
+	if (which & 1)
+		memset(&m->dl_src, 0xff, sizeof m->dl_src);
+	if (which & 2)
+		m->nw_src = 0xffffffff;
+	if (which & 4)
+		m->ipv6_dst[15] = 0xff;
+}
+
+static void
+a_flow_is_found_by_any_key_that_its_mask_covers(void **state)
+{
+	struct flow_key key = { .in_port = 7, .nw_src = 5 }, all = full_mask(), k2;
+	static struct xlate_out out;
+	struct cache c;
+	uint32_t f;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 64), 0);
+	answer(&out, 3);
+	memset(&out.mask, 0, sizeof out.mask);
+	memset(&out.mask.dl_src, 0xff, sizeof out.mask.dl_src);
+	f = cache_insert(&c, &key, &all, &out, 1, 0);
+	assert_int_not_equal(f, CACHE_NONE);
+	assert_int_equal(c.flows[f].out_port, 3);
+	k2 = key;
+	k2.nw_src = 99;
+	assert_int_equal(lookup(&c, &k2), f);
+	k2.dl_src.b[0] = 1;
+	assert_int_equal(lookup(&c, &k2), CACHE_NONE);
+	k2 = key;
+	k2.in_port = 8;
+	assert_int_equal(lookup(&c, &k2), CACHE_NONE);
+	cache_fini(&c);
+}
+
+static void
+random_operations_agree_with_a_walk_over_all_flows(void **state)
+{
+	static struct xlate_out out;
+	struct flow_key all = full_mask();
+	struct cache c;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 300), 0);
+	for (unsigned step = 0; step < 200000; step++) {
+		struct flow_key k = random_key();
+		uint32_t f = lookup(&c, &k), slow = cache_find_slow(&c, &k);
+
+		/* Flows may overlap: either answer is right, but both or none must exist. */
+		assert_int_equal(f == CACHE_NONE, slow == CACHE_NONE);
+		if (f != CACHE_NONE) {
+			const flow_block *b = (const flow_block *)&k;
+
+			assert_true(cache_match(&c, f, &b[0], &b[1]));
+			if (rnd(4) == 0) {
+				answer(&out, (uint16_t)(1 + rnd(9)));
+				pick_mask(&out.mask, rnd(8));
+				f = cache_update(&c, f, &k, &all, &out, step, step);
+				assert_int_not_equal(f, CACHE_NONE);
+				assert_int_equal(c.flows[f].out_port, out.acts.a[0].port);
+			} else if (rnd(4) == 0) {
+				cache_remove(&c, f);
+			}
+		} else {
+			answer(&out, (uint16_t)(1 + rnd(9)));
+			if (rnd(3) == 0)
+				act_add(&out.acts, ACT_OUTPUT, (uint16_t)(1 + rnd(9)), 0);
+			pick_mask(&out.mask, rnd(8));
+			f = cache_insert(&c, &k, &all, &out, step, step);
+			assert_int_not_equal(f, CACHE_NONE);
+			assert_int_equal(c.flows[f].n_acts, out.acts.n);
+		}
+		assert_true(c.n_flows <= 300);
+		if (step % 20000 == 0)
+			cache_flush(&c);
+	}
+	cache_flush(&c);
+	assert_int_equal(c.n_flows, 0);
+	assert_int_equal(act_store_count(c.acts), 0);
+	for (uint32_t i = 0; i <= c.slot_mask; i++)
+		assert_int_equal(c.slots[i].flow, 0);
+	for (uint32_t i = 0; i < c.n_masks; i++)
+		assert_int_equal(c.masks[i].n_flows, 0);
+	cache_fini(&c);
+}
+
+static void
+a_port_uses_at_most_its_number_of_masks(void **state)
+{
+	static struct xlate_out out;
+	struct flow_key all = full_mask();
+	struct cache c;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 4096), 0);
+	for (unsigned i = 0; i < 2000; i++) {
+		struct flow_key k = { .in_port = 1, .nw_src = i, .nw_dst = i * 7 };
+
+		answer(&out, 2);
+		memset(&out.mask, 0, sizeof out.mask);
+		out.mask.nw_src = be32(0xffffffffu << (i % 30));
+		out.mask.nw_dst = 0xffffffff >> (i % 29);
+		if (lookup(&c, &k) == CACHE_NONE)
+			assert_int_not_equal(cache_insert(&c, &k, &all, &out, 1, i), CACHE_NONE);
+		assert_int_not_equal(lookup(&c, &k), CACHE_NONE);
+		assert_true(c.ports[1].n <= CACHE_PORT_MASKS);
+	}
+	assert_int_equal(c.ports[1].n, CACHE_PORT_MASKS);
+	cache_fini(&c);
+}
+
+static void
+the_longest_unused_flow_is_evicted_when_the_cache_is_full(void **state)
+{
+	static struct xlate_out out;
+	struct flow_key all = full_mask();
+	struct cache c;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 32), 0);
+	for (unsigned i = 0; i < 32; i++) {
+		struct flow_key k = { .in_port = 1, .nw_src = i };
+
+		answer(&out, 2);
+		assert_int_not_equal(cache_insert(&c, &k, &all, &out, 1, 100 + i), CACHE_NONE);
+	}
+	struct flow_key k = { .in_port = 1, .nw_src = 1000 }, oldest = { .in_port = 1, .nw_src = 0 };
+
+	assert_int_not_equal(cache_insert(&c, &k, &all, &out, 1, 200), CACHE_NONE);
+	assert_int_equal(c.n_flows, 32);
+	assert_int_equal(c.evicted, 1);
+	assert_int_equal(lookup(&c, &oldest), CACHE_NONE);
+	assert_int_not_equal(lookup(&c, &k), CACHE_NONE);
+	cache_fini(&c);
+}
+
+static void
+equal_programs_are_stored_once(void **state)
+{
+	struct act_store *s = act_store_create(1000);
+	struct act a[3] = { { .op = ACT_PUSH_VLAN, .arg = 5 }, { .op = ACT_OUTPUT, .port = 1 }, { .op = ACT_OUTPUT, .port = 2 } };
+	uint32_t x = act_store_get(s, a, 3), y = act_store_get(s, a, 3), z = act_store_get(s, a, 2);
+
+	(void)state;
+	assert_int_equal(x, y);
+	assert_int_not_equal(x, z);
+	assert_int_equal(act_store_count(s), 2);
+	act_store_put(s, x);
+	assert_int_equal(act_store_count(s), 2);
+	act_store_put(s, y);
+	act_store_put(s, z);
+	assert_int_equal(act_store_count(s), 0);
+	act_store_destroy(s);
+}
+
+static void
+a_full_action_store_refuses_and_recovers(void **state)
+{
+	struct act_store *s = act_store_create(100);
+	uint32_t at[100], n = 0;
+	struct act a = { .op = ACT_OUTPUT };
+
+	(void)state;
+	for (a.port = 1; (at[n] = act_store_get(s, &a, 1)) != 0; a.port++)
+		n++;
+	assert_int_equal(n, 33);
+	act_store_put(s, at[5]);
+	assert_int_not_equal(act_store_get(s, &a, 1), 0);
+	act_store_destroy(s);
+}
+
+static void
+a_hint_is_replaced_by_clock_and_never_trusted(void **state)
+{
+	struct cache c;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 64), 0);
+	for (uint64_t i = 1; i <= 9; i++)
+		cache_hint_set(&c, i << 48 | 3, (uint32_t)i);
+	assert_int_equal(cache_hint_get(&c, 1ull << 48 | 3), CACHE_NONE);
+	assert_int_equal(cache_hint_get(&c, 9ull << 48 | 3), 9);
+	/* Flow 9 does not exist: the masked compare says so. */
+	flow_block k = { 0 };
+
+	assert_false(cache_match(&c, 9, &k, &k));
+	cache_fini(&c);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_flow_is_found_by_any_key_that_its_mask_covers),
+		cmocka_unit_test(random_operations_agree_with_a_walk_over_all_flows),
+		cmocka_unit_test(a_port_uses_at_most_its_number_of_masks),
+		cmocka_unit_test(the_longest_unused_flow_is_evicted_when_the_cache_is_full),
+		cmocka_unit_test(equal_programs_are_stored_once),
+		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
+		cmocka_unit_test(a_hint_is_replaced_by_clock_and_never_trusted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The datapath with real polling threads, ports from memory, and a translator of twenty lines. */
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+#include "mem_port.h"
+
+/* What the fake translator does with each input port. */
+struct rules {
+	struct act act[8][8];
+	uint8_t n[8];
+	bool learn;
+};
+
+static struct dp *dp;
+static struct port *port[8];
+static unsigned n_learned;
+static const char *isa = "auto";
+
+static void
+fake_translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+{
+	const struct rules *r = view;
+
+	out->mask.in_port = 0xffff;
+	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
+	xlate_tag(out, dp_tag_make(TAG_BRIDGE, 1));
+	if (key->in_port < 8)
+		for (unsigned i = 0; i < r->n[key->in_port]; i++)
+			act_add(&out->acts, r->act[key->in_port][i].op, r->act[key->in_port][i].port,
+				r->act[key->in_port][i].arg);
+	if (!out->acts.n)
+		out->drop = DROP_NO_DEST;
+	out->learn = (struct xlate_learn){ .wanted = r->learn, .port = key->in_port };
+}
+
+static void
+fake_port_mask(const void *view, uint16_t p, struct flow_key *m)
+{
+	(void)view;
+	(void)p;
+	memset(m, 0, sizeof *m);
+	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
+}
+
+static void
+fake_touch(const void *view, uint64_t t)
+{
+	(void)view;
+	(void)t;
+}
+
+static const struct xlate_ops fake_xlate = { fake_translate, fake_port_mask, fake_touch };
+
+static void
+on_learn(void *arg, const struct xlate_learn *l)
+{
+	(void)arg;
+	(void)l;
+	n_learned++;
+}
+
+/* Runs the control side until *flag, or for two seconds. */
+static bool
+control_until(const bool *flag)
+{
+	for (uint64_t end = clock_ms() + 2000; !*flag && clock_ms() < end;) {
+		struct pollfd f = { .fd = dp_event_fd(dp), .events = POLLIN };
+
+		poll(&f, 1, 1);
+		dp_poll(dp);
+	}
+	return *flag;
+}
+
+static void
+set_flag(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+static void
+commit(void)
+{
+	bool done = false;
+
+	dp_commit(dp, set_flag, &done);
+	assert_true(control_until(&done));
+}
+
+static void
+set_rules(const struct rules *r)
+{
+	struct rules *copy = xcalloc(1, sizeof *copy);
+
+	*copy = *r;
+	dp_set_xlate_view(dp, copy, free);
+	dp_tag_changed(dp, dp_tag_make(TAG_BRIDGE, 1));
+	commit();
+}
+
+static int
+setup(void **state)
+{
+	struct dp_conf conf = {
+		.n_lcores = 1, .run_dir = "/tmp", .n_mbufs = 4096, .max_flows = 1024, .idle_us = 100,
+		.isa = isa, .xlate = &fake_xlate, .learn = on_learn,
+	};
+	struct err e = { 0 };
+
+	(void)state;
+	n_learned = 0;
+	dp = dp_create(&conf, &e);
+	if (!dp)
+		fprintf(stderr, "%s\n", e.msg);
+	assert_non_null(dp);
+	for (unsigned i = 1; i <= 3; i++) {
+		char name[8] = { 'm', (char)('0' + i), 0 };
+
+		port[i] = dp_port_add(dp, &port_type_mem, name, 0, NULL, &e);
+		assert_non_null(port[i]);
+		assert_int_equal(port[i]->id, i);
+	}
+	commit();
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	(void)state;
+	dp_destroy(dp);
+	return 0;
+}
+
+static void
+frame(uint8_t *f, uint8_t dst)
+{
+	memset(f, 0, 64);
+	f[5] = dst;
+	f[11] = 1;
+	f[12] = 0x08;
+	f[14] = 0x45;
+}
+
+static void
+wait_no_mbufs(void)
+{
+	struct dp_mem_stats ms;
+
+	for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 1)) {
+		dp_mem_stats(dp, &ms);
+		if (!ms.mbufs_in_use)
+			return;
+	}
+	assert_int_equal(ms.mbufs_in_use, 0);
+}
+
+static void
+a_frame_follows_its_rule(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_memory_equal(f, got, 64);
+	wait_no_mbufs();
+}
+
+static void
+a_rule_change_holds_for_the_next_packet_after_commit(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	frame(f, 9);
+	for (unsigned i = 0; i < 50; i++) {
+		uint16_t to = 2 + i % 2, other = 3 - i % 2;
+
+		r.act[1][0].port = to;
+		set_rules(&r);
+		assert_true(mem_port_send(port[1], f, 64));
+		assert_int_equal(mem_port_recv(port[to], got, sizeof got, 2000), 64);
+		assert_int_equal(mem_port_recv(port[other], got, sizeof got, 0), 0);
+	}
+	struct dp_lcore_stats s;
+
+	dp_lcore_stats(dp, 0, &s);
+	assert_int_equal(s.upcalls, 1);
+	assert_int_equal(s.retranslated, 49);
+}
+
+static void
+branches_of_a_flood_do_not_see_each_others_changes(void **state)
+{
+	struct rules r = {
+		.act = { [1] = { { .op = ACT_OUTPUT, .port = 2 },
+				 { .op = ACT_CLONE, .arg = 2 },
+				 { .op = ACT_PUSH_VLAN, .arg = 0x8100000a },
+				 { .op = ACT_OUTPUT, .port = 3 },
+				 { .op = ACT_PUSH_VLAN, .arg = 0x81000014 },
+				 { .op = ACT_SET_VLAN, .arg = 21 },
+				 { .op = ACT_OUTPUT, .port = 1 } } },
+		.n = { [1] = 7 },
+	};
+	uint8_t f[64], got[2048], want[68];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_memory_equal(got, f, 64);
+	memcpy(want, f, 12);
+	memcpy(want + 12, (uint8_t[]){ 0x81, 0x00, 0x00, 0x0a }, 4);
+	memcpy(want + 16, f + 12, 52);
+	assert_int_equal(mem_port_recv(port[3], got, sizeof got, 2000), 68);
+	assert_memory_equal(got, want, 68);
+	want[15] = 21;
+	assert_int_equal(mem_port_recv(port[1], got, sizeof got, 2000), 68);
+	assert_memory_equal(got, want, 68);
+	wait_no_mbufs();
+}
+
+static void
+learning_reaches_the_control_thread(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 }, .learn = true };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	for (uint64_t end = clock_ms() + 2000; !n_learned && clock_ms() < end; poll(NULL, 0, 1))
+		dp_poll(dp);
+	assert_int_equal(n_learned, 1);
+}
+
+static void
+drops_are_counted_by_reason(void **state)
+{
+	struct rules r = { .act = { [2] = { { .op = ACT_OUTPUT, .port = 7 } }, [3] = { { .op = ACT_OUTPUT, .port = 1 } } },
+			   .n = { [2] = 1, [3] = 1 } };
+	struct dp_port_stats s;
+	uint8_t f[1700] = { 0 };
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));     /* No rule. */
+	assert_true(mem_port_send(port[1], f, 13));     /* No Ethernet header. */
+	assert_true(mem_port_send(port[2], f, 64));     /* To a port that is not there. */
+	assert_true(mem_port_send(port[3], f, 1600));   /* Longer than port 1 sends. */
+	wait_no_mbufs();
+	dp_port_stats(dp, 1, &s);
+	assert_int_equal(s.rx_packets, 2);
+	assert_int_equal(s.drops[DROP_NO_DEST], 1);
+	assert_int_equal(s.drops[DROP_RX_MALFORMED], 1);
+	assert_int_equal(s.drops[DROP_TX_TOO_BIG], 1);
+	dp_port_stats(dp, 7, &s);
+	assert_int_equal(s.drops[DROP_TX_DOWN], 1);
+}
+
+static void
+a_stalled_receiver_loses_its_own_packets_only(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } }, [3] = { { .op = ACT_OUTPUT, .port = 1 } } },
+			   .n = { [1] = 1, [3] = 1 } };
+	struct dp_port_stats s;
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	mem_port_stall(port[2], true);
+	for (unsigned i = 0; i < 300; i++) {
+		assert_true(mem_port_send(port[1], f, 64));
+		assert_true(mem_port_send(port[3], f, 64));
+		assert_int_equal(mem_port_recv(port[1], got, sizeof got, 2000), 64);
+	}
+	wait_no_mbufs();
+	dp_port_stats(dp, 2, &s);
+	assert_int_equal(s.drops[DROP_TX_QUEUE_FULL], 300);
+	assert_int_equal(s.tx_packets, 0);
+	mem_port_stall(port[2], false);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+}
+
+static void
+a_deleted_port_gets_nothing_and_its_number_starts_anew(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_port_stats s;
+	struct err e = { 0 };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	dp_port_del(dp, port[2]);
+	commit();
+	assert_null(dp_port(dp, 2));
+	assert_true(mem_port_send(port[1], f, 64));
+	wait_no_mbufs();
+	port[2] = dp_port_add(dp, &port_type_mem, "again", 0, NULL, &e);
+	assert_non_null(port[2]);
+	assert_int_equal(port[2]->id, 2);
+	commit();
+	dp_port_stats(dp, 2, &s);
+	assert_int_equal(s.tx_packets, 0);
+	assert_int_equal(s.drops[DROP_TX_DOWN], 0);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	dp_port_stats(dp, 2, &s);
+	assert_int_equal(s.tx_packets, 1);
+}
+
+static void
+an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_lcore_stats a, b;
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 5)) {
+		dp_lcore_stats(dp, 0, &a);
+		poll(NULL, 0, 20);
+		dp_lcore_stats(dp, 0, &b);
+		if (a.turns == b.turns && b.sleeps)
+			break;
+	}
+	assert_int_equal(a.turns, b.turns);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+}
+
+struct dump {
+	bool done;
+	unsigned n;
+	uint32_t next;
+	struct dp_flow f;
+};
+
+static void
+on_dump(void *arg, const struct dp_flow *f, unsigned n, uint32_t next)
+{
+	struct dump *d = arg;
+
+	d->done = true;
+	d->n = n;
+	d->next = next;
+	if (n)
+		d->f = f[0];
+}
+
+static void
+cached_flows_can_be_looked_at(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dump d = { 0 };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	for (unsigned i = 0; i < 3; i++) {
+		assert_true(mem_port_send(port[1], f, 64));
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	}
+	assert_int_equal(dp_flow_dump(dp, 0, 0, 10, on_dump, &d), 0);
+	assert_true(control_until(&d.done));
+	assert_int_equal(d.n, 1);
+	assert_int_equal(d.next, 0);
+	assert_int_equal(d.f.packets, 3);
+	assert_int_equal(d.f.bytes, 192);
+	assert_int_equal(d.f.key.in_port, 1);
+	assert_int_equal(d.f.n_acts, 1);
+	assert_int_equal(d.f.acts[0].port, 2);
+	assert_int_equal(d.f.tags[0], dp_tag_make(TAG_BRIDGE, 1));
+}
+
+static void
+injected_frames_enter_like_received_ones(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_int_equal(dp_inject(dp, 1, f, 64), 0);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+}
+
+int
+main(void)
+{
+#define T(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(a_frame_follows_its_rule),
+		T(a_rule_change_holds_for_the_next_packet_after_commit),
+		T(branches_of_a_flood_do_not_see_each_others_changes),
+		T(learning_reaches_the_control_thread),
+		T(drops_are_counted_by_reason),
+		T(a_stalled_receiver_loses_its_own_packets_only),
+		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
+		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
+		T(cached_flows_can_be_looked_at),
+		T(injected_frames_enter_like_received_ones),
+	};
+	int failed = 0;
+
+	mem_eal_init();
+	/* Every variant that this CPU can run. */
+	for (const char *const *name = dp_isa_names(); *name; name++) {
+		isa = *name;
+		failed += cmocka_run_group_tests_name(*name, tests, NULL, NULL);
+	}
+	return failed;
+}
