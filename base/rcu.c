@@ -3,6 +3,7 @@
  * FIFO: when its head is not due, nothing behind it is. */
 #include "base/rcu.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@ struct deferred {
 
 struct rcu {
 	struct rte_rcu_qsbr *qsbr;              /* [const] */
+	/* Held for one look at the readers: rte_rcu_qsbr_check() notes in plain memory how far they have got,
+	 * and rcu_synchronize() may run beside the control thread.  Readers never take it. */
+	pthread_mutex_t check_lock;
 	struct deferred *head, **tail;          /* [ctl] */
 	unsigned n;                             /* [ctl] */
 };
@@ -29,6 +33,7 @@ rcu_create(void)
 	r->qsbr = xalloc_aligned(CACHE_LINE, rte_rcu_qsbr_get_memsize(RCU_MAX_READERS));
 	if (rte_rcu_qsbr_init(r->qsbr, RCU_MAX_READERS))
 		abort();
+	pthread_mutex_init(&r->check_lock, NULL);
 	r->tail = &r->head;
 	return r;
 }
@@ -39,6 +44,7 @@ rcu_destroy(struct rcu *r)
 	if (!r)
 		return;
 	rcu_drain(r);
+	pthread_mutex_destroy(&r->check_lock);
 	free(r->qsbr);
 	free(r);
 }
@@ -77,6 +83,17 @@ rcu_defer(struct rcu *r, void (*fn)(void *), void *arg)
 	r->n++;
 }
 
+static bool
+is_over(struct rcu *r, uint64_t token)
+{
+	int rc;
+
+	pthread_mutex_lock(&r->check_lock);
+	rc = rte_rcu_qsbr_check(r->qsbr, token, false);
+	pthread_mutex_unlock(&r->check_lock);
+	return rc == 1;
+}
+
 unsigned
 rcu_poll(struct rcu *r)
 {
@@ -84,7 +101,7 @@ rcu_poll(struct rcu *r)
 	for (unsigned n = r->n; n > 0; n--) {
 		struct deferred *d = r->head;
 
-		if (rte_rcu_qsbr_check(r->qsbr, d->token, false) != 1)
+		if (!is_over(r, d->token))
 			break;
 		r->head = d->next;
 		if (!r->head)
@@ -102,7 +119,7 @@ rcu_synchronize(struct rcu *r)
 	uint64_t token = rte_rcu_qsbr_start(r->qsbr);
 
 	/* Sleeps rather than spins: the reader waited for may need this very core. */
-	while (rte_rcu_qsbr_check(r->qsbr, token, false) != 1)
+	while (!is_over(r, token))
 		usleep(20);
 }
 

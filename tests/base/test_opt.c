@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Options: text to value and back, refusals, untouched configurations. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/opt.h"
+
+struct conf {
+	bool flag;
+	uint16_t port;
+	uint32_t ttl, any;
+	char name[8 + 1];
+	int mode;
+	struct mac mac;
+	struct ipaddr ip;
+	struct opt_ips ips;
+	struct opt_vlans vlans;
+};
+
+static const char *const modes[] = { "trunk", "access", "native-tagged", NULL };
+static const char *const inherit[] = { "inherit", NULL };
+
+static const struct opt_desc opts[] = {
+	{ "flag", OPT_BOOL, offsetof(struct conf, flag), 0, 0, NULL, "true", false, "a flag", "true" },
+	{ "port", OPT_U16, offsetof(struct conf, port), 1, 65535, NULL, "4789", false, "a port", "1" },
+	{ "ttl", OPT_U32, offsetof(struct conf, ttl), 1, 256, inherit, "64", false, "a ttl", "64" },
+	{ "any", OPT_U32, offsetof(struct conf, any), 0, 0, NULL, NULL, false, "any number", "1" },
+	{ "name", OPT_STR, offsetof(struct conf, name), 0, 8, NULL, NULL, true, "a name", "bob" },
+	{ "mode", OPT_ENUM, offsetof(struct conf, mode), 0, 0, modes, "trunk", false, "a mode", "access" },
+	{ "mac", OPT_MAC, offsetof(struct conf, mac), 0, 0, NULL, NULL, false, "a mac", "02:00:00:00:00:01" },
+	{ "ip", OPT_IP, offsetof(struct conf, ip), 0, 0, NULL, NULL, false, "an address", "::1" },
+	{ "ips", OPT_IP_LIST, offsetof(struct conf, ips), 0, 0, NULL, NULL, true, "addresses", "1.2.3.4" },
+	{ "vlans", OPT_VLAN_SET, offsetof(struct conf, vlans), 0, 0, NULL, NULL, false, "vlans", "10" },
+	{ .name = NULL },
+};
+
+static struct conf conf;
+static struct err err;
+
+static int
+begin(void **state)
+{
+	(void)state;
+	memset(&conf, 0x55, sizeof conf);
+	memset(&err, 0, sizeof err);
+	opt_defaults(opts, &conf);
+	return 0;
+}
+
+static int
+set(const char *name, const char *value)
+{
+	return opt_set(opts, &conf, name, value, &err);
+}
+
+static const char *
+get(const char *name)
+{
+	static char buf[4096];
+
+	opt_get(opt_find(opts, name), &conf, buf, sizeof buf);
+	return buf;
+}
+
+static void
+defaults_are_written_and_everything_else_is_zero(void **state)
+{
+	char buf[64];
+
+	(void)state;
+	assert_true(conf.flag);
+	assert_int_equal(conf.port, 4789);
+	assert_int_equal(conf.any, 0);
+	assert_string_equal(conf.name, "");
+	assert_int_equal(conf.mode, 0);
+	assert_true(ip_is_none(&conf.ip));
+	assert_int_equal(conf.ips.n, 0);
+	assert_true(opt_vlans_empty(&conf.vlans));
+	for (const struct opt_desc *d = opts; d->name; d++)
+		assert_false(opt_get(d, &conf, buf, sizeof buf));
+}
+
+static void
+values_come_back_in_canonical_form(void **state)
+{
+	static const struct {
+		const char *name, *in, *out;
+	} rows[] = {
+		{ "flag", "no", "false" }, { "flag", "0", "false" }, { "flag", "off", "false" },
+		{ "port", "0x10", "16" }, { "port", "65535", "65535" }, { "port", "007", "7" },
+		{ "ttl", "inherit", "inherit" }, { "ttl", "256", "inherit" }, { "ttl", "255", "255" },
+		{ "any", "4294967295", "4294967295" }, { "any", "0xFFFFFFFF", "4294967295" },
+		{ "name", "12345678", "12345678" }, { "mode", "native-tagged", "native-tagged" },
+		{ "mac", "02:AA:00:00:00:01", "02:aa:00:00:00:01" },
+		{ "ip", "2001:DB8::1", "2001:db8::1" }, { "ip", "10.0.0.1", "10.0.0.1" },
+		{ "ips", "10.0.0.2,10.0.0.1,::2", "10.0.0.2,10.0.0.1,::2" },
+		{ "vlans", "100-102,20,10,103", "10,20,100-103" }, { "vlans", "0,4094", "0,4094" },
+		{ "vlans", "5-5", "5" },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		char buf[128];
+
+		assert_int_equal(set(rows[i].name, rows[i].in), 0);
+		assert_true(opt_get(opt_find(opts, rows[i].name), &conf, buf, sizeof buf));
+		assert_string_equal(buf, rows[i].out);
+	}
+}
+
+static void
+refused_value_leaves_the_configuration_untouched(void **state)
+{
+	static const struct {
+		const char *name, *value;
+		int rc;
+	} rows[] = {
+		{ "flag", "maybe", EINVAL }, { "flag", "", EINVAL }, { "flag", "TRUE", EINVAL },
+		{ "port", "0", ERANGE }, { "port", "65536", ERANGE }, { "port", "-1", EINVAL }, { "port", " 1", EINVAL },
+		{ "port", "1 ", EINVAL }, { "port", "+1", EINVAL }, { "port", "", EINVAL }, { "port", "0x", EINVAL },
+		{ "port", "1e3", EINVAL }, { "port", "99999999999999999999999999", ERANGE },
+		{ "any", "4294967296", ERANGE }, { "any", "18446744073709551617", ERANGE },
+		{ "ttl", "0", ERANGE }, { "ttl", "257", ERANGE }, { "ttl", "inherits", EINVAL },
+		{ "name", "123456789", ERANGE }, { "mode", "acess", EINVAL }, { "mode", "", EINVAL },
+		{ "mac", "02:00", EINVAL }, { "ip", "1.2.3", EINVAL }, { "ip", "1.2.3.4,1.2.3.5", EINVAL },
+		{ "ips", "", EINVAL }, { "ips", "1.2.3.4,", EINVAL }, { "ips", ",1.2.3.4", EINVAL },
+		{ "ips", "1.2.3.4,1.2.3.4", EINVAL }, { "ips", "1.2.3.4,::ffff:1.2.3.4", EINVAL },
+		{ "vlans", "", EINVAL }, { "vlans", "10,", EINVAL }, { "vlans", "10-", EINVAL }, { "vlans", "-10", EINVAL },
+		{ "vlans", "20-10", ERANGE }, { "vlans", "4095", ERANGE }, { "vlans", "1-4095", ERANGE },
+		{ "vlans", "1--2", EINVAL }, { "vlans", "1-2-3", EINVAL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct conf before = conf;
+
+		memset(&err, 0, sizeof err);
+		assert_int_equal(set(rows[i].name, rows[i].value), -rows[i].rc);
+		assert_memory_equal(&conf, &before, sizeof conf);
+		assert_int_equal(err.code, rows[i].rc);
+		/* The message says which option is meant. */
+		assert_int_equal(strncmp(err.msg, rows[i].name, strlen(rows[i].name)), 0);
+	}
+}
+
+static void
+misspelt_names_get_the_nearest_one(void **state)
+{
+	(void)state;
+	assert_int_equal(set("prot", "1"), -ENOENT);
+	assert_string_equal(err.msg, "unknown option 'prot': did you mean 'port'?");
+	assert_int_equal(set("zzzzzzzz", "1"), -ENOENT);
+	assert_string_equal(err.msg, "unknown option 'zzzzzzzz'");
+	assert_int_equal(set("mode", "acces"), -EINVAL);
+	assert_non_null(strstr(err.msg, "did you mean 'access'?"));
+	assert_int_equal(set("mode", "zzz"), -EINVAL);
+	assert_non_null(strstr(err.msg, "trunk, access, native-tagged"));
+}
+
+static void
+address_list_has_a_limit(void **state)
+{
+	char list[OPT_LIST_MAX * 20 + 40] = "";
+	size_t n = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < OPT_LIST_MAX; i++)
+		n += snprintf(list + n, sizeof list - n, "%s10.0.0.%u", i ? "," : "", i);
+	assert_int_equal(set("ips", list), 0);
+	assert_int_equal(conf.ips.n, OPT_LIST_MAX);
+	assert_string_equal(get("ips"), list);
+	strcpy(list + n, ",10.0.1.0");
+	assert_int_equal(set("ips", list), -ERANGE);
+}
+
+static void
+short_buffers_are_not_overrun(void **state)
+{
+	char buf[12];
+
+	(void)state;
+	assert_int_equal(set("vlans", "1,3,5,7,9,11,13,15,17,19"), 0);
+	memset(buf, 'x', sizeof buf);
+	opt_get(opt_find(opts, "vlans"), &conf, buf, 10);
+	assert_string_equal(buf, "1,3,5,7,9");
+	assert_int_equal(buf[10], 'x');
+}
+
+static void
+any_sets_an_address_back(void **state)
+{
+	(void)state;
+	assert_int_equal(set("ip", "10.0.0.1"), 0);
+	assert_int_equal(set("ip", "any"), 0);
+	assert_true(ip_is_none(&conf.ip));
+}
+
+static void
+missing_required_option_is_named(void **state)
+{
+	static const char *const some[] = { "name" }, *const all[] = { "ips", "name" };
+
+	(void)state;
+	assert_int_equal(opt_check_required(opts, some, 1, &err), -EINVAL);
+	assert_non_null(strstr(err.msg, "'ips'"));
+	assert_int_equal(opt_check_required(opts, all, 2, &err), 0);
+}
+
+int
+main(void)
+{
+#define OPT_TEST(f) cmocka_unit_test_setup(f, begin)
+	const struct CMUnitTest tests[] = {
+		OPT_TEST(defaults_are_written_and_everything_else_is_zero),
+		OPT_TEST(values_come_back_in_canonical_form),
+		OPT_TEST(refused_value_leaves_the_configuration_untouched),
+		OPT_TEST(misspelt_names_get_the_nearest_one),
+		OPT_TEST(address_list_has_a_limit),
+		OPT_TEST(short_buffers_are_not_overrun),
+		OPT_TEST(any_sets_an_address_back),
+		OPT_TEST(missing_required_option_is_named),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
