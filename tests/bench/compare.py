@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Weft beside OVS-DPDK and testpmd, on one machine in one run.
+
+usage: sudo tests/bench/compare.py [--rounds N] [--slices N] [--cases REGEX] [--json FILE]
+
+Uses the load generator and the harness of ../shared/bench (or $WEFT_SHARED/bench).  Every switch is resident with
+all of its threads on core 0 and the generator on core 1; all but one are stopped (SIGSTOP) while that one is
+measured, and the rounds go through them in turn, so that noise from the host meets all alike.  A round's figure is
+the median of its clean 0.25 s slices (see RESULTS.md there); ratios are taken within a round, and the median of
+the rounds is printed.  Hugepages are reserved for the run and given back."""
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+TOP = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
+SHARED = os.environ.get("WEFT_SHARED", os.path.join(TOP, "..", "shared"))
+BUILD = os.environ.get("WEFT_BUILD", os.path.join(TOP, "build"))
+HUGE = "/proc/sys/vm/nr_hugepages"
+
+
+def load_harness(work):
+    """The harness writes beside itself, so it runs from a copy."""
+    bench = os.path.join(work, "bench")
+    shutil.copytree(os.path.join(SHARED, "bench"), bench, symlinks=True)
+    for root, dirs, files in os.walk(bench):
+        for name in dirs + files:
+            os.chmod(os.path.join(root, name), 0o755)
+    subprocess.run(["make", "-s", "-C", bench], check=True)
+    os.environ.update(BENCH_RUN=os.path.join(work, "run"), BENCH_RESULTS=os.path.join(work, "results.jsonl"))
+    sys.path.insert(0, bench)
+    import lib
+    return lib
+
+
+def make_weft(lib):
+    class Weft:
+        """weftd with two vhost-user ports on one learning bridge, on the switch core."""
+        name = "weft"
+
+        def __init__(self, tag="w", options=()):
+            self.d = os.path.join(lib.RUN, "weft" + tag)
+            shutil.rmtree(self.d, ignore_errors=True)
+            os.makedirs(os.path.join(self.d, "conf"))
+            os.makedirs(os.path.join(self.d, "run"))
+            ports = {v: {"type": "vhost-user", "mode": "server", "socket": os.path.join(self.d, v)} for v in ("v1", "v2")}
+            with open(os.path.join(self.d, "conf", "weft.json"), "w") as f:
+                json.dump({"version": 1, "datapath": {"poll": "always"}, "bridges": {"br0": {"ports": ports}}}, f)
+            self.p = lib.spawn([os.path.join(BUILD, "ctl", "weftd"), "--config-dir", os.path.join(self.d, "conf"),
+                                "--run-dir", os.path.join(self.d, "run"), "--state-dir", self.d,
+                                "--lcores", str(lib.SW_CORE), *options], lib.SW_CORE, os.path.join(self.d, "log"))
+            self.socks = [os.path.join(self.d, v) for v in ("v1", "v2")]
+            for _ in range(100):
+                if all(os.path.exists(s) for s in self.socks):
+                    break
+                if self.p.poll() is not None:
+                    raise RuntimeError("weftd: " + open(os.path.join(self.d, "log")).read())
+                time.sleep(0.1)
+
+        def ctl(self, *args):
+            return subprocess.run([os.path.join(BUILD, "ctl", "weftctl"), "--run-dir", os.path.join(self.d, "run"), "--json", *args],
+                                  check=True, text=True, capture_output=True).stdout
+
+        def pids(self):
+            return [self.p.pid]
+
+        def pause(self):
+            os.kill(self.p.pid, lib.signal.SIGSTOP)
+
+        def resume(self):
+            os.kill(self.p.pid, lib.signal.SIGCONT)
+
+        def watch(self):
+            return lib.watch_all(self.p.pid, lambda n: n.startswith("pmd"))
+
+        def pmd(self):
+            """Counters of the polling thread."""
+            return json.loads(self.ctl("stats", "pmd"))
+
+        def stop(self):
+            lib.stop_pid(self.p)
+
+    return Weft
+
+
+def one_flow(size=64):
+    return [f"port=0,size={size},learn=1"]
+
+
+def many(n, size=64):
+    return [f"port=0,size={size},learn=1,flows={n},dist=uniform"]
+
+
+MACS = ["port=0,size=64,learn=1,flows=1000,smacs=1000,dmacs=1000"]
+# name, stream, which switches take part
+CASES = [
+    ("64 B, 1 flow", one_flow(), ("testpmd", "ovs rule", "ovs NORMAL", "weft")),
+    ("64 B, 1000 flows", many(1000), ("testpmd", "ovs rule", "ovs NORMAL", "weft")),
+    ("64 B, 1000 MAC pairs", MACS, ("testpmd", "ovs NORMAL", "weft")),
+    ("1500 B, 1 flow", one_flow(1500), ("testpmd", "ovs rule", "ovs NORMAL", "weft")),
+    ("IMIX, 1 flow", one_flow("imix"), ("testpmd", "ovs rule", "ovs NORMAL", "weft")),
+]
+
+
+def ovs(lib, rule, tag):
+    o = lib.OVS(tag=tag)
+    o.bridge(o.br)
+    o.port(o.br, "v1", 1)
+    o.port(o.br, "v2", 2)
+    o.of(f"add-flow {o.br} {rule}")
+    return o
+
+
+def busy_cycles(weft, before, after):
+    try:
+        a, b = before[0] if isinstance(before, list) else before["pmds"][0], after[0] if isinstance(after, list) else after["pmds"][0]
+        return (b["busy_cycles"] - a["busy_cycles"]) / max(b["packets"] - a["packets"], 1)
+    except (KeyError, IndexError, TypeError):
+        return None
+
+
+def measure(lib, sw, name, stream, slices):
+    sw.resume()
+    time.sleep(0.2)
+    before = sw.pmd() if hasattr(sw, "pmd") else None
+    g = lib.gen(sw.socks, stream, sw.watch(), clean=slices, duration=slices, warmup=0.5)
+    cycles = busy_cycles(sw, before, sw.pmd()) if before is not None else None
+    sw.pause()
+    s = lib.summary(g["rows"])
+    return {"mpps": s["s_med"], "p90": s["s_p90"], "quiet": s.get("q_med"), "lost": (g["total"] or {}).get("lost"), "cycles": cycles}
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--rounds", type=int, default=5)
+    ap.add_argument("--slices", type=int, default=8, help="clean slices of 0.25 s per measurement")
+    ap.add_argument("--cases", default=".", help="regular expression on case names")
+    ap.add_argument("--json", help="write every figure to this file")
+    args = ap.parse_args()
+    if os.geteuid():
+        sys.exit("compare.py: needs root (hugepages, network namespaces)")
+    work = tempfile.mkdtemp(prefix="weft-bench-")
+    reserved = int(open(HUGE).read())
+    lib = load_harness(work)
+    switches, out = {}, {}
+    try:
+        lib.hugepages(reserved + 2560)
+        print("starting the switches ...", flush=True)
+        for name, make in (("testpmd", lambda: lib.Testpmd("io")),
+                           ("ovs rule", lambda: ovs(lib, "in_port=1,actions=output:2", "a")),
+                           ("ovs NORMAL", lambda: ovs(lib, "actions=NORMAL", "b")),
+                           ("weft", make_weft(lib))):
+            switches[name] = make()
+            switches[name].pause()
+        for case, stream, who in [c for c in CASES if re.search(args.cases, c[0])]:
+            rows = {n: [] for n in who}
+            for r in range(args.rounds):
+                for n in who:
+                    rows[n].append(measure(lib, switches[n], n, stream, args.slices))
+                print(f"  {case}  round {r + 1}/{args.rounds}  " +
+                      "  ".join(f"{n} {rows[n][-1]['mpps']:.2f}" for n in who), flush=True)
+            out[case] = rows
+    finally:
+        for s in switches.values():
+            s.resume()
+            s.stop()
+        for p in lib._bg:
+            lib.stop_pid(p)
+        with open(HUGE, "w") as f:
+            f.write(str(reserved))
+        shutil.rmtree(work, ignore_errors=True)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(out, f, indent=1)
+    report(out)
+
+
+def report(out):
+    print(f"\n{'case':<22} {'switch':<11} {'Mpps':>6} {'best':>6} {'of testpmd':>11} {'weft is':>9} {'cycles':>7}")
+    for case, rows in out.items():
+        for n, rs in rows.items():
+            med = statistics.median(r["mpps"] for r in rs)
+            to_limit = statistics.median(r["mpps"] / t["mpps"] for r, t in zip(rs, rows["testpmd"]))
+            weft = statistics.median(w["mpps"] / r["mpps"] for r, w in zip(rs, rows["weft"]))
+            cyc = [r["cycles"] for r in rs if r["cycles"]]
+            print(f"{case:<22} {n:<11} {med:>6.2f} {max(r['p90'] for r in rs):>6.2f} {to_limit:>11.2f} "
+                  f"{'' if n == 'weft' else f'{weft:.2f} x':>9} {f'{statistics.median(cyc):.0f}' if cyc else '':>7}")
+            case = ""
+
+
+if __name__ == "__main__":
+    main()
