@@ -23,7 +23,7 @@ need_root() {
 	[ "$(id -u)" -eq 0 ] || fail "this needs root (network namespaces, packages): sudo $0"
 }
 
-# Names in scripts/deps; an optional first argument picks the lines that serve that purpose.
+# Names in scripts/deps.
 deps_list() { sed -e 's/#.*//' "$weft_top/scripts/deps" | awk 'NF { print $1 }'; }
 
 deps_missing() {
@@ -51,17 +51,12 @@ deps_install() {
 		|| fail "apt-get could not install: $(echo $missing)"
 }
 
-# Makes lists of packages known to apt when a fresh machine has none.
-deps_lists() {
-	apt-cache show linux-image-cloud-amd64 >/dev/null 2>&1 || apt-get -q update
-}
-
 # build_tree DIR [meson options...]: configures once, builds, shows ninja's last line as it goes.
 build_tree() {
 	local dir=$1 log
 	shift
-	log=$dir.log
-	mkdir -p "$(dirname "$dir")"
+	log=$dir/build.log
+	mkdir -p "$dir"
 	if [ ! -e "$dir/build.ninja" ]; then
 		say "configuring ${dir#"$weft_top"/}"
 		meson setup "$dir" "$weft_top" "$@" >"$log" 2>&1 || {
