@@ -18,6 +18,7 @@ struct underlay;
 /* A tunnel port as configured. */
 struct underlay_tunnel {
 	uint16_t port;                  /* Datapath number of the tunnel port. */
+	char name[32];                  /* Its name, for messages. */
 	const struct tun_type *type;
 	struct tun_conf conf;
 	bool drop_inner_vlan;           /* 'inner_vlan' decided: AUTO depends on the port's VLAN mode. */
@@ -46,9 +47,11 @@ struct underlay_ops {
 	 * kernel its own packets.  0: find_link() answers DIRECT from now on.  Else -errno with the reason; asked again
 	 * with a back-off. */
 	int (*open_link)(void *arg, const char *name, struct err *);
-	/* No tunnel uses it any more.  Only for links that open_link() opened. */
+	/* No tunnel uses it any more.  Only for links that open_link() opened; an owner that closed the port itself
+	 * meanwhile (the user put a port of his own there) has nothing left to do. */
 	void (*close_link)(void *arg, const char *name);
-	/* New pictures, to be committed: the view (ownership passes), and paths of destinations that changed. */
+	/* New pictures, to be committed: the view (ownership passes), and paths of destinations that changed (all
+	 * zero for one that is gone). */
 	void (*set_view)(void *arg, struct tun_view *view);
 	void (*set_path)(void *arg, uint32_t dst, const struct ofp_tun_path *path);
 	/* The pictures above were changed by underlay_poll(): commit them.  Not called by underlay_update(). */
@@ -69,7 +72,7 @@ int underlay_check(const struct underlay_tunnel *const *, unsigned n, unsigned *
  * before with underlay_check(); -ENOSPC: more than TUN_MAX_DST destinations. */
 int underlay_set(struct underlay *, const struct underlay_tunnel *, struct err *);
 void underlay_del(struct underlay *, uint16_t port);
-/* Destination indices of a tunnel port, in the order of its remotes: for ofp_port_set_tun_dsts(). */
+/* Destination indices of a tunnel port, in the order of its remotes: for ofp_port_set_tun_dsts().  Never 0. */
 unsigned underlay_dsts(const struct underlay *, uint16_t port, uint32_t dst[OPT_LIST_MAX]);
 
 /* Brings everything up to date now and calls set_view() and set_path() for what changed; the caller commits.

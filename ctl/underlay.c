@@ -1,0 +1,612 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The tunnels that are configured, the indices of their destinations, and the pictures handed to the
+ * datapath and the translator whenever something about them changed.  See underlay.h. */
+#include "ctl/underlay.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "ctl/udp_squat.h"
+#include "ctl/underlay_priv.h"
+
+/* --- Life ---------------------------------------------------------------------------------- */
+
+struct underlay *
+underlay_create(const struct underlay_ops *ops, struct err *e)
+{
+	struct underlay *u = xcalloc(1, sizeof *u);
+
+	u->ops = *ops;
+	u->pass = 1;
+	u->nl = nl_open(e);
+	if (!u->nl) {
+		free(u);
+		return NULL;
+	}
+	return u;
+}
+
+static void
+free_remote(struct underlay *u, struct remote *r)
+{
+	u->by_dst[r->dst] = NULL;
+	u->freed_in[r->dst] = u->pass;
+	u->n_remotes--;
+	free(r);
+}
+
+static void
+free_tunnel(struct underlay *u, struct tunnel *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		free_remote(u, t->remote[i]);
+	free(t);
+}
+
+void
+underlay_destroy(struct underlay *u)
+{
+	if (!u)
+		return;
+	for (struct tunnel *t = u->tunnels, *next; t; t = next) {
+		next = t->next;
+		free_tunnel(u, t);
+	}
+	for (struct via *v = u->vias, *next; v; v = next) {
+		next = v->next;
+		free(v);
+	}
+	for (struct squat *s = u->squats, *next; s; s = next) {
+		next = s->next;
+		udp_squat_close(s->fd);
+		free(s);
+	}
+	nl_close(u->nl);
+	free(u);
+}
+
+/* --- Checking ------------------------------------------------------------------------------ */
+
+static bool
+share_a_remote(const struct tun_conf *a, const struct tun_conf *b, struct ipaddr *which)
+{
+	for (unsigned i = 0; i < a->remote.n; i++)
+		for (unsigned j = 0; j < b->remote.n; j++)
+			if (ip_equal(&a->remote.ip[i], &b->remote.ip[j])) {
+				*which = a->remote.ip[i];
+				return true;
+			}
+	return false;
+}
+
+static int
+check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, struct err *e)
+{
+	const struct ipaddr *la = &a->conf.local, *lb = &b->conf.local;
+	struct ipaddr remote;
+	char ip[IP_STR_LEN];
+
+	if (a->type->udp_port && b->type->udp_port && a->conf.dst_port == b->conf.dst_port && a->type != b->type)
+		return err_set(e, EADDRINUSE, "dst-port %u is used by %s, which is a %s tunnel",
+			       a->conf.dst_port, b->name, b->type->name);
+	if (a->type != b->type || a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
+		return 0;
+	/* Without 'local' a tunnel takes whatever address the route prefers. */
+	if (!ip_is_none(la) && !ip_is_none(lb) && !ip_equal(la, lb))
+		return 0;
+	if (!share_a_remote(&a->conf, &b->conf, &remote))
+		return 0;
+	return err_set(e, EEXIST, "%s has %s %u and remote %s already", b->name, a->type->key_name,
+		       a->conf.key, ip_format(remote, ip));
+}
+
+/* So many distinct ports the datapath can tell apart. */
+static int
+check_udp_ports(const struct underlay_tunnel *const *t, unsigned n, struct err *e)
+{
+	uint16_t seen[UNDERLAY_MAX_UDP];
+	unsigned n_seen = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		unsigned k = 0;
+
+		while (k < n_seen && seen[k] != t[i]->conf.dst_port)
+			k++;
+		if (k < n_seen)
+			continue;
+		if (n_seen == UNDERLAY_MAX_UDP)
+			return err_set(e, ENOSPC, "dst-port %u: more than %d different UDP ports", t[i]->conf.dst_port,
+				       UNDERLAY_MAX_UDP);
+		seen[n_seen++] = t[i]->conf.dst_port;
+	}
+	return 0;
+}
+
+int
+underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *culprit, struct err *e)
+{
+	unsigned dummy, n_dst = 0;
+	int rc = 0;
+
+	culprit = culprit ? culprit : &dummy;
+	for (*culprit = 0; *culprit < n; ++*culprit) {
+		unsigned i = *culprit;
+
+		rc = tun_conf_check(t[i]->type, &t[i]->conf, e);
+		for (unsigned j = 0; j < i && !rc; j++)
+			rc = check_pair(t[i], t[j], e);
+		n_dst += t[i]->conf.remote.n;
+		if (!rc && n_dst >= TUN_MAX_DST)
+			rc = err_set(e, ENOSPC, "more than %d tunnel remotes", TUN_MAX_DST - 1);
+		if (!rc)
+			rc = check_udp_ports(t, i + 1, e);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* --- Tunnels ------------------------------------------------------------------------------- */
+
+static struct tunnel *
+find_tunnel(const struct underlay *u, uint16_t port)
+{
+	struct tunnel *t = u->tunnels;
+
+	while (t && t->t.port != port)
+		t = t->next;
+	return t;
+}
+
+/* The lowest index free since before this pass; 0 means "none" in flow keys and is never given. */
+static uint32_t
+free_index(const struct underlay *u)
+{
+	for (uint32_t i = 1; i < TUN_MAX_DST; i++)
+		if (!u->by_dst[i] && u->freed_in[i] != u->pass)
+			return i;
+	return 0;
+}
+
+static struct remote *
+new_remote(struct underlay *u, const struct ipaddr *ip)
+{
+	uint32_t dst = free_index(u);
+	struct remote *r;
+
+	if (!dst)
+		return NULL;
+	r = xcalloc(1, sizeof *r);
+	r->ip = *ip;
+	r->dst = dst;
+	u->by_dst[dst] = r;
+	u->n_remotes++;
+	return r;
+}
+
+static struct remote *
+take_remote(struct tunnel *t, const struct ipaddr *ip)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (ip_equal(&t->remote[i]->ip, ip))
+			return t->remote[i];
+	return NULL;
+}
+
+int
+underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err *e)
+{
+	struct tunnel *old = find_tunnel(u, conf->port), *t = xcalloc(1, sizeof *t);
+
+	t->t = *conf;
+	for (unsigned i = 0; i < conf->conf.remote.n; i++) {
+		struct remote *r = old ? take_remote(old, &conf->conf.remote.ip[i]) : NULL;
+
+		r = r ? r : new_remote(u, &conf->conf.remote.ip[i]);
+		if (!r)
+			goto full;
+		t->remote[t->n++] = r;
+	}
+	/* Nothing fails from here on. */
+	for (unsigned i = 0; i < t->n; i++) {
+		t->remote[i]->tun = &t->t;
+		t->remote[i]->wanted = true;
+	}
+	for (unsigned i = 0; old && i < old->n; i++)
+		if (!old->remote[i]->wanted)
+			free_remote(u, old->remote[i]);
+	for (unsigned i = 0; i < t->n; i++)
+		t->remote[i]->wanted = false;
+	if (old) {
+		old->n = 0;
+		underlay_del(u, conf->port);
+	}
+	t->next = u->tunnels;
+	u->tunnels = t;
+	u->dirty = true;
+	return 0;
+full:
+	for (unsigned i = 0; i < t->n; i++)
+		if (!t->remote[i]->tun)
+			free_remote(u, t->remote[i]);
+	free(t);
+	return err_set(e, ENOSPC, "more than %d tunnel remotes", TUN_MAX_DST - 1);
+}
+
+void
+underlay_del(struct underlay *u, uint16_t port)
+{
+	for (struct tunnel **p = &u->tunnels, *t; (t = *p); p = &t->next)
+		if (t->t.port == port) {
+			*p = t->next;
+			free_tunnel(u, t);
+			u->dirty = true;
+			return;
+		}
+}
+
+unsigned
+underlay_dsts(const struct underlay *u, uint16_t port, uint32_t dst[OPT_LIST_MAX])
+{
+	const struct tunnel *t = find_tunnel(u, port);
+
+	for (unsigned i = 0; t && i < t->n; i++)
+		dst[i] = t->remote[i]->dst;
+	return t ? t->n : 0;
+}
+
+/* --- Quiet UDP ports ----------------------------------------------------------------------- */
+
+static struct squat *
+find_squat(const struct underlay *u, bool v6, uint16_t port)
+{
+	struct squat *s = u->squats;
+
+	while (s && (s->v6 != v6 || s->port != port))
+		s = s->next;
+	return s;
+}
+
+static void
+want_squat(struct underlay *u, bool v6, uint16_t port)
+{
+	struct squat *s = find_squat(u, v6, port);
+
+	if (!s) {
+		s = xcalloc(1, sizeof *s);
+		s->v6 = v6;
+		s->port = port;
+		s->fd = -EAGAIN;
+		s->next = u->squats;
+		u->squats = s;
+	}
+	s->wanted = true;
+}
+
+static void
+update_squats(struct underlay *u)
+{
+	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
+		const struct remote *r = u->by_dst[i];
+
+		if (r && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT && r->tun->type->udp_port)
+			want_squat(u, !ip_is_v4(&r->ip), r->tun->conf.dst_port);
+	}
+	for (struct squat **p = &u->squats, *s; (s = *p);) {
+		if (!s->wanted) {
+			*p = s->next;
+			udp_squat_close(s->fd);
+			free(s);
+			continue;
+		}
+		s->wanted = false;
+		if (s->fd < 0) {
+			bool first = s->fd == -EAGAIN;
+
+			s->fd = udp_squat_open(s->v6, s->port);
+			if (s->fd < 0 && first)
+				log_warn("underlay: UDP port %u: %s: another program or a kernel tunnel may answer "
+					 "tunnel packets", s->port, strerror(-s->fd));
+		}
+		p = &s->next;
+	}
+}
+
+static int
+squat_error(const struct underlay *u, const struct remote *r)
+{
+	const struct squat *s = find_squat(u, !ip_is_v4(&r->ip), r->tun->conf.dst_port);
+
+	return s && s->fd < 0 && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT ? -s->fd : 0;
+}
+
+/* --- Pictures ------------------------------------------------------------------------------ */
+
+static void
+make_row(const struct remote *r, struct tun_dst *d)
+{
+	struct tun_path p = { .local = r->local, .remote = r->ip, .dst_mac = r->mac };
+	struct err e = { 0 };
+
+	memset(d, 0, sizeof *d);
+	d->state = r->state;
+	d->port = r->tun->port;
+	d->max_frame = r->max_frame;
+	d->pmtud = r->tun->conf.pmtud;
+	d->type = r->tun->type;
+	d->local = r->local;
+	d->remote = r->ip;
+	d->next_hop = r->mac;
+	if (!r->via)
+		return;
+	d->underlay_port = r->via->link.port;
+	p.src_mac = r->via->nl.mac;
+	if (r->state == TUN_DST_READY && tun_hdr_build(d->type, &r->tun->conf, &p, &d->hdr, &e)) {
+		/* Options were checked: our own mistake, but no reason to send broken packets. */
+		log_err("%s: cannot build headers: %s", r->tun->name, e.msg);
+		d->state = TUN_DST_NO_ROUTE;
+	}
+}
+
+static void
+make_path(const struct remote *r, struct ofp_tun_path *p)
+{
+	memset(p, 0, sizeof *p);
+	if (!r->via)
+		return;
+	p->underlay_port = r->via->link.port;
+	p->src = r->via->nl.mac;
+	p->next_hop = r->mac;
+}
+
+/* Compares a remote with what was handed on. */
+static void
+update_row(struct underlay *u, struct remote *r)
+{
+	struct ofp_tun_path path;
+	struct tun_dst row;
+
+	make_row(r, &row);
+	if (memcmp(&row, &r->row, sizeof row)) {
+		r->row = row;
+		u->dirty = true;
+	}
+	make_path(r, &path);
+	if (memcmp(&path, &r->path, sizeof path)) {
+		r->path = path;
+		u->ops.set_path(u->ops.arg, r->dst, &path);
+	}
+}
+
+static void
+add_endpoint(struct tun_view *v, const struct remote *r)
+{
+	static struct log_rate rate = { .burst = 3, .per_ms = 60000 };
+	const struct tun_conf *c = &r->tun->conf;
+	int rc = tun_view_add_endpoint(v, &(struct tun_endpoint){
+		.type = r->tun->type,
+		.udp_port = c->dst_port,
+		.port = r->tun->port,
+		.key = c->key,
+		.dst = r->dst,
+		.remote = r->ip,
+		.local = r->local,
+		.zero_csum6 = c->zero_csum6_rx,
+		.drop_inner_vlan = r->tun->drop_inner_vlan,
+	});
+
+	if (rc)
+		log_rate_msg(&rate, LOG_LVL_ERR, "%s: cannot receive: %s", r->tun->name, strerror(-rc));
+}
+
+static void
+add_underlay_ports(struct tun_view *view, const struct via *v)
+{
+	if (v->link.kind == UNDERLAY_LINK_DIRECT)
+		tun_view_add_underlay(view, v->link.port, v->nl.mac);
+	for (unsigned i = 0; v->link.kind == UNDERLAY_LINK_BRIDGED && i < v->link.n_rx; i++)
+		tun_view_add_underlay(view, v->link.rx[i], v->nl.mac);
+}
+
+static void
+hand_on_view(struct underlay *u)
+{
+	struct tun_view *view = tun_view_create();
+
+	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
+		const struct remote *r = u->by_dst[i];
+
+		if (!r)
+			continue;
+		tun_view_set_dst(view, r->dst, &r->row);
+		if (r->via)
+			add_endpoint(view, r);
+	}
+	for (const struct via *v = u->vias; v; v = v->next)
+		if (v->seen)
+			add_underlay_ports(view, v);
+	u->ops.set_view(u->ops.arg, view);
+	u->dirty = false;
+}
+
+/* Looks at everything (or at neighbours only), and hands on what changed.  True when anything did. */
+static bool
+look(struct underlay *u, bool routes, uint64_t now)
+{
+	bool changed;
+
+	if (routes)
+		via_pass_begin(u);
+	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
+		struct remote *r = u->by_dst[i];
+
+		if (!r)
+			continue;
+		if (routes)
+			remote_resolve(u, r, now);
+		else if (r->via)
+			remote_neighbour(u, r, now);
+		update_row(u, r);
+	}
+	if (routes) {
+		update_squats(u);
+		u->recheck_ms = now + UNDERLAY_RECHECK_MS;
+	}
+	for (const struct via *v = u->vias; v; v = v->next)
+		u->dirty |= !v->seen;
+	changed = u->dirty;
+	if (changed)
+		hand_on_view(u);
+	/* The ports of links that are no longer used go with the view that does not name them. */
+	if (routes)
+		via_pass_end(u);
+	return changed;
+}
+
+void
+underlay_update(struct underlay *u, uint64_t now)
+{
+	/* Paths of destinations that went: after this, their indices may be given anew. */
+	for (uint32_t i = 1; i < TUN_MAX_DST; i++)
+		if (!u->by_dst[i] && u->freed_in[i] == u->pass)
+			u->ops.set_path(u->ops.arg, i, &(struct ofp_tun_path){ 0 });
+	u->pass++;
+	u->events = 0;
+	look(u, true, now);
+}
+
+/* --- Events and timers --------------------------------------------------------------------- */
+
+int
+underlay_fd(const struct underlay *u)
+{
+	return nl_event_fd(u->nl);
+}
+
+static bool
+look_at_events(struct underlay *u, uint64_t now)
+{
+	unsigned bits = u->events;
+
+	u->events = 0;
+	return look(u, bits & ~(unsigned)NL_EV_NEIGH, now);
+}
+
+static bool
+look_at_timers(struct underlay *u, uint64_t now)
+{
+	bool changed = false, retry = now >= u->recheck_ms;
+
+	for (const struct via *v = u->vias; v && !retry; v = v->next)
+		retry = v->retry_ms && now >= v->retry_ms;
+	if (retry)
+		return look(u, true, now);
+	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
+		struct remote *r = u->by_dst[i];
+
+		if (!r || !r->via || !r->timer_ms || now < r->timer_ms)
+			continue;
+		remote_neighbour(u, r, now);
+		update_row(u, r);
+	}
+	changed = u->dirty;
+	if (changed)
+		hand_on_view(u);
+	return changed;
+}
+
+static unsigned
+next_due(const struct underlay *u, uint64_t now)
+{
+	uint64_t due = u->n_remotes ? u->recheck_ms : now + UNDERLAY_RECHECK_MS;
+
+	if (u->events)
+		due = MIN_OF(due, u->events_due_ms);
+	for (const struct via *v = u->vias; v; v = v->next)
+		if (v->retry_ms)
+			due = MIN_OF(due, v->retry_ms);
+	for (unsigned i = 1; i < TUN_MAX_DST; i++)
+		if (u->by_dst[i] && u->by_dst[i]->timer_ms)
+			due = MIN_OF(due, u->by_dst[i]->timer_ms);
+	return due <= now ? 1 : MIN_OF(due - now, (uint64_t)UNDERLAY_RECHECK_MS);
+}
+
+unsigned
+underlay_poll(struct underlay *u, uint64_t now)
+{
+	unsigned bits = nl_read_events(u->nl);
+	bool changed = false;
+
+	if (bits && !u->events)
+		/* Longer with many remotes, so that a flapping network cannot eat the control thread. */
+		u->events_due_ms = now + UNDERLAY_COALESCE_MS + u->n_remotes / 8;
+	u->events |= bits;
+	if (u->n_remotes) {
+		if (u->events && now >= u->events_due_ms)
+			changed |= look_at_events(u, now);
+		changed |= look_at_timers(u, now);
+	} else {
+		u->events = 0;
+	}
+	if (changed)
+		u->ops.commit(u->ops.arg);
+	return next_due(u, now);
+}
+
+void
+underlay_resolve(struct underlay *u, uint32_t dst, uint64_t now)
+{
+	struct remote *r = dst < TUN_MAX_DST ? u->by_dst[dst] : NULL;
+
+	if (r && r->via && r->state != TUN_DST_READY && now - r->asked_ms >= UNDERLAY_ASK_AGAIN_MS)
+		remote_ask(u, r, now);
+}
+
+/* --- For `show` ---------------------------------------------------------------------------- */
+
+static const char *const state_names[] = {
+	[TUN_DST_FREE] = "new",
+	[TUN_DST_NO_ROUTE] = "no-route",
+	[TUN_DST_RESOLVING] = "resolving",
+	[TUN_DST_READY] = "ready",
+	[TUN_DST_FAILED] = "failed",
+};
+
+static void
+describe(const struct underlay *u, const struct remote *r, struct underlay_remote *out)
+{
+	int squat = squat_error(u, r);
+
+	*out = (struct underlay_remote){
+		.remote = r->ip,
+		.dst = r->dst,
+		.state = r->state,
+		.state_name = state_names[r->state],
+		.local = r->local,
+		.next_hop = r->next_hop,
+		.next_hop_mac = r->mac,
+		.via_port = r->via ? r->via->link.port : 0,
+		.mtu = r->mtu,
+		.max_frame = r->max_frame,
+	};
+	if (r->via)
+		str_copy(out->via, sizeof out->via, r->via->nl.name);
+	str_copy(out->reason, sizeof out->reason, r->reason);
+	if (!*out->reason && squat)
+		snprintf(out->reason, sizeof out->reason,
+			 "UDP port %u: %s: another program or a kernel tunnel may answer as well",
+			 r->tun->conf.dst_port, strerror(squat));
+}
+
+unsigned
+underlay_remotes(const struct underlay *u, uint16_t port, struct underlay_remote out[OPT_LIST_MAX])
+{
+	const struct tunnel *t = find_tunnel(u, port);
+
+	for (unsigned i = 0; t && i < t->n; i++)
+		describe(u, t->remote[i], &out[i]);
+	return t ? t->n : 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the underlay share: underlay.c keeps tunnels and publishes, underlay_path.c finds the
+ * way to one remote.  Everything is [ctl]. */
+#ifndef CTL_UNDERLAY_PRIV_H
+#define CTL_UNDERLAY_PRIV_H
+
+#include "base/netlink.h"
+#include "ctl/underlay.h"
+
+enum {
+	UNDERLAY_COALESCE_MS = 20,      /* Between the first event and a look at everything. */
+	UNDERLAY_RECHECK_MS = 30000,    /* Path MTUs change without an event. */
+	UNDERLAY_CONFIRM_MS = 30000,    /* Between questions whether a known neighbour is still there. */
+	UNDERLAY_GIVE_UP_MS = 3000,
+	UNDERLAY_ASK_AGAIN_MS = 500,
+	UNDERLAY_BACKOFF_MS = 1000,     /* Doubles up to UNDERLAY_RECHECK_MS. */
+	UNDERLAY_MAX_UDP = 8,           /* Distinct UDP ports of all tunnels: a limit of the datapath. */
+};
+
+/* A kernel link that a route leaves by.  Looked at once per pass, however many remotes use it. */
+struct via {
+	struct via *next;
+	struct nl_link nl;
+	struct underlay_link link;
+	bool seen;                      /* In this pass. */
+	bool implicit;                  /* Opened by open_link(). */
+	uint64_t retry_ms;              /* When opening failed. */
+	uint32_t backoff_ms;
+	char why_not[160];              /* Empty: usable. */
+};
+
+/* One remote of one tunnel port: a tunnel destination. */
+struct remote {
+	const struct underlay_tunnel *tun;
+	struct ipaddr ip;
+	uint32_t dst;
+	bool wanted;                    /* While a tunnel's remotes are compared. */
+
+	enum tun_dst_state state;
+	char reason[200];
+	/* Set while there is a route. */
+	struct via *via;
+	struct ipaddr local, next_hop;
+	uint32_t mtu, max_frame;
+	/* Set while READY. */
+	struct mac mac;
+	/* The next thing to do about the neighbour: confirm, give up, or retry, by state.  0: nothing. */
+	uint64_t timer_ms, asked_ms;
+	uint32_t backoff_ms;
+
+	/* What was handed on last. */
+	struct tun_dst row;
+	struct ofp_tun_path path;
+};
+
+struct tunnel {
+	struct tunnel *next;
+	struct underlay_tunnel t;
+	uint16_t n;
+	struct remote *remote[OPT_LIST_MAX];
+};
+
+/* A UDP port that is kept quiet. */
+struct squat {
+	struct squat *next;
+	bool v6, wanted;
+	uint16_t port;
+	int fd;                         /* Or -errno. */
+};
+
+struct underlay {
+	struct underlay_ops ops;
+	struct nl *nl;
+	struct tunnel *tunnels;
+	struct via *vias;
+	struct squat *squats;
+	unsigned n_remotes;
+	struct remote *by_dst[TUN_MAX_DST];
+	/* Pass in which an index became free: not handed out again before the next one, so that no reader takes
+	 * the new destination for the old. */
+	uint32_t freed_in[TUN_MAX_DST];
+	uint32_t pass;
+	bool dirty;                     /* The view differs from the one handed on. */
+	unsigned events;                /* NL_EV_* not looked at yet; */
+	uint64_t events_due_ms;         /* looked at then. */
+	uint64_t recheck_ms;
+};
+
+/* --- underlay_path.c ----------------------------------------------------------------------- */
+
+/* Starts and ends a pass over all remotes: links are looked at anew; those that nobody uses go. */
+void via_pass_begin(struct underlay *);
+void via_pass_end(struct underlay *);
+/* Finds route, link, address and MTU, then looks at the neighbour. */
+void remote_resolve(struct underlay *, struct remote *, uint64_t now_ms);
+/* Looks at the neighbour alone. */
+void remote_neighbour(struct underlay *, struct remote *, uint64_t now_ms);
+/* Asks the kernel for the next hop. */
+void remote_ask(struct underlay *, struct remote *, uint64_t now_ms);
+
+#endif
