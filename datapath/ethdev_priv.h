@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A DPDK ethdev as a port: the whole of the port type 'dpdk', and the AF_XDP half of 'netdev'. */
+#ifndef DATAPATH_ETHDEV_PRIV_H
+#define DATAPATH_ETHDEV_PRIV_H
+
+#include <rte_spinlock.h>
+
+#include "datapath/port.h"
+
+enum { ETHDEV_MAX_Q = 16 };
+
+struct ethdev_conf {
+	const char *devargs;
+	uint16_t n_rxq;                 /* Wanted; at most what the device has. */
+	uint16_t n_desc;                /* Of each ring; adjusted to the device. */
+	uint32_t mtu;                   /* 0: the device's own. */
+};
+
+struct ethdev {
+	uint16_t id;                    /* [const] Ethdev number. */
+	uint16_t n_rxq, n_txq;          /* [const] */
+	bool multi_seg;                 /* [const] Sends chained buffers. */
+	int intr_fd[ETHDEV_MAX_Q];      /* [const] Receive interrupts; -1: none. */
+	uint64_t resets;                /* [ctl] */
+	bool was_up;                    /* [ctl] */
+	/* Several lcores share a queue when the device has fewer. */
+	struct {
+		CACHE_ALIGNED rte_spinlock_t lock;
+	} txq[ETHDEV_MAX_Q];
+};
+
+/* [ctl] Probes, configures, starts; sets n_rxq, n_txq and mtu of the port. */
+int ethdev_open(struct ethdev *, struct port *, const struct ethdev_conf *, struct err *);
+/* [ctl] Stops it and takes it out of DPDK. */
+void ethdev_close(struct ethdev *);
+void ethdev_link(struct ethdev *, struct port_link *);
+
+/* [lcore] As in struct port_type and struct port_sleep. */
+uint16_t ethdev_rx(struct ethdev *, uint16_t q, struct rte_mbuf **, uint16_t n);
+uint16_t ethdev_tx(struct port *, struct ethdev *, uint16_t q, struct rte_mbuf **, uint16_t n);
+int ethdev_arm(struct ethdev *, uint16_t q, bool *pending);
+void ethdev_disarm(struct ethdev *, uint16_t q);
+
+#endif
