@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the packet path costs without any ring: cycles per packet from burst to output buffer, for each
+ * instruction set and a few patterns of traffic.  The source port hands out the same mbufs again and again,
+ * the sink port puts them back.
+ *
+ * usage: bench_pipeline [seconds per row]      (needs no root; pin it: taskset -c 1) */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <rte_eal.h>
+#include <rte_mbuf.h>
+
+#include "base/clock.h"
+#include "datapath/dp.h"
+
+enum { N_BUFS = 256, BURST = 32, N_MACS = 1 << 20 };
+
+static struct rte_mbuf *stack[N_BUFS];
+static unsigned n_stack;
+static uint32_t n_flows, next_flow;
+static uint64_t rng = 88172645463325252ull;
+
+/* One pattern draws flows at random, so that a burst holds different ones. */
+static uint32_t
+draw(void)
+{
+	rng ^= rng << 13;
+	rng ^= rng >> 7;
+	rng ^= rng << 17;
+	return (uint32_t)(((rng >> 32) * n_flows) >> 32);
+}
+
+static uint16_t
+source_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	uint16_t got = 0;
+
+	(void)p;
+	(void)q;
+	for (; got < n && n_stack; got++) {
+		uint8_t *f;
+		uint32_t flow = n_flows == 1 ? 0 : draw();
+
+		m[got] = stack[--n_stack];
+		f = rte_pktmbuf_mtod(m[got], uint8_t *);
+		memcpy(f + 1, &flow, 4);
+		memcpy(f + 7, &flow, 4);
+	}
+	return got;
+}
+
+static uint16_t
+sink_tx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	(void)p;
+	(void)q;
+	for (uint16_t i = 0; i < n; i++)
+		stack[n_stack++] = m[i];
+	return n;
+}
+
+static int
+bench_open(struct port *p, const void *conf, struct err *e)
+{
+	(void)conf;
+	(void)e;
+	p->n_rxq = p->n_txq = 1;
+	p->mtu = 1500;
+	return 0;
+}
+
+static void
+bench_close(struct port *p)
+{
+	(void)p;
+}
+
+static const struct port_type source = {
+	.name = "source", .open = bench_open, .close = bench_close, .rx = source_rx, .tx = sink_tx,
+};
+static const struct port_type sink = { .name = "sink", .open = bench_open, .close = bench_close, .tx = sink_tx };
+
+static bool two_masks;
+
+static void
+translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+{
+	(void)view;
+	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
+	if (!two_masks || key->dl_dst.b[1] & 1)
+		memset(&out->mask.dl_src, 0xff, sizeof out->mask.dl_src);
+	xlate_tag(out, dp_tag_make(TAG_BRIDGE, 1));
+	act_add(&out->acts, ACT_OUTPUT, 2, 0);
+}
+
+static void
+port_mask(const void *view, uint16_t port, struct flow_key *m)
+{
+	(void)view;
+	(void)port;
+	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
+	memset(&m->dl_src, 0xff, sizeof m->dl_src);
+}
+
+static void
+touch(const void *view, uint64_t t)
+{
+	(void)view;
+	(void)t;
+}
+
+static void
+row(const char *isa, uint32_t flows, double seconds)
+{
+	static const struct xlate_ops ops = { translate, port_mask, touch };
+	struct dp_conf conf = {
+		.n_lcores = 1, .cpu = { 1 }, .run_dir = "/tmp", .n_mbufs = 1024, .max_flows = 1 << 20, .poll_always = true,
+		.isa = isa, .xlate = &ops,
+	};
+	struct dp_lcore_stats a, b;
+	struct err e = { 0 };
+	struct dp *dp = dp_create(&conf, &e);
+
+	if (!dp) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(1);
+	}
+	n_flows = flows;
+	next_flow = 0;
+	dp_port_add(dp, &source, "source", 1, NULL, &e);
+	dp_port_add(dp, &sink, "sink", 2, NULL, &e);
+	dp_set_xlate_view(dp, "view", NULL);
+	for (n_stack = 0; n_stack < N_BUFS; n_stack++) {
+		stack[n_stack] = rte_pktmbuf_alloc(dp_port(dp, 1)->owner->pool);
+		memset(rte_pktmbuf_append(stack[n_stack], 64), 0, 64);
+	}
+	dp_commit(dp, NULL, NULL);
+	poll(NULL, 0, 300 + (int)(flows / 500));
+	dp_lcore_stats(dp, 0, &a);
+	poll(NULL, 0, (int)(seconds * 1000));
+	dp_lcore_stats(dp, 0, &b);
+	printf("%-11s %8u  %6.1f  %7.2f  %6.3f  %6.3f\n", isa, flows,
+	       (double)(b.busy_cycles - a.busy_cycles) / (double)(b.packets - a.packets),
+	       (double)(b.packets - a.packets) / seconds / 1e6,
+	       (double)(b.hint_hits - a.hint_hits) / (double)(b.packets - a.packets),
+	       (double)(b.mega_hits - a.mega_hits) / (double)(b.packets - a.packets));
+	dp_destroy(dp);
+}
+
+int
+main(int argc, char **argv)
+{
+	char *eal[] = { argv[0], (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64", (char *)"--no-pci",
+			(char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1", (char *)"--log-level", (char *)"4", NULL };
+	double seconds = argc > 1 ? atof(argv[1]) : 1;
+
+	if (rte_eal_init(ARRAY_SIZE(eal) - 1, eal) < 0)
+		return 1;
+	printf("%-11s %8s  %6s  %7s  %6s  %6s\n", "isa", "flows", "cyc/pkt", "Mpps", "hint", "mega");
+	for (const char *const *isa = dp_isa_names(); *isa; isa++)
+		for (unsigned f = 0; f < 4; f++)
+			row(*isa, (const uint32_t[]){ 1, 1000, 20000, 200000 }[f], seconds);
+	return 0;
+}
