@@ -7,7 +7,7 @@
 /* DROP(symbol, "name", "what it means and what to do") */
 #define DP_DROP_REASONS(DROP) \
 	DROP(NONE, "none", "not dropped") \
-	DROP(RX_MALFORMED, "rx-malformed", "frame shorter than an Ethernet header") \
+	DROP(RX_MALFORMED, "rx-malformed", "frame shorter than its Ethernet header, tags included") \
 	DROP(RX_TOO_BIG, "rx-too-big", "frame longer than the port's buffers; turn GSO off at the sender") \
 	DROP(NO_BRIDGE, "no-bridge", "the port belongs to no bridge") \
 	DROP(VLAN, "vlan", "tag not allowed by the port's VLAN mode") \

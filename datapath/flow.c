@@ -283,7 +283,8 @@ put_transport(struct flow_text *x)
 {
 	static const struct flag_name tcp_flags[] = {
 		{ 0x001, "fin" }, { 0x002, "syn" }, { 0x004, "rst" }, { 0x008, "psh" }, { 0x010, "ack" },
-		{ 0x020, "urg" }, { 0x040, "ece" }, { 0x080, "cwr" }, { 0x100, "ns" }, { 0, NULL },
+		{ 0x020, "urg" }, { 0x040, "ece" }, { 0x080, "cwr" }, { 0x100, "ns" },
+		{ 0x200, "[200]" }, { 0x400, "[400]" }, { 0x800, "[800]" }, { 0, NULL },
 	};
 	bool icmp = (x->type == ETH_IP && x->proto == 1) || (x->type == ETH_IPV6 && x->proto == 58);
 	const struct flow_key *k = x->k, *m = x->m;

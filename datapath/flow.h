@@ -24,7 +24,7 @@ struct flow_key {
 	uint8_t nw_proto;               /* IP protocol, or low byte of the ARP opcode. */
 	struct mac dl_dst;
 	struct mac dl_src;
-	be16_t dl_type;                 /* After the tags; values below 0x600 become 0x05ff (802.2). */
+	be16_t dl_type;                 /* After the tags (and a SNAP header); 0x05ff: 802.2 without a type. */
 	struct {
 		be16_t tpid;            /* 0: no such tag. */
 		be16_t tci;
