@@ -690,7 +690,7 @@ too_many_remotes_change_nothing(void **state)
 		size_t n = 0;
 
 		for (unsigned i = 0; i < OPT_LIST_MAX; i++)
-			n += sprintf(list + n, "%s10.0.%u.%u", i ? "," : "", t, i + 1);
+			n += snprintf(list + n, sizeof list - n, "%s10.0.%u.%u", i ? "," : "", t, i + 1);
 		tun = tunnel(200 + t, "7", list);
 		rc = underlay_set(u, &tun, &e);
 	}
