@@ -83,14 +83,6 @@ cache_bytes(const struct cache *c)
 
 /* --- Masks --------------------------------------------------------------------------------- */
 
-static bool
-block_equal(const flow_block *a, const flow_block *b)
-{
-	flow_block d = *a ^ *b;
-
-	return cache_block_zero(&d);
-}
-
 /* The number of this mask, a new one if need be; -1 when there are too many. */
 static int
 mask_get(struct cache *c, const flow_block m[2])
@@ -112,7 +104,7 @@ mask_get(struct cache *c, const flow_block m[2])
 	}
 	c->masks[free].m[0] = m[0];
 	c->masks[free].m[1] = m[1];
-	c->masks[free].two = !cache_block_zero(&m[1]);
+	c->masks[free].two = !block_is_zero(&m[1]);
 	return free;
 }
 
@@ -162,7 +154,7 @@ port_mask_unref(struct cport *p, uint16_t mask)
 static uint32_t
 sig_of(const struct cache *c, const flow_block k[2], uint16_t mask)
 {
-	return (uint32_t)cache_mix(cache_hash(c, &k[0], c->masks[mask].two ? &k[1] : NULL), mask);
+	return (uint32_t)cache_mix(cache_hash(c, &k[0], NULL, c->masks[mask].two ? &k[1] : NULL, NULL), mask);
 }
 
 static void

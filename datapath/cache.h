@@ -13,7 +13,7 @@
 #ifndef DATAPATH_CACHE_H
 #define DATAPATH_CACHE_H
 
-#include "datapath/flow.h"
+#include "datapath/fvec.h"
 #include "datapath/xlate.h"
 
 enum {
@@ -131,26 +131,14 @@ uint32_t cache_find_slow(const struct cache *, const struct flow_key *key);
 
 /* --- Inline: the lookups ------------------------------------------------------------------- */
 
-typedef uint32_t cache_v16u32 __attribute__((vector_size(64), may_alias));
-
-/* NH over 64 or 128 bytes: sums of products of 32-bit halves, each with a random word added.  Differing
- * keys collide with chance 2^-32 whatever an attacker sends, since the words are secret. */
+/* Hash of the bits of a key that masks m0 (and, where block 1 takes part, m1) keep; NULL keeps all. */
 static inline uint64_t
-cache_hash_block(const flow_block *b, const flow_block *seed)
+cache_hash(const struct cache *c, const flow_block *k0, const flow_block *m0, const flow_block *k1, const flow_block *m1)
 {
-	flow_block w = (flow_block)((cache_v16u32)*b + (cache_v16u32)*seed);
-	flow_block p = (w & 0xffffffffull) * (w >> 32);
+	uint64_t h = block_hash(k0, m0, &c->seed[0]);
 
-	return p[0] + p[1] + p[2] + p[3] + p[4] + p[5] + p[6] + p[7];
-}
-
-static inline uint64_t
-cache_hash(const struct cache *c, const flow_block *m0, const flow_block *m1)
-{
-	uint64_t h = cache_hash_block(m0, &c->seed[0]);
-
-	if (m1)
-		h += cache_hash_block(m1, &c->seed[1]);
+	if (k1)
+		h += block_hash(k1, m1, &c->seed[1]);
 	return h ^ h >> 32;
 }
 
@@ -161,25 +149,18 @@ cache_mix(uint64_t h, uint32_t mask_id)
 	return h ^ h >> 29;
 }
 
-static inline bool
-cache_block_zero(const flow_block *b)
-{
-	flow_block v = *b;
-
-	return (v[0] | v[1] | v[2] | v[3] | v[4] | v[5] | v[6] | v[7]) == 0;
-}
-
 /* Whether flow 'f' is the one for this key: the masked compare that makes every hint harmless. */
 static inline bool
 cache_match(const struct cache *c, uint32_t f, const flow_block *k0, const flow_block *k1)
 {
 	const struct cflow *fl = &c->flows[f];
 	const struct cmask *m = &c->masks[fl->mask];
-	flow_block d = (*k0 ^ fl->key) & m->m[0];
 
-	if (UNLIKELY(fl->flags & CFLOW_EXT))
-		d |= (*k1 ^ c->ext[f]) & m->m[1];
-	return cache_block_zero(&d) && fl->flags & CFLOW_LIVE;
+	if (!block_match(k0, &fl->key, &m->m[0]))
+		return false;
+	if (UNLIKELY(fl->flags & CFLOW_EXT) && !block_match(k1, &c->ext[f], &m->m[1]))
+		return false;
+	return fl->flags & CFLOW_LIVE;
 }
 
 /* One probe of the megaflow table under one mask. */
@@ -187,15 +168,7 @@ static inline uint32_t
 cache_probe(const struct cache *c, uint32_t mask_id, const flow_block *k0, const flow_block *k1)
 {
 	const struct cmask *m = &c->masks[mask_id];
-	flow_block a = *k0 & m->m[0], b;
-	uint64_t h;
-
-	if (m->two) {
-		b = *k1 & m->m[1];
-		h = cache_hash(c, &a, &b);
-	} else {
-		h = cache_hash(c, &a, NULL);
-	}
+	uint64_t h = cache_hash(c, k0, &m->m[0], m->two ? k1 : NULL, &m->m[1]);
 	uint32_t sig = (uint32_t)cache_mix(h, mask_id);
 
 	for (uint32_t i = sig & c->slot_mask; c->slots[i].flow; i = (i + 1) & c->slot_mask)

@@ -18,26 +18,6 @@ struct burst {
 	struct flow_key key[BURST];
 };
 
-static inline bool
-key_equal(const struct flow_key *a, const struct flow_key *b)
-{
-	flow_block d = *(const flow_block *)a ^ *(const flow_block *)b;
-
-	return cache_block_zero(&d);
-}
-
-static inline void
-key_mask0(struct flow_key *k, const struct flow_key *mask)
-{
-	*(flow_block *)k &= *(const flow_block *)mask;
-}
-
-static inline void
-key_mask1(struct flow_key *k, const struct flow_key *mask)
-{
-	((flow_block *)k)[1] &= ((const flow_block *)mask)[1];
-}
-
 /* Finds the flow of each packet.  A packet with the key of the one before it needs no look-up; the rest
  * are hashed first and probed afterwards, so that the cache lines are on their way.  'l4': block 1 of the
  * keys takes part. */
@@ -50,12 +30,12 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 	for (unsigned i = 0; i < b->n; i++) {
 		const flow_block *k = (const flow_block *)&b->key[i];
 
-		if (i && key_equal(&b->key[i], &b->key[i - 1]) &&
-		    (!l4 || key_equal((const struct flow_key *)(k + 1), (const struct flow_key *)(k - 1)))) {
+		/* Two blocks a key: k - 2 is the one before, and k - 1 its second block. */
+		if (i && block_equal(k, k - 2) && (!l4 || block_equal(k + 1, k - 1))) {
 			b->hash[i] = 0;
 			continue;
 		}
-		b->hash[i] = cache_mix(cache_hash(c, k, l4 ? k + 1 : NULL), 0) | 1;
+		b->hash[i] = cache_mix(cache_hash(c, k, NULL, l4 ? k + 1 : NULL, NULL), 0) | 1;
 		__builtin_prefetch(&c->hints[b->hash[i] & (CACHE_HINT_BUCKETS - 1)]);
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -162,6 +142,20 @@ dispatch(struct lcore *lc, struct burst *b)
 		upcall_packet(lc, &b->key[miss[i]], b->m[miss[i]]);
 }
 
+/* Leaves in a key what its port's policy may look at. */
+static inline void
+key_mask(struct flow_key *k, const struct flow_key *mask, bool l4)
+{
+	flow_block *b = (flow_block *)k;
+	const flow_block *m = (const flow_block *)mask;
+
+	block_and(&b[0], &b[0], &m[0]);
+	if (l4)
+		block_and(&b[1], &b[1], &m[1]);
+	else
+		block_clear(&b[1]);
+}
+
 /* Packets of one input port. */
 static void
 process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
@@ -179,11 +173,7 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 			exec_drop(lc, in_port, DROP_RX_MALFORMED, &m[i], 1);
 			continue;
 		}
-		key_mask0(k, mask);
-		if (l4)
-			key_mask1(k, mask);
-		else
-			((flow_block *)k)[1] = (flow_block){ 0 };
+		key_mask(k, mask, l4);
 		m[b.n++] = m[i];
 	}
 	if (l4)
@@ -212,12 +202,11 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 			continue;
 		}
 		if (!l4)
-			((flow_block *)k)[1] = (flow_block){ 0 };
+			block_clear((flow_block *)k + 1);
 		k->flags |= FLOW_F_TUNNEL;
 		k->tun_peer = d->peer[i];
 		k->tun_id = be64(d->key[i]);
-		key_mask0(k, mask);
-		key_mask1(k, mask);
+		key_mask(k, mask, true);
 		d->m[b.n++] = d->m[i];
 	}
 	lookup(lc, &b, true);
