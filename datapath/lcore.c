@@ -109,10 +109,10 @@ poll_queues(struct lcore *lc)
 	return total;
 }
 
-/* Arms every queue.  Returns how many fds to wait on, or -1 when there is work already.  'naps' says that
- * some queue cannot wake us. */
+/* Arms every queue.  Returns how many fds to wait on, at most 'max' (ports may have several queues), or -1
+ * when there is work already.  'naps' says that some queue cannot wake us. */
 static int
-arm_all(struct lcore *lc, struct pollfd *fds, bool *naps)
+arm_all(struct lcore *lc, struct pollfd *fds, int max, bool *naps)
 {
 	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
 	int n = 0;
@@ -129,8 +129,10 @@ arm_all(struct lcore *lc, struct pollfd *fds, bool *naps)
 		fd = sl->arm(rxq[i].port, rxq[i].q, &pending);
 		if (pending)
 			return -1;
-		if (fd >= 0)
+		if (fd >= 0 && n < max)
 			fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+		else if (fd >= 0 || fd == PORT_ARM_NAP)
+			*naps = true;
 	}
 	return n;
 }
@@ -179,7 +181,7 @@ lcore_sleep(struct lcore *lc)
 	struct pollfd fds[DP_MAX_PORTS + 1];
 	uint64_t start = rte_rdtsc(), drained;
 	bool naps = false;
-	int n = arm_all(lc, fds, &naps);
+	int n = arm_all(lc, fds, DP_MAX_PORTS, &naps);
 	struct timespec t = { 0, NAP_US * 1000 };
 
 	if (n >= 0 && rte_ring_empty(lc->requests)) {

@@ -20,6 +20,7 @@ struct mem_port {
 	struct rte_ring *in, *out;
 	int fd;
 	bool stall;
+	bool deaf;
 };
 
 static const struct opt_desc mem_opts[] = {
@@ -114,7 +115,7 @@ mem_arm(struct port *p, uint16_t q, bool *pending)
 
 	(void)q;
 	*pending = !rte_ring_empty(mp->in);
-	return mp->fd;
+	return __atomic_load_n(&mp->deaf, __ATOMIC_ACQUIRE) ? PORT_ARM_NAP : mp->fd;
 }
 
 static void
@@ -195,4 +196,12 @@ mem_port_stall(struct port *p, bool stall)
 	struct mem_port *mp = p->priv;
 
 	__atomic_store_n(&mp->stall, stall, __ATOMIC_RELEASE);
+}
+
+void
+mem_port_deafen(struct port *p, bool deaf)
+{
+	struct mem_port *mp = p->priv;
+
+	__atomic_store_n(&mp->deaf, deaf, __ATOMIC_RELEASE);
 }

@@ -21,5 +21,7 @@ bool mem_port_send(struct port *, const void *frame, uint32_t len);
 uint32_t mem_port_recv(struct port *, void *frame, uint32_t room, unsigned wait_ms);
 /* From now on tx takes nothing (a stopped guest), or everything again. */
 void mem_port_stall(struct port *, bool stall);
+/* From now on the port cannot wake a sleeping thread (PORT_ARM_NAP), or can again. */
+void mem_port_deafen(struct port *, bool deaf);
 
 #endif

@@ -354,6 +354,31 @@ an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
 	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
 }
 
+/* Which may take a nap, but no sleep until the next signal. */
+static void
+a_port_that_cannot_wake_is_looked_at_all_the_same(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_lcore_stats a, b;
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	mem_port_deafen(port[1], true);
+	set_rules(&r);
+	frame(f, 9);
+	for (unsigned i = 0; i < 4; i++) {
+		dp_lcore_stats(dp, 0, &a);
+		for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 2)) {
+			dp_lcore_stats(dp, 0, &b);
+			if (b.sleeps > a.sleeps)
+				break;
+		}
+		assert_true(b.sleeps > a.sleeps);
+		assert_true(mem_port_send(port[1], f, 64));
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, 150), 64);
+	}
+}
+
 struct dump {
 	bool done;
 	unsigned n;
@@ -425,6 +450,7 @@ main(void)
 		T(a_stalled_receiver_loses_its_own_packets_only),
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
 		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
+		T(a_port_that_cannot_wake_is_looked_at_all_the_same),
 		T(cached_flows_can_be_looked_at),
 		T(injected_frames_enter_like_received_ones),
 	};
