@@ -3,6 +3,7 @@
  * endpoint of ours lose their outer headers and go on as packets of the tunnel port.  Whatever is
  * refused is refused here, by reason, and never reaches the slow path. */
 #include "datapath/dp_priv.h"
+#include "datapath/parse.h"
 #include "datapath/tunnel_priv.h"
 
 #include <rte_ether.h>
@@ -27,9 +28,8 @@ static bool
 inner_tagged(const struct rte_mbuf *m)
 {
 	const uint8_t *p = pkt_peek(m, 0, RTE_ETHER_HDR_LEN);
-	be16_t type = load_be16(p + 12);
 
-	return type == be16(RTE_ETHER_TYPE_VLAN) || type == be16(RTE_ETHER_TYPE_QINQ);
+	return flow_tpid(load_be16(p + 12));
 }
 
 /* What happens to one popped packet: DROP_NONE when it may enter the switch by 'e'. */

@@ -4,6 +4,7 @@
  * carries the address that the guest wanted to reach, as a router on the way would appear to an L2 segment.
  * Limited in rate; never in answer to ICMP errors, group addresses or later fragments (RFC 1122, 3.2.2). */
 #include "datapath/dp_priv.h"
+#include "datapath/parse.h"
 
 #include <rte_ether.h>
 #include <rte_icmp.h>
@@ -43,7 +44,7 @@ find_l3(const struct rte_mbuf *m, be16_t *type)
 		if (!p)
 			return 0;
 		*type = load_be16(p);
-		if (*type != be16(RTE_ETHER_TYPE_VLAN) && *type != be16(RTE_ETHER_TYPE_QINQ))
+		if (!flow_tpid(*type))
 			return off;
 	}
 	return 0;
