@@ -10,6 +10,9 @@
 #define ISA_NAME_(x) #x
 #define ISA_NAME(x) "x86-64-" ISA_NAME_(x)
 
+/* Set in the hash of each packet that was hashed: a bit that neither a hint's bucket nor its tag is made of. */
+#define HASHED (1ull << 40)
+
 struct burst {
 	unsigned n;
 	struct rte_mbuf **m;
@@ -35,7 +38,7 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 			b->hash[i] = 0;
 			continue;
 		}
-		b->hash[i] = cache_mix(cache_hash(c, k, NULL, l4 ? k + 1 : NULL, NULL), 0) | 1;
+		b->hash[i] = cache_mix(cache_hash(c, k, NULL, l4 ? k + 1 : NULL, NULL), 0) | HASHED;
 		__builtin_prefetch(&c->hints[b->hash[i] & (CACHE_HINT_BUCKETS - 1)]);
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -50,7 +53,7 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 
 		if (!b->hash[i]) {
 			b->flow[i] = b->flow[i - 1];
-			hint++;
+			hint += b->flow[i] != CACHE_NONE;
 			continue;
 		}
 		if (LIKELY(b->flow[i] != CACHE_NONE && cache_match(c, b->flow[i], k, k + 1))) {
