@@ -228,7 +228,7 @@ dp_inject(struct dp *dp, uint16_t in_port, const void *frame, uint16_t len)
 	struct inject_request *r;
 	int rc;
 
-	if (in_port >= DP_MAX_PORTS || len > INJECT_MAX - 128)
+	if (in_port >= DP_MAX_PORTS || len > INJECT_MAX)
 		return -EINVAL;
 	r = xcalloc(1, sizeof *r + len);
 	r->r = (struct dp_request){ .run = inject_run, .done = inject_done };
