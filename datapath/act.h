@@ -12,7 +12,7 @@ enum act_op {
 	ACT_OUTPUT,             /* port: to that port's tx buffer. */
 	ACT_PUSH_VLAN,          /* arg: tpid << 16 | tci, host order. */
 	ACT_POP_VLAN,           /* Strips the outermost tag. */
-	ACT_SET_VLAN,           /* arg: tci of the outermost tag, host order. */
+	ACT_SET_VLAN,           /* arg: VLAN of the outermost tag, host order; its priority bits stay. */
 	ACT_TUN_PUSH,           /* port: the tunnel port (counters), arg: index of the tunnel destination. */
 	ACT_CLONE,              /* arg: the next 'arg' instructions run on a copy of the packet. */
 	ACT_DROP,               /* arg: enum dp_drop.  Last in its program. */

@@ -13,7 +13,9 @@
 	DROP(VLAN, "vlan", "tag not allowed by the port's VLAN mode") \
 	DROP(RESERVED, "reserved-mac", "link-local multicast 01:80:c2:00:00:0x is not forwarded") \
 	DROP(SRC_MULTICAST, "src-multicast", "source address is a group address or zero") \
+	DROP(SRC_STATIC, "src-static", "source address is a static entry of another port") \
 	DROP(SAME_PORT, "same-port", "destination is on the port the frame came from") \
+	DROP(SPLIT_HORIZON, "split-horizon", "came out of a tunnel, and would have to go into another one") \
 	DROP(PROTECTED, "protected", "from a protected port to a protected port") \
 	DROP(MAC_LIMIT, "mac-limit", "new source address above the port's MAC limit") \
 	DROP(NO_DEST, "no-dest", "no port is left to send it to") \
