@@ -40,10 +40,14 @@ struct ofp_bridge_conf {
 };
 extern const struct opt_desc ofp_bridge_opts[];         /* mac-limit mac-age forward-reserved hwaddr */
 
-/* Bridge numbers are small and stable while the bridge lives. */
+/* Bridge numbers are small, not 0, and stable while the bridge lives. */
 int ofp_bridge_add(struct ofp *, const char *name, const struct ofp_bridge_conf *, uint16_t *id, struct err *);
 int ofp_bridge_set(struct ofp *, uint16_t bridge, const struct ofp_bridge_conf *, struct err *);
 void ofp_bridge_del(struct ofp *, uint16_t bridge);     /* Its ports are gone already. */
+/* The address of the bridge's internal port: the configured one, or one made from its name. */
+struct mac ofp_bridge_hwaddr(const struct ofp *, uint16_t bridge);
+/* A locally administered address: stable per machine, network namespace and name. */
+struct mac ofp_hwaddr_make(const char *name);
 
 /* --- Ports --------------------------------------------------------------------------------- */
 
@@ -77,6 +81,7 @@ enum ofp_port_kind {
 	OFP_PORT_TUNNEL,                /* Frames leave by ACT_TUN_PUSH to one or more destinations. */
 };
 
+/* A plain or internal port starts down, a patch or tunnel port up. */
 int ofp_port_add(struct ofp *, uint16_t bridge, uint16_t port, enum ofp_port_kind,
 		 const struct ofp_port_conf *, struct err *);
 int ofp_port_set(struct ofp *, uint16_t port, const struct ofp_port_conf *, struct err *);
@@ -86,7 +91,8 @@ void ofp_port_del(struct ofp *, uint16_t port);
 void ofp_port_set_up(struct ofp *, uint16_t port, bool up);
 void ofp_port_set_patch_peer(struct ofp *, uint16_t port, uint16_t peer);       /* 0: none (frames are dropped). */
 /* Where a tunnel port leads: indices of tunnel destinations (datapath/tunnel.h).  The MAC table learns
- * (port, destination); a learned address gets one copy, a flood one per destination. */
+ * (port, destination); a learned address gets one copy, a flood one per destination.  A destination belongs to one
+ * port: the last to claim it. */
 void ofp_port_set_tun_dsts(struct ofp *, uint16_t port, const uint32_t *dst, uint16_t n);
 
 /* How packets to a tunnel destination leave: by 'underlay_port' itself when it is a plain port (a kernel
