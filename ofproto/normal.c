@@ -1,0 +1,398 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* translate(): the learning switch.  Follows a frame through its bridge, and on through patch ports into
+ * others, and collects where copies of it leave and with which tag; program.c turns that into actions.
+ *
+ * Tags.  A bridge takes the VLAN tag off a frame that comes in and puts one on where the frame leaves.
+ * Nothing is taken off or put on while the frame is followed: a 'frame' notes how many of the packet's own tags
+ * are off and which one is on instead.  So a frame that comes in tagged 10 and leaves tagged 10, through three
+ * bridges perhaps, leaves untouched; where only the VLAN differs the tag is rewritten in place, and its
+ * priority stays.  That is also why the priority bits are never part of a flow's match.
+ *
+ * Split horizon.  A frame that came out of a tunnel never goes into a tunnel of the same bridge, flooded or
+ * not.  Overlays are full meshes with head-end replication: the sender has given every other host its copy
+ * already.  Who wants to join two overlays puts them on two bridges with a patch between. */
+#include "ofproto/xlate_priv.h"
+
+#include "base/clock.h"
+
+enum {
+	MAX_DEPTH = 8,                  /* Patch ports one behind the other. */
+	MAX_VISITS = 512,               /* Bridges in all that one translation goes through. */
+	MAX_TOUCHED = 32,               /* MAC rows stamped by one touch(), along patch ports. */
+};
+
+/* What translate() looks at of a key.  Never the priority of a tag, and nothing above layer 2. */
+static void
+examine_l2(struct flow_key *mask)
+{
+	memset(&mask->dl_src, 0xff, sizeof mask->dl_src);
+	memset(&mask->dl_dst, 0xff, sizeof mask->dl_dst);
+	mask->vlan[0].tpid = 0xffff;
+	mask->vlan[0].tci = be16(VLAN_VID_MASK);
+}
+
+static void
+examine_inner_tag(struct flow_key *mask, unsigned n)
+{
+	if (n == 1) {
+		mask->vlan[1].tpid = 0xffff;
+		mask->vlan[1].tci = be16(VLAN_VID_MASK);
+	} else if (n == 2) {
+		mask->dl_type = 0xffff;
+	}
+}
+
+static const struct view_port *
+port_find(const struct ofp_view *v, uint16_t port)
+{
+	return port < v->n_ports && v->port[port].bridge ? &v->port[port] : NULL;
+}
+
+/* Takes the tag off a frame that comes into a bridge.  False: there is one more than the key can show. */
+static bool
+strip_tag(struct xl *x, struct frame *f, bool *tagged, uint16_t *vid)
+{
+	const struct flow_key *k = x->key;
+
+	*tagged = false;
+	*vid = 0;
+	if (f->vid) {
+		*tagged = true;
+		*vid = f->vid;
+		f->vid = 0;
+		return true;
+	}
+	if (f->outer)
+		return true;
+	examine_inner_tag(&x->out->mask, f->n_off);
+	if (f->n_off == ARRAY_SIZE(k->vlan))
+		return k->dl_type != be16(VLAN_TPID);
+	if (k->vlan[f->n_off].tpid == be16(VLAN_TPID)) {
+		*tagged = true;
+		*vid = flow_vid(k, f->n_off++);
+	}
+	return true;
+}
+
+/* --- Source ------------------------------------------------------------------------------------ */
+
+/* Where the frame is now. */
+struct place {
+	const struct view_port *in;
+	uint16_t in_port, bridge, vid;
+	struct view_bridge *b;
+	uint32_t tun_peer;              /* Of a frame that has just come out of a tunnel. */
+};
+
+static void
+want_learned(struct xl *x, const struct place *p, struct mac src)
+{
+	struct xlate_learn *l = &x->out->learn;
+
+	/* One address for each translation.  Once it is learned its tag sends the flow here again, and the
+	 * next bridge gets its turn. */
+	if (l->wanted)
+		return;
+	*l = (struct xlate_learn){ .wanted = true, .bridge = p->bridge, .vid = p->vid, .port = p->in_port,
+				   .tun_dst = p->tun_peer, .mac = src };
+}
+
+/* Whether an answer may ask to learn from this port; ofp_learn() would refuse anything else, and the flow
+ * would never be told. */
+static bool
+may_learn(const struct place *p)
+{
+	if (!p->in->learning || !p->in->up)
+		return false;
+	for (unsigned i = 0; p->tun_peer && i < p->in->n_dst; i++)
+		if (p->in->dst[i] == p->tun_peer)
+			return true;
+	return !p->tun_peer;
+}
+
+static enum dp_drop
+check_source(struct xl *x, const struct place *p, struct mac src)
+{
+	struct fdb *fdb = p->b->fdb;
+	struct fdb_entry e;
+	bool found = fdb_find(fdb, p->vid, src, &e), here = found && e.port == p->in_port;
+
+	xlate_tag(x->out, ofp_mac_tag(p->bridge, p->vid, src));
+	if (found && e.is_static)
+		return here ? DROP_NONE : DROP_SRC_STATIC;
+	if (here && e.tun_dst == p->tun_peer) {
+		if (!x->out->touch)
+			x->out->touch = touch_make(p->bridge, e.row, e.gen);
+		return DROP_NONE;
+	}
+	if (!may_learn(p))
+		return DROP_NONE;
+	if (!here && p->in->mac_limit && fdb_n_port(fdb, p->in_port) >= p->in->mac_limit)
+		return DROP_MAC_LIMIT;
+	if (!found && fdb_is_full(fdb)) {
+		xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+		fdb_refuse(fdb);
+		return DROP_NONE;
+	}
+	want_learned(x, p, src);
+	return DROP_NONE;
+}
+
+/* --- Destination ------------------------------------------------------------------------------- */
+
+/* Why a frame may not leave by 'to'; '*tag' is what it would leave with. */
+static enum dp_drop
+check_egress(const struct place *p, uint16_t port, const struct view_port *to, int *tag)
+{
+	if (port == p->in_port)
+		return DROP_SAME_PORT;
+	if (to->kind == OFP_PORT_TUNNEL && p->in->kind == OFP_PORT_TUNNEL)
+		return DROP_SPLIT_HORIZON;
+	if (to->protected_port && p->in->protected_port)
+		return DROP_PROTECTED;
+	if (!to->up)
+		return DROP_TX_DOWN;
+	*tag = vlan_out(&to->vlan, p->vid);
+	return *tag < 0 ? DROP_NO_DEST : DROP_NONE;
+}
+
+/* Sends the frame, its tag taken off, out of a port.  'tun_dst' 0: to every destination of a tunnel. */
+static enum dp_drop
+deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uint16_t port, uint32_t tun_dst,
+	bool flooded)
+{
+	const struct view_port *to = &x->view->port[port], *peer;
+	enum dp_drop drop;
+	int tag = 0;
+
+	if (!flooded)
+		xlate_tag(x->out, dp_tag_make(TAG_PORT, port));
+	drop = check_egress(p, port, to, &tag);
+	if (drop)
+		return drop;
+	f.vid = (uint16_t)tag;
+	switch ((enum ofp_port_kind)to->kind) {
+	case OFP_PORT_PLAIN:
+	case OFP_PORT_INTERNAL:
+		outs_add(o, &f, x->key, (struct leave){ .port = port });
+		return DROP_NONE;
+	case OFP_PORT_PATCH:
+		peer = port_find(x->view, to->peer);
+		return peer && peer->kind == OFP_PORT_PATCH ? visit(x, o, f, to->peer, 0) : DROP_NO_DEST;
+	case OFP_PORT_TUNNEL:
+		if (tun_dst) {
+			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = tun_dst,
+								.flooded = flooded });
+			return DROP_NONE;
+		}
+		for (unsigned i = 0; i < to->n_dst; i++)
+			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = to->dst[i],
+								.flooded = flooded });
+		if (!flooded)
+			xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+		return to->n_dst ? DROP_NONE : DROP_NO_DEST;
+	}
+	return DROP_NO_DEST;
+}
+
+static enum dp_drop
+flood(struct xl *x, struct outs *o, const struct place *p, const struct frame *f)
+{
+	unsigned before = o->n;
+
+	xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+	for (unsigned i = 0; i < p->b->n_flood && !x->loop && !x->too_much; i++)
+		deliver(x, o, p, *f, p->b->flood[i], 0, true);
+	return o->n > before ? DROP_NONE : DROP_NO_DEST;
+}
+
+static bool
+is_reserved(struct mac m)
+{
+	static const struct mac reserved = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
+
+	return memcmp(&m, &reserved, 5) == 0 && m.b[5] < 0x10;
+}
+
+static enum dp_drop
+to_destination(struct xl *x, struct outs *o, const struct place *p, const struct frame *f)
+{
+	struct fdb_entry e;
+	const struct view_port *to;
+
+	if (mac_is_multicast(f->dst))
+		return flood(x, o, p, f);
+	xlate_tag(x->out, ofp_mac_tag(p->bridge, p->vid, f->dst));
+	if (!fdb_find(p->b->fdb, p->vid, f->dst, &e))
+		return flood(x, o, p, f);
+	/* The table may be newer than the view. */
+	to = port_find(x->view, e.port);
+	if (!to || to->bridge != p->bridge)
+		return flood(x, o, p, f);
+	return deliver(x, o, p, *f, e.port, e.tun_dst, false);
+}
+
+static enum dp_drop
+visit_bridge(struct xl *x, struct outs *o, struct frame f, const struct view_port *in, uint16_t in_port,
+	     uint32_t tun_peer)
+{
+	struct place p = { .in = in, .in_port = in_port, .bridge = in->bridge,
+			   .b = &x->view->bridge[in->bridge], .tun_peer = tun_peer };
+	enum dp_drop drop;
+	bool tagged;
+	uint16_t tag;
+	int vid;
+
+	if (mac_is_multicast(f.src) || mac_is_zero(f.src))
+		return DROP_SRC_MULTICAST;
+	if (is_reserved(f.dst)) {
+		xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p.bridge));
+		if (!p.b->forward_reserved)
+			return DROP_RESERVED;
+	}
+	if (!strip_tag(x, &f, &tagged, &tag))
+		return DROP_VLAN;
+	vid = vlan_in(&in->vlan, tagged, tag);
+	if (vid < 0)
+		return DROP_VLAN;
+	p.vid = (uint16_t)vid;
+	/* The host's own outer frames teach nothing that its ARP does not; and flows have few tags to spare. */
+	drop = f.outer ? DROP_NONE : check_source(x, &p, f.src);
+	return drop ? drop : to_destination(x, o, &p, &f);
+}
+
+enum dp_drop
+visit(struct xl *x, struct outs *o, struct frame f, uint16_t in_port, uint32_t tun_peer)
+{
+	const struct view_port *in = port_find(x->view, in_port);
+	enum dp_drop drop;
+
+	xlate_tag(x->out, dp_tag_make(TAG_PORT, in_port));
+	if (!in)
+		return DROP_NO_BRIDGE;
+	if (x->depth) {
+		/* Frames that really come in are taken while the link is thought to be down: it has come up just
+		 * now.  At the end of a patch there is no such thing. */
+		if (!in->up)
+			return DROP_TX_DOWN;
+		if (x->depth > MAX_DEPTH) {
+			x->loop = true;
+			return DROP_PATCH_LOOP;
+		}
+	}
+	if (++x->n_visits > MAX_VISITS) {
+		x->too_much = true;
+		return DROP_RECURSION;
+	}
+	x->depth++;
+	drop = visit_bridge(x, o, f, in, in_port, tun_peer);
+	x->depth--;
+	return drop;
+}
+
+/* --- The translator ---------------------------------------------------------------------------- */
+
+static void
+mask_init(const struct view_port *in, struct flow_key *mask)
+{
+	mask->in_port = 0xffff;
+	if (!in)
+		return;
+	examine_l2(mask);
+	if (in->kind == OFP_PORT_TUNNEL)
+		mask->tun_peer = 0xffffffff;
+}
+
+/* Nothing is sent, and nothing is learned from it. */
+static void
+give_up(struct xlate_out *out, enum dp_drop why)
+{
+	out->acts.n = 0;
+	out->acts.overflow = false;
+	out->drop = why;
+	if (!out->learn.wanted)
+		return;
+	/* What was not yet learned is normally settled by learning it.  It will not be: any change may matter. */
+	out->learn.wanted = false;
+	out->tags[0] = dp_tag_make(TAG_ALL, 0);
+}
+
+static void
+translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+{
+	struct xl x = { .view = view, .key = key, .out = out };
+	const struct view_port *in = port_find(view, key->in_port);
+	struct frame f = { .src = key->dl_src, .dst = key->dl_dst };
+	struct outs o;
+
+	outs_init(&o);
+	mask_init(in, &out->mask);
+	out->drop = visit(&x, &o, f, key->in_port, in && in->kind == OFP_PORT_TUNNEL ? key->tun_peer : 0);
+	if (o.n && !x.loop && !x.too_much && !o.overflow) {
+		out->drop = DROP_NONE;
+		program_emit(&x, &o);
+	}
+	if (x.loop)
+		give_up(out, DROP_PATCH_LOOP);
+	else if (x.too_much || o.overflow || out->acts.overflow)
+		give_up(out, DROP_RECURSION);
+}
+
+static void
+port_mask(const void *view, uint16_t port, struct flow_key *mask)
+{
+	const struct ofp_view *v = view;
+	const struct view_port *in = port_find(v, port);
+
+	mask_init(in, mask);
+	if (in && v->has_patch) {
+		examine_inner_tag(mask, 1);
+		examine_inner_tag(mask, 2);
+	}
+}
+
+/* --- Use --------------------------------------------------------------------------------------- */
+
+/* A station in use in one bridge is in use behind its patch ports, where it was learned as well: only the
+ * first bridge's row is named by the flow. */
+static void
+touch_patches(const struct ofp_view *v, uint16_t bridge, uint16_t vid, struct mac mac, uint32_t now,
+	      unsigned depth, unsigned *left)
+{
+	const struct view_bridge *b = &v->bridge[bridge];
+
+	for (unsigned i = 0; i < b->n_patch && *left && depth < MAX_DEPTH; i++) {
+		const struct view_port *out = &v->port[b->patch[i]], *in = port_find(v, out->peer);
+		int tag = vlan_out(&out->vlan, vid), to;
+		struct fdb_entry e;
+
+		to = in && tag >= 0 ? vlan_in(&in->vlan, tag > 0, (uint16_t)tag) : -1;
+		if (to < 0 || !fdb_find(v->bridge[in->bridge].fdb, (uint16_t)to, mac, &e) || e.port != out->peer)
+			continue;
+		--*left;
+		if (fdb_touch(v->bridge[in->bridge].fdb, e.row, e.gen, now, &(uint16_t){ 0 }, &(struct mac){ { 0 } }))
+			touch_patches(v, in->bridge, (uint16_t)to, mac, now, depth + 1, left);
+	}
+}
+
+static void
+touch(const void *view, uint64_t handle)
+{
+	const struct ofp_view *v = view;
+	uint32_t row, gen, now = (uint32_t)clock_ms();
+	unsigned left = MAX_TOUCHED;
+	uint16_t bridge, vid;
+	struct mac mac;
+
+	touch_split(handle, &bridge, &row, &gen);
+	if (bridge >= v->n_bridges || !v->bridge[bridge].fdb)
+		return;
+	if (fdb_touch(v->bridge[bridge].fdb, row, gen, now, &vid, &mac) && v->bridge[bridge].n_patch)
+		touch_patches(v, bridge, vid, mac, now, 0, &left);
+}
+
+const struct xlate_ops ofp_xlate = {
+	.translate = translate,
+	.port_mask = port_mask,
+	.touch = touch,
+};

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of this folder share: the objects that the control thread edits, and the immutable view
+ * that lcores translate by. */
+#ifndef OFPROTO_OFP_PRIV_H
+#define OFPROTO_OFP_PRIV_H
+
+#include "datapath/dp.h"
+#include "ofproto/fdb.h"
+#include "ofproto/ofp.h"
+#include "ofproto/vlan.h"
+
+enum { OFP_MAX_BRIDGES = 256 };         /* Numbers 1..255. */
+
+/* --- The view: built by ofp_commit(), freed by the datapath after a grace period --------------- */
+
+struct view_port {
+	uint16_t bridge;                /* 0: no such port. */
+	uint8_t kind;                   /* enum ofp_port_kind. */
+	bool up, protected_port, learning, flood;
+	struct vlan_rules vlan;
+	uint32_t mac_limit;
+	uint16_t peer;                  /* Of a patch port. */
+	uint16_t n_dst;                 /* Of a tunnel port. */
+	const uint32_t *dst;
+};
+
+struct view_bridge {
+	struct fdb *fdb;                /* NULL: no such bridge.  Holds a reference. */
+	bool forward_reserved;
+	uint16_t n_flood, n_patch;
+	const uint16_t *flood;          /* Ports that are up and get floods, in order. */
+	const uint16_t *patch;          /* Patch ports that are up. */
+};
+
+struct ofp_view {
+	uint16_t n_ports, n_bridges;    /* Highest number + 1. */
+	uint32_t n_paths;
+	bool has_patch;
+	struct view_port *port;
+	struct view_bridge *bridge;
+	struct ofp_tun_path *path;
+	struct opt_vlans *trunks;       /* Storage that ports point to. */
+	uint32_t *dst;
+	uint16_t *lists;
+};
+
+/* Handles of xlate_out.touch: never 0, since bridges count from 1. */
+static inline uint64_t
+touch_make(uint16_t bridge, uint32_t row, uint32_t gen)
+{
+	return (uint64_t)bridge << 52 | (uint64_t)row << 31 | gen;
+}
+
+static inline void
+touch_split(uint64_t touch, uint16_t *bridge, uint32_t *row, uint32_t *gen)
+{
+	*bridge = touch >> 52;
+	*row = touch >> 31 & 0x1fffff;
+	*gen = touch & 0x7fffffff;
+}
+
+/* --- What the control thread edits ------------------------------------------------------------- */
+
+struct ofp_bridge {
+	char *name;
+	struct ofp_bridge_conf conf;
+	struct fdb *fdb;
+	uint32_t age_at;                /* Where ageing goes on. */
+	uint64_t learned, moved, aged, flushed;
+	uint64_t refused;               /* By port limits, and by tables that were replaced. */
+};
+
+struct ofp_port {
+	uint16_t bridge;
+	enum ofp_port_kind kind;
+	struct ofp_port_conf conf;
+	bool up;
+	uint16_t peer;
+	uint16_t n_dst;
+	uint32_t *dst;
+};
+
+struct ofp {
+	struct ofp_sink sink;
+	struct ofp_bridge *bridge[OFP_MAX_BRIDGES];
+	struct ofp_port *port[DP_MAX_PORTS];
+	struct ofp_tun_path path[TUN_MAX_DST];
+	uint16_t dst_port[TUN_MAX_DST]; /* Tunnel port of each destination; 0: none. */
+	bool view_dirty;
+	uint32_t n_marked;              /* Tags to be marked by the next commit. */
+	dp_tag marked[DP_N_TAGS];
+	uint64_t is_marked[DP_N_TAGS / 64];
+};
+
+/* ofp.c */
+void ofp_mark(struct ofp *, dp_tag);
+struct ofp_bridge *ofp_bridge_find(const struct ofp *, uint16_t bridge);
+struct ofp_port *ofp_port_find(const struct ofp *, uint16_t port);
+struct vlan_rules ofp_port_vlan(const struct ofp_port *);
+
+/* mac.c */
+enum { FLUSH_ANY = -1 };
+/* Forgets rows of a bridge for which 'match' says so; returns how many. */
+unsigned ofp_mac_remove(struct ofp *, uint16_t bridge, bool (*match)(const struct fdb_row_info *, const void *),
+			const void *arg);
+/* Learned rows of a port; static ones too if asked. */
+unsigned ofp_mac_remove_port(struct ofp *, uint16_t port, bool statics);
+/* Gives the bridge a table of another size. */
+int ofp_mac_resize(struct ofp *, uint16_t bridge, uint32_t limit, struct err *);
+
+/* view.c */
+struct ofp_view *ofp_view_create(const struct ofp *);
+void ofp_view_destroy(void *view);
+
+#endif

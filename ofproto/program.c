@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Turns the copies of a frame that are to leave into an action program.
+ *
+ * Copies are grouped by what must be done to the frame's tags, and each such change is made once.  First go
+ * the copies that leave as the frame came in: the packet is handed on by reference.  Then one group after
+ * another, each in an ACT_CLONE but for the last one, which may have the packet itself.  Within a group a
+ * tunnel adds headers, so each tunnel copy is a branch of its own by the same rule. */
+#include "ofproto/xlate_priv.h"
+
+/* Tag changes as one number, so that they compare at a glance: tags to pop, then what to do, then VLAN. */
+enum edit_op { EDIT_NONE, EDIT_PUSH, EDIT_SET };
+
+static uint32_t
+edit_make(unsigned n_pop, enum edit_op op, uint16_t vid)
+{
+	return n_pop << 24 | (uint32_t)op << 16 | vid;
+}
+
+static uint32_t
+edit_of(const struct frame *f, const struct flow_key *key)
+{
+	if (!f->vid)
+		return edit_make(f->n_off, EDIT_NONE, 0);
+	if (!f->n_off)
+		return edit_make(0, EDIT_PUSH, f->vid);
+	/* The tag that was taken off last stays, for its priority, and gets the new VLAN. */
+	if (flow_vid(key, f->n_off - 1u) == f->vid)
+		return edit_make(f->n_off - 1u, EDIT_NONE, 0);
+	return edit_make(f->n_off - 1u, EDIT_SET, f->vid);
+}
+
+void
+outs_add(struct outs *o, const struct frame *f, const struct flow_key *key, struct leave to)
+{
+	if (UNLIKELY(o->n == ARRAY_SIZE(o->o))) {
+		o->overflow = true;
+		return;
+	}
+	o->o[o->n++] = (struct out){ .edit = edit_of(f, key), .to = to };
+}
+
+/* --- Branches ---------------------------------------------------------------------------------- */
+
+static const unsigned no_clone = ~0u;
+
+static unsigned
+branch_begin(struct act_list *l, bool is_last)
+{
+	if (is_last)
+		return no_clone;
+	act_add(l, ACT_CLONE, 0, 0);
+	return l->n - 1u;
+}
+
+static void
+branch_end(struct act_list *l, unsigned at)
+{
+	if (at != no_clone)
+		l->a[at].arg = l->n - at - 1u;
+}
+
+/* --- Emission ---------------------------------------------------------------------------------- */
+
+static void
+emit_edit(struct act_list *l, uint32_t edit)
+{
+	uint16_t vid = (uint16_t)edit;
+
+	for (unsigned i = edit >> 24; i; i--)
+		act_add(l, ACT_POP_VLAN, 0, 0);
+	/* Rewriting keeps the priority: the executor takes the VLAN only. */
+	if ((edit >> 16 & 0xff) == EDIT_SET)
+		act_add(l, ACT_SET_VLAN, 0, vid);
+	else if ((edit >> 16 & 0xff) == EDIT_PUSH)
+		act_add(l, ACT_PUSH_VLAN, 0, (uint32_t)VLAN_TPID << 16 | vid);
+}
+
+/* The outer frame, as if the host had sent it by its leg on the underlay's bridge: translated here and now,
+ * so that a packet that is encapsulated costs no second lookup.  Never inlined: its list of copies is needed
+ * by few translations. */
+static __attribute__((noinline)) void
+emit_outer(struct xl *x, const struct ofp_tun_path *path)
+{
+	struct frame f = { .src = path->src, .dst = path->next_hop, .outer = true };
+	enum dp_drop drop;
+	struct outs o;
+
+	outs_init(&o);
+	x->depth++;
+	drop = visit(x, &o, f, path->underlay_port, 0);
+	if (o.overflow)
+		x->too_much = true;
+	else if (o.n)
+		program_emit(x, &o);
+	else
+		act_add(&x->out->acts, ACT_DROP, 0, drop);
+	x->depth--;
+}
+
+static void
+emit_tunnel(struct xl *x, const struct leave *to)
+{
+	static const struct ofp_tun_path unknown;
+	const struct ofp_view *v = x->view;
+	const struct ofp_tun_path *path = to->dst < v->n_paths ? &v->path[to->dst] : &unknown;
+	uint16_t via = path->underlay_port;
+
+	if (!to->flooded)
+		xlate_tag(x->out, dp_tag_make(TAG_NEXTHOP, to->dst));
+	act_add(&x->out->acts, ACT_TUN_PUSH, to->port, to->dst);
+	/* Without a next hop the packet waits or goes within ACT_TUN_PUSH. */
+	if (!via || mac_is_zero(path->next_hop))
+		return;
+	xlate_tag(x->out, dp_tag_make(TAG_PORT, via));
+	if (via < v->n_ports && v->port[via].bridge && v->port[via].kind == OFP_PORT_INTERNAL)
+		emit_outer(x, path);
+	else
+		act_add(&x->out->acts, ACT_OUTPUT, via, 0);
+}
+
+/* Copies that need the same change.  'is_last': nobody needs the packet afterwards. */
+static void
+emit_group(struct xl *x, const struct outs *o, uint32_t edit, bool is_last)
+{
+	struct act_list *l = &x->out->acts;
+	unsigned n_tunnels = 0;
+
+	emit_edit(l, edit);
+	for (unsigned i = 0; i < o->n; i++) {
+		if (o->o[i].edit != edit)
+			continue;
+		if (o->o[i].to.tunnel)
+			n_tunnels++;
+		else
+			act_add(l, ACT_OUTPUT, o->o[i].to.port, 0);
+	}
+	for (unsigned i = 0; n_tunnels && !x->loop && !x->too_much && !l->overflow; i++) {
+		unsigned at;
+
+		if (o->o[i].edit != edit || !o->o[i].to.tunnel)
+			continue;
+		n_tunnels--;
+		at = branch_begin(l, is_last && !n_tunnels);
+		emit_tunnel(x, &o->o[i].to);
+		branch_end(l, at);
+	}
+}
+
+/* The smallest change above 'edit' that some copy needs; 0 when there is none. */
+static uint32_t
+next_edit(const struct outs *o, uint32_t edit)
+{
+	uint32_t next = 0;
+
+	for (unsigned i = 0; i < o->n; i++)
+		if (o->o[i].edit > edit && (!next || o->o[i].edit < next))
+			next = o->o[i].edit;
+	return next;
+}
+
+void
+program_emit(struct xl *x, const struct outs *o)
+{
+	uint32_t edit = next_edit(o, 0), after;
+
+	emit_group(x, o, 0, !edit);
+	for (; edit; edit = after) {
+		unsigned at;
+
+		after = next_edit(o, edit);
+		at = branch_begin(&x->out->acts, !after);
+		emit_group(x, o, edit, !after || at != no_clone);
+		branch_end(&x->out->acts, at);
+	}
+}
