@@ -11,6 +11,7 @@ enum { ETHDEV_MAX_Q = 16 };
 
 struct ethdev_conf {
 	const char *devargs;
+	struct rte_mempool *pool;       /* Buffers to receive into. */
 	uint16_t n_rxq;                 /* Wanted; at most what the device has. */
 	uint16_t n_desc;                /* Of each ring; adjusted to the device. */
 	uint32_t mtu;                   /* 0: the device's own. */

@@ -107,6 +107,16 @@ netif_set_mac(int fd, const char *name, const struct mac *mac)
 	return call(fd, SIOCSIFHWADDR, name, &r);
 }
 
+bool
+netif_is_virtual(int fd, const char *name)
+{
+	struct ethtool_drvinfo drv = { .cmd = ETHTOOL_GDRVINFO };
+	struct ifreq r = { .ifr_data = (void *)&drv };
+
+	/* A tap calls its bus "tap". */
+	return call(fd, SIOCETHTOOL, name, &r) || !drv.bus_info[0] || !strcmp(drv.driver, "tun");
+}
+
 unsigned
 netif_n_queues(int fd, const char *name)
 {

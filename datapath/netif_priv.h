@@ -20,6 +20,8 @@ int netif_get(int fd, const char *name, struct netif *);
 /* Has IP addresses of the kernel, link-local IPv6 aside. */
 bool netif_has_addresses(const char *name);
 
+/* Is made of software: a veth, a tap, a bridge.  What such an interface gives may lack its checksum. */
+bool netif_is_virtual(int fd, const char *name);
 /* Receive queues in use; 1 when the driver does not say. */
 unsigned netif_n_queues(int fd, const char *name);
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <rte_bus.h>
 #include <rte_dev.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -72,7 +73,7 @@ setup_queues(struct ethdev *d, const struct rte_eth_dev_info *info, struct rte_m
 }
 
 static int
-configure(struct ethdev *d, const struct ethdev_conf *c, struct rte_mempool *pool, bool intr, struct err *e)
+configure(struct ethdev *d, const struct ethdev_conf *c, bool intr, struct err *e)
 {
 	struct rte_eth_dev_info info;
 	struct rte_eth_conf conf = { .intr_conf.rxq = intr };
@@ -100,7 +101,7 @@ configure(struct ethdev *d, const struct ethdev_conf *c, struct rte_mempool *poo
 		conf.rxmode.mtu = c->mtu;
 	rc = rte_eth_dev_configure(d->id, d->n_rxq, d->n_txq, &conf);
 	if (!rc)
-		rc = setup_queues(d, &info, pool, c->n_desc);
+		rc = setup_queues(d, &info, c->pool, c->n_desc);
 	/* Some drivers learn their MTU in configure(), some from this; some have none to set. */
 	if (!rc && c->mtu && rte_eth_dev_set_mtu(d->id, (uint16_t)c->mtu))
 		return err_set(e, EINVAL, "device '%s' refuses an MTU of %u", c->devargs, c->mtu);
@@ -111,6 +112,15 @@ configure(struct ethdev *d, const struct ethdev_conf *c, struct rte_mempool *poo
 fail:
 	return err_set(e, -rc, "cannot start device '%s' with %u+%u queues: %s", c->devargs, d->n_rxq, d->n_txq,
 		       rte_strerror(-rc));
+}
+
+/* Virtual devices have no interrupts, and asking for them makes DPDK complain. */
+static bool
+has_interrupts(const struct ethdev *d)
+{
+	struct rte_eth_dev_info info;
+
+	return !rte_eth_dev_info_get(d->id, &info) && strcmp(rte_bus_name(rte_dev_bus(info.device)), "vdev") != 0;
 }
 
 /* A queue can wake its thread when it has a descriptor, takes the request, and can tell what waits already. */
@@ -141,11 +151,11 @@ ethdev_open(struct ethdev *d, struct port *p, const struct ethdev_conf *c, struc
 	rc = probe(c->devargs, &d->id, e);
 	if (rc < 0)
 		return rc;
-	rc = configure(d, c, p->owner->pool, true, e);
+	rc = has_interrupts(d) ? configure(d, c, true, e) : -ENOTSUP;
 	if (!rc)
 		find_interrupts(d);
 	else
-		rc = configure(d, c, p->owner->pool, false, e);
+		rc = configure(d, c, false, e);
 	if (rc < 0) {
 		ethdev_close(d);
 		return rc;
@@ -163,6 +173,8 @@ ethdev_close(struct ethdev *d)
 	struct rte_eth_dev_info info;
 	struct rte_device *dev = rte_eth_dev_info_get(d->id, &info) ? NULL : info.device;
 
+	/* A kernel interface would stay promiscuous. */
+	rte_eth_promiscuous_disable(d->id);
 	rte_eth_dev_stop(d->id);
 	rte_eth_dev_close(d->id);
 	if (dev)
@@ -284,7 +296,7 @@ dpdk_open(struct port *p, const void *conf, struct err *e)
 	if (!c->devargs[0])
 		return err_set(e, EINVAL, "devargs is missing: a PCI address (0000:03:00.0) or a virtual device (net_memif0,...)");
 	return ethdev_open(p->priv, p, &(struct ethdev_conf){
-		.devargs = c->devargs, .n_rxq = c->queues, .n_desc = c->n_desc, .mtu = c->mtu }, e);
+		.devargs = c->devargs, .pool = p->owner->pool, .n_rxq = c->queues, .n_desc = c->n_desc, .mtu = c->mtu }, e);
 }
 
 static void

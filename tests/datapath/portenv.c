@@ -31,7 +31,7 @@ struct port_owner env_owner = { .changed = env_changed, .quiesce = env_quiesce, 
 int
 env_start(void **state UNUSED)
 {
-	char *argv[] = { (char *)"test", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64",
+	char *argv[] = { (char *)"test", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"160",
 			 (char *)"--no-pci", (char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1",
 			 (char *)"--log-level", (char *)"4" };
 
@@ -118,6 +118,14 @@ env_link(struct port *p)
 
 	p->type->link(p, &l);
 	return l;
+}
+
+void
+env_wait_up(struct port *p)
+{
+	for (uint64_t end = clock_ms() + 5000; !env_link(p).up; usleep(200))
+		if (clock_ms() > end)
+			fail_msg("not up: %s", env_link(p).reason);
 }
 
 int

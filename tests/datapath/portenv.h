@@ -29,6 +29,7 @@ void env_run(const char *fmt, ...) PRINTF_LIKE(1, 2);
 struct port *env_port_try(const struct port_type *, const char *name, struct err *, ...);
 struct port *env_port(const struct port_type *, const char *name, ...);
 struct port_link env_link(struct port *);
+void env_wait_up(struct port *);                /* The kernel takes its time to tell a carrier. */
 
 /* A raw socket on an interface, as a test's hand on the other end.  No VLAN tricks: env_raw_recv() gives what
  * the kernel gives. */

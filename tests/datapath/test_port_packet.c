@@ -292,11 +292,14 @@ a_sleeper_is_woken_by_a_frame_and_by_a_link_that_goes_down(void **state UNUSED)
 	assert_int_equal(port->type->tx(port, 0, &m, 1), 1);
 	assert_int_equal(port->tx_drops[DROP_TX_DOWN], 1);
 	env_run("ip link set w0 up");
+	env_wait_up(port);
 	frames_go_both_ways_unchanged(NULL);
 	env_run("ip link set w1 down");
+	for (uint64_t end = clock_ms() + 5000; env_link(port).up; assert_true(clock_ms() < end))
+		;
 	assert_string_equal(env_link(port).reason, "w0 has no carrier");
 	env_run("ip link set w1 up");
-	assert_true(env_link(port).up);
+	env_wait_up(port);
 }
 
 static void
@@ -317,7 +320,7 @@ an_interface_may_vanish_and_come_back(void **state UNUSED)
 		assert_false(env_link(port).up);
 		assert_string_equal(env_link(port).reason, "no interface w0 in this network namespace");
 		make_veth();
-		assert_true(env_link(port).up);
+		env_wait_up(port);
 		frames_go_both_ways_unchanged(NULL);
 	}
 }
@@ -331,7 +334,7 @@ an_interface_may_come_after_its_port(void **state UNUSED)
 
 	assert_false(env_link(early).up);
 	env_run("ip link add w7 type veth peer name w8 && ip link set w7 up && ip link set w8 up");
-	assert_true(env_link(early).up);
+	env_wait_up(early);
 	int fd = env_raw("w8");
 
 	fill(f, sizeof f, "88b5");
