@@ -351,8 +351,11 @@ vhp_tx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 	int vid = vid_get(p);
 	uint16_t done = 0, sent;
 
-	if (vid < 0)
-		return 0;
+	if (vid < 0) {
+		port_tx_drop(p, DROP_TX_DOWN, n);
+		rte_pktmbuf_free_bulk(pkts, n);
+		return n;
+	}
 	do {
 		sent = rte_vhost_enqueue_burst(vid, Q_TO_GUEST, pkts + done, MIN_OF(n - done, BURST));
 		done += sent;

@@ -259,6 +259,9 @@ reconnects(const char *mode)
 			rte_pktmbuf_free(m[0]);
 		wait_for(p, false);
 		assert_int_equal(port_rx(p, m, 16), 0);
+		m[0] = frame(1, 60);
+		assert_int_equal(port_tx(p, m, 1), 1);
+		assert_true(p->tx_drops[DROP_TX_DOWN] > i);
 		guest_fini(&g);
 	}
 	p->type->link(p, &l);
