@@ -191,6 +191,9 @@ lcore_sleep(struct lcore *lc)
 			t.tv_nsec = SLEEP_MS * 1000 * 1000;
 		fds[n++] = (struct pollfd){ .fd = lc->wake_fd, .events = POLLIN };
 		ctr_add(&lc->stats.sleeps, 1);
+		/* The view may be freed while we are away, and a later one may get its address: forget it, so that
+		 * waking up always reads the view anew. */
+		lc->view = NULL;
 		rcu_offline(lc->dp->rcu, lc->idx);
 		n = ppoll(fds, (nfds_t)n, &t, NULL);
 		rcu_online(lc->dp->rcu, lc->idx);
