@@ -11,7 +11,10 @@
 #include "base/clock.h"
 #include "base/hash.h"
 
-enum { AGE_QUANTUM = 1 << 16 };         /* Rows looked at by one ofp_tick(), per bridge. */
+enum {
+	AGE_QUANTUM = 1 << 16,          /* Rows looked at by one ofp_tick(), per bridge. */
+	MOVES_MAX = 1000,               /* Addresses that may move to a port between two of them. */
+};
 
 dp_tag
 ofp_mac_tag(uint16_t bridge, uint16_t vid, struct mac mac)
@@ -112,8 +115,13 @@ ofp_learn(struct ofp *o, const struct xlate_learn *l)
 		b->refused++;
 		/* The flow was let through on the promise that it would be learned: not so. */
 		mark_row(o, l->bridge, &row);
+	} else if (found && o->port[l->port]->n_moves >= MOVES_MAX) {
+		/* Two ports fight over an address, each frame moves it and sends the other's flow here again: that
+		 * would keep every thread busy.  The flow is translated again, and asks again, after a tick. */
+		tag_set_add(&o->later, ofp_mac_tag(l->bridge, l->vid, l->mac));
 	} else if (found) {
 		move_row(o, l->bridge, &e, &row);
+		o->port[l->port]->n_moves++;
 		b->moved++;
 	} else {
 		if (fdb_add(b->fdb, &row))
@@ -189,10 +197,26 @@ age_ms(uint32_t now, uint32_t used)
 	return age > 0 ? (uint32_t)age : 0;
 }
 
+static void
+renew_moves(struct ofp *o)
+{
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+		if (o->port[i])
+			o->port[i]->n_moves = 0;
+	for (; o->later.n; o->later.n--) {
+		dp_tag tag = o->later.tag[o->later.n - 1];
+
+		o->later.has[tag >> 6] = 0;
+		ofp_mark(o, tag);
+	}
+}
+
 void
 ofp_tick(struct ofp *o, uint64_t now_ms)
 {
 	struct fdb_row_info info;
+
+	renew_moves(o);
 
 	for (uint16_t id = 1; id < OFP_MAX_BRIDGES; id++) {
 		struct ofp_bridge *b = o->bridge[id];
@@ -264,8 +288,8 @@ ofp_mac_add(struct ofp *o, uint16_t bridge, uint16_t vid, struct mac mac, uint16
 		return 0;
 	}
 	if (fdb_is_full(b->fdb) && !evict_oldest(o, bridge))
-		return err_set(e, ENOSPC, "the MAC table is full of static entries: raise mac-limit (now %u)",
-			       b->conf.mac_limit);
+		return err_set(e, ENOSPC, "the MAC table is full of static entries: raise the bridge's mac-limit "
+			       "(now %u)", b->conf.mac_limit);
 	fdb_add(b->fdb, &row);
 	mark_row(o, bridge, &row);
 	return 0;
@@ -317,8 +341,8 @@ list_rows(const struct fdb *f, uint32_t *n)
 	return list;
 }
 
-int
-ofp_mac_resize(struct ofp *o, uint16_t bridge, uint32_t limit, struct err *e)
+void
+ofp_mac_resize(struct ofp *o, uint16_t bridge, uint32_t limit)
 {
 	struct ofp_bridge *b = o->bridge[bridge];
 	struct fdb *to;
@@ -327,11 +351,9 @@ ofp_mac_resize(struct ofp *o, uint16_t bridge, uint32_t limit, struct err *e)
 	uint32_t n;
 
 	fdb_counts(b->fdb, &c);
-	if (limit < c.n_static)
-		return err_set(e, ERANGE, "mac-limit: %u is less than the %u static entries", limit, c.n_static);
 	list = list_rows(b->fdb, &n);
 	qsort(list, n, sizeof *list, by_worth);
-	to = fdb_create(limit);
+	to = fdb_create(MAX_OF(limit, c.n_static));
 	for (uint32_t i = 0; i < n; i++) {
 		if (!fdb_add(to, &list[i])) {
 			mark_row(o, bridge, &list[i]);
@@ -343,7 +365,6 @@ ofp_mac_resize(struct ofp *o, uint16_t bridge, uint32_t limit, struct err *e)
 	b->age_at = 0;
 	fdb_put(b->fdb);
 	b->fdb = to;
-	return 0;
 }
 
 /* --- Looking ----------------------------------------------------------------------------------- */

@@ -46,28 +46,37 @@ ofp_destroy(struct ofp *o)
 /* --- Tags, publication ------------------------------------------------------------------------- */
 
 void
-ofp_mark(struct ofp *o, dp_tag tag)
+tag_set_add(struct tag_set *s, dp_tag tag)
 {
 	uint64_t bit = (uint64_t)1 << (tag & 63);
 
-	if (o->is_marked[tag >> 6] & bit)
+	if (s->has[tag >> 6] & bit)
 		return;
-	o->is_marked[tag >> 6] |= bit;
-	o->marked[o->n_marked++] = tag;
+	s->has[tag >> 6] |= bit;
+	s->tag[s->n++] = tag;
+}
+
+void
+ofp_mark(struct ofp *o, dp_tag tag)
+{
+	tag_set_add(&o->marked, tag);
 }
 
 void
 ofp_commit(struct ofp *o)
 {
+	struct tag_set *m = &o->marked;
+
 	if (o->view_dirty) {
 		o->sink.set_view(o->sink.arg, ofp_view_create(o), ofp_view_destroy);
 		o->view_dirty = false;
 	}
-	for (uint32_t i = 0; i < o->n_marked; i++) {
-		o->is_marked[o->marked[i] >> 6] = 0;
-		o->sink.tag_changed(o->sink.arg, o->marked[i]);
+	for (; m->n; m->n--) {
+		dp_tag tag = m->tag[m->n - 1];
+
+		m->has[tag >> 6] = 0;
+		o->sink.tag_changed(o->sink.arg, tag);
 	}
-	o->n_marked = 0;
 }
 
 static void
@@ -101,11 +110,13 @@ ofp_bridge_find(const struct ofp *o, uint16_t bridge)
 	return bridge < OFP_MAX_BRIDGES ? o->bridge[bridge] : NULL;
 }
 
-static int
-bridge_check(const struct ofp_bridge_conf *c, struct err *e)
+int
+ofp_bridge_check(const struct ofp_bridge_conf *c, struct err *e)
 {
 	if (c->mac_limit < 1 || c->mac_limit > FDB_LIMIT_MAX)
 		return err_set(e, ERANGE, "mac-limit: %u is out of range: 1 to %u", c->mac_limit, FDB_LIMIT_MAX);
+	if (c->mac_age < 15 || c->mac_age > 3600)
+		return err_set(e, ERANGE, "mac-age: %u is out of range: 15 to 3600 seconds", c->mac_age);
 	if (mac_is_multicast(c->hwaddr))
 		return err_set(e, EINVAL, "hwaddr: a group address cannot be that of a port");
 	return 0;
@@ -115,7 +126,7 @@ int
 ofp_bridge_add(struct ofp *o, const char *name, const struct ofp_bridge_conf *c, uint16_t *id, struct err *e)
 {
 	uint16_t n = 0;
-	int rc = bridge_check(c, e);
+	int rc = ofp_bridge_check(c, e);
 
 	if (rc)
 		return rc;
@@ -140,16 +151,14 @@ int
 ofp_bridge_set(struct ofp *o, uint16_t bridge, const struct ofp_bridge_conf *c, struct err *e)
 {
 	struct ofp_bridge *b = ofp_bridge_find(o, bridge);
-	int rc = bridge_check(c, e);
+	int rc = ofp_bridge_check(c, e);
 
 	if (rc)
 		return rc;
 	if (!b)
 		return err_set(e, ENOENT, "no bridge has number %u", bridge);
 	if (c->mac_limit != b->conf.mac_limit) {
-		rc = ofp_mac_resize(o, bridge, c->mac_limit, e);
-		if (rc)
-			return rc;
+		ofp_mac_resize(o, bridge, c->mac_limit);
 		/* Cached flows name rows of the old table as those in use. */
 		for (uint16_t i = 0; i < DP_MAX_PORTS; i++)
 			if (o->port[i] && o->port[i]->bridge == bridge)

@@ -40,8 +40,13 @@ struct ofp_bridge_conf {
 };
 extern const struct opt_desc ofp_bridge_opts[];         /* mac-limit mac-age forward-reserved hwaddr */
 
-/* Bridge numbers are small, not 0, and stable while the bridge lives. */
+enum { OFP_MAX_BRIDGES = 256 };         /* Numbers 1..255. */
+
+/* Whether the settings are sound by themselves; with those, ofp_bridge_set() cannot fail. */
+int ofp_bridge_check(const struct ofp_bridge_conf *, struct err *);
+/* Bridge numbers are small, not 0, and stable while the bridge lives.  -EEXIST: the name; -ENOSPC: too many. */
 int ofp_bridge_add(struct ofp *, const char *name, const struct ofp_bridge_conf *, uint16_t *id, struct err *);
+/* A smaller mac_limit keeps static rows, all of them, and the most recently used of the others. */
 int ofp_bridge_set(struct ofp *, uint16_t bridge, const struct ofp_bridge_conf *, struct err *);
 void ofp_bridge_del(struct ofp *, uint16_t bridge);     /* Its ports are gone already. */
 /* The address of the bridge's internal port: the configured one, or one made from its name. */

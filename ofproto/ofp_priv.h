@@ -9,8 +9,6 @@
 #include "ofproto/ofp.h"
 #include "ofproto/vlan.h"
 
-enum { OFP_MAX_BRIDGES = 256 };         /* Numbers 1..255. */
-
 /* --- The view: built by ofp_commit(), freed by the datapath after a grace period --------------- */
 
 struct view_port {
@@ -77,7 +75,14 @@ struct ofp_port {
 	bool up;
 	uint16_t peer;
 	uint16_t n_dst;
+	uint16_t n_moves;               /* Addresses that moved here since the last tick. */
 	uint32_t *dst;
+};
+
+struct tag_set {
+	uint32_t n;
+	dp_tag tag[DP_N_TAGS];
+	uint64_t has[DP_N_TAGS / 64];
 };
 
 struct ofp {
@@ -87,12 +92,12 @@ struct ofp {
 	struct ofp_tun_path path[TUN_MAX_DST];
 	uint16_t dst_port[TUN_MAX_DST]; /* Tunnel port of each destination; 0: none. */
 	bool view_dirty;
-	uint32_t n_marked;              /* Tags to be marked by the next commit. */
-	dp_tag marked[DP_N_TAGS];
-	uint64_t is_marked[DP_N_TAGS / 64];
+	struct tag_set marked;          /* Tags to be marked by the next commit... */
+	struct tag_set later;           /* ...and by the next tick: of moves that were put off. */
 };
 
 /* ofp.c */
+void tag_set_add(struct tag_set *, dp_tag);
 void ofp_mark(struct ofp *, dp_tag);
 struct ofp_bridge *ofp_bridge_find(const struct ofp *, uint16_t bridge);
 struct ofp_port *ofp_port_find(const struct ofp *, uint16_t port);
@@ -105,8 +110,8 @@ unsigned ofp_mac_remove(struct ofp *, uint16_t bridge, bool (*match)(const struc
 			const void *arg);
 /* Learned rows of a port; static ones too if asked. */
 unsigned ofp_mac_remove_port(struct ofp *, uint16_t port, bool statics);
-/* Gives the bridge a table of another size. */
-int ofp_mac_resize(struct ofp *, uint16_t bridge, uint32_t limit, struct err *);
+/* Gives the bridge a table of another size; it has room for its static rows in any case. */
+void ofp_mac_resize(struct ofp *, uint16_t bridge, uint32_t limit);
 
 /* view.c */
 struct ofp_view *ofp_view_create(const struct ofp *);
