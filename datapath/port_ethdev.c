@@ -216,6 +216,26 @@ ethdev_rx(struct ethdev *d, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 	return rte_eth_rx_burst(d->id, q, pkts, n);
 }
 
+/* One segment with the bytes of 'm', which it takes; NULL when they do not fit.  A chain that others hold as well
+ * is theirs as it is: they get to keep it, this port a copy. */
+static struct rte_mbuf *
+linear_one(struct port *p, struct rte_mbuf *m)
+{
+	struct rte_mbuf *copy = m;
+
+	if (LIKELY(m->nb_segs == 1))
+		return m;
+	if (rte_mbuf_refcnt_read(m) > 1) {
+		copy = rte_pktmbuf_copy(m, p->owner->pool, 0, UINT32_MAX);
+		rte_pktmbuf_free(m);
+	}
+	if (copy && copy->nb_segs > 1 && rte_pktmbuf_linearize(copy)) {
+		rte_pktmbuf_free(copy);
+		return NULL;
+	}
+	return copy;
+}
+
 /* Drivers that cannot send chains send their first segment only.  Frames that cannot be made whole leave the array;
  * the number of those that stay. */
 static uint16_t
@@ -224,12 +244,12 @@ make_linear(struct port *p, struct rte_mbuf **pkts, uint16_t n)
 	uint16_t kept = 0;
 
 	for (uint16_t i = 0; i < n; i++) {
-		if (LIKELY(pkts[i]->nb_segs == 1 || !rte_pktmbuf_linearize(pkts[i]))) {
-			pkts[kept++] = pkts[i];
-		} else {
+		struct rte_mbuf *m = linear_one(p, pkts[i]);
+
+		if (LIKELY(m))
+			pkts[kept++] = m;
+		else
 			port_tx_drop(p, DROP_TX_TOO_BIG, 1);
-			rte_pktmbuf_free(pkts[i]);
-		}
 	}
 	return kept;
 }

@@ -85,6 +85,37 @@ a_capture_comes_in_and_another_goes_out(void **state UNUSED)
 	unlink(out);
 }
 
+/* A flood shares packets: the other ports must find theirs as it was. */
+static void
+making_a_shared_frame_whole_leaves_the_other_holder_his(void **state UNUSED)
+{
+	static uint8_t frame[1500] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb5 };
+	char devargs[250], in[100], out[100];
+	struct rte_mbuf *m;
+	uint16_t segs;
+
+	snprintf(in, sizeof in, "%s/in.pcap", dir);
+	snprintf(out, sizeof out, "%s/out.pcap", dir);
+	write_capture(in, 1, frame, sizeof frame);
+	snprintf(devargs, sizeof devargs, "net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out);
+	struct port *p = env_port(&port_type_dpdk, "cap", "devargs", devargs, NULL);
+
+	m = env_frame(frame, sizeof frame);
+	segs = m->nb_segs;
+	assert_true(segs > 1);
+	rte_pktmbuf_refcnt_update(m, 1);
+	assert_int_equal(p->type->tx(p, 0, &(struct rte_mbuf *){ m }, 1), 1);
+	assert_int_equal(p->tx_drops[DROP_TX_TOO_BIG], 0);
+	assert_int_equal(m->nb_segs, segs);
+	for (struct rte_mbuf *s = m; s; s = s->next)
+		assert_int_equal(rte_mbuf_refcnt_read(s), 1);
+	rte_pktmbuf_free(m);
+	port_destroy(p);
+	env_no_mbuf_is_lost();
+	unlink(in);
+	unlink(out);
+}
+
 static void
 a_device_that_is_not_there_is_refused_with_its_name(void **state UNUSED)
 {
@@ -129,6 +160,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_capture_comes_in_and_another_goes_out),
+		cmocka_unit_test(making_a_shared_frame_whole_leaves_the_other_holder_his),
 		cmocka_unit_test(a_device_that_is_not_there_is_refused_with_its_name),
 		cmocka_unit_test(a_patch_port_knows_its_peer),
 	};
