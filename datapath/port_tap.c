@@ -126,13 +126,13 @@ tap_link(struct port *p, struct port_link *l)
 
 /* ---- Polling threads ------------------------------------------------------------------------ */
 
-/* Buffers for the longest frame, at most MAX_SEGS of them. */
+/* Buffers for the longest frame, at most MAX_SEGS of them; a byte more, to tell a longer one from it. */
 static struct rte_mbuf *
 spare_get(struct port *p)
 {
 	struct tap *t = p->priv;
 	struct rte_mbuf *m = t->spare;
-	uint32_t want = p->mtu + FRAME_EXTRA;
+	uint32_t want = p->mtu + FRAME_EXTRA + 1;
 
 	t->spare = NULL;
 	if (m)
@@ -191,13 +191,20 @@ tap_rx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 	struct tap *t = p->priv;
 	uint16_t got = 0;
 
-	while (got < n) {
+	/* Frames that are not given cost time too. */
+	for (unsigned tries = 2u * n; got < n && tries; tries--) {
 		struct rte_mbuf *m = spare_get(p);
 		ssize_t len = m ? read_frame(t->fd, m) : -1;
 
 		if (len <= 0) {
 			t->spare = m;
 			break;
+		}
+		/* The MTU of the interface was raised behind our back: what was read may be cut. */
+		if (UNLIKELY((uint32_t)len > p->mtu + FRAME_EXTRA)) {
+			ctr_add(&p->rx_drops[DROP_RX_TOO_BIG], 1);
+			t->spare = m;
+			continue;
 		}
 		set_length(m, (uint32_t)len);
 		pkts[got++] = m;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The internal port: a tap in a network namespace of this process, with the kernel's stack behind it. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -96,6 +97,32 @@ the_kernel_answers_arp_and_a_long_ping(void **state UNUSED)
 }
 
 static void
+a_frame_that_the_buffers_would_cut_is_dropped(void **state UNUSED)
+{
+	struct port *p = env_port(&port_type_internal, "br8", "mtu", "1500", NULL);
+	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = be16(9), .sin_addr.s_addr = be32(0x0a4f0002) };
+	static uint8_t bytes[4000];
+	struct rte_mbuf *m;
+	int fd;
+
+	env_run("ip addr add 10.79.0.1/24 dev br8 && ip neigh add 10.79.0.2 lladdr 02:00:00:00:00:09 dev br8 &&"
+		" ip link set br8 mtu 9000");
+	while (p->type->rx(p, 0, &m, 1))
+		rte_pktmbuf_free(m);
+	fd = socket(AF_INET, SOCK_DGRAM, 0);
+	assert_int_equal(sendto(fd, bytes, sizeof bytes, 0, (struct sockaddr *)&to, sizeof to), sizeof bytes);
+	for (uint64_t end = clock_ms() + 2000; !p->rx_drops[DROP_RX_TOO_BIG] && clock_ms() < end;)
+		while (p->type->rx(p, 0, &m, 1)) {
+			assert_true(m->pkt_len <= 1522);
+			rte_pktmbuf_free(m);
+		}
+	assert_int_equal(p->rx_drops[DROP_RX_TOO_BIG], 1);
+	close(fd);
+	port_destroy(p);
+	env_no_mbuf_is_lost();
+}
+
+static void
 a_name_that_is_taken_is_refused(void **state UNUSED)
 {
 	struct err e = { 0 };
@@ -114,6 +141,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_kernel_answers_arp_and_a_long_ping),
+		cmocka_unit_test(a_frame_that_the_buffers_would_cut_is_dropped),
 		cmocka_unit_test(a_name_that_is_taken_is_refused),
 	};
 
