@@ -18,6 +18,7 @@
 enum {
 	SLOW_RX_BACKOFF = 31,           /* Turns, at most, between empty polls that cost a system call. */
 	NAP_US = 50,                    /* Sleep when some queue cannot wake anyone. */
+	ERROR_NAP_MS = 1,               /* Sleep when all that is to be heard is errors, of an interface that is gone. */
 	SLEEP_MS = 500,                 /* Sleep when all can: flows still have to expire. */
 	MAX_REQUESTS = 4,               /* Per turn. */
 };
@@ -174,6 +175,15 @@ kick_control(struct lcore *lc)
 	}
 }
 
+static bool
+only_errors(const struct pollfd *fds, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (fds[i].revents & POLLIN)
+			return false;
+	return true;
+}
+
 /* Waits for a wake-up.  The caller has nothing buffered. */
 static void
 lcore_sleep(struct lcore *lc)
@@ -181,6 +191,7 @@ lcore_sleep(struct lcore *lc)
 	struct pollfd fds[DP_MAX_PORTS + 1];
 	uint64_t start = rte_rdtsc(), drained;
 	bool naps = false;
+	unsigned n_fds;
 	int n = arm_all(lc, fds, DP_MAX_PORTS, &naps);
 	struct timespec t = { 0, NAP_US * 1000 };
 
@@ -190,12 +201,15 @@ lcore_sleep(struct lcore *lc)
 		else if (!naps)
 			t.tv_nsec = SLEEP_MS * 1000 * 1000;
 		fds[n++] = (struct pollfd){ .fd = lc->wake_fd, .events = POLLIN };
+		n_fds = (unsigned)n;
 		ctr_add(&lc->stats.sleeps, 1);
 		/* The view may be freed while we are away, and a later one may get its address: forget it, so that
 		 * waking up always reads the view anew. */
 		lc->view = NULL;
 		rcu_offline(lc->dp->rcu, lc->idx);
 		n = ppoll(fds, (nfds_t)n, &t, NULL);
+		if (UNLIKELY(n > 0 && only_errors(fds, n_fds)))
+			poll(NULL, 0, ERROR_NAP_MS);
 		rcu_online(lc->dp->rcu, lc->idx);
 		if (n > 0)
 			ctr_add(&lc->stats.wakeups, 1);
