@@ -4,6 +4,7 @@
 #include "ctl/conf.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -208,13 +209,74 @@ conf_port_type_name(const struct conf_port *p)
 	return p->tun ? p->tun->name : p->type->name;
 }
 
+static bool
+bears_bridge_mac(const struct conf_port *p)
+{
+	const struct conf_bridge *b = p->bridge;
+	unsigned n_legs = 0;
+
+	if (!strcmp(p->name, b->name))
+		return true;
+	for (unsigned i = 0; i < b->n_ports; i++) {
+		const struct conf_port *q = &b->ports[i];
+
+		if (!q->type || !(q->type->caps & PORT_CAP_HOST_LEG))
+			continue;
+		n_legs++;
+		if (!strcmp(q->name, b->name))
+			return false;
+	}
+	return n_legs == 1;
+}
+
+static struct mac
+leg_mac(const struct conf_port *p)
+{
+	const struct conf_bridge *b = p->bridge;
+	char name[2 * CONF_NAME_MAX + 2];
+
+	if (bears_bridge_mac(p))
+		return mac_is_zero(b->ofp.hwaddr) ? ofp_hwaddr_make(b->name) : b->ofp.hwaddr;
+	snprintf(name, sizeof name, "%s/%s", b->name, p->name);
+	return ofp_hwaddr_make(name);
+}
+
+void *
+conf_port_open_opts(const struct conf_port *p)
+{
+	const struct opt_desc *d;
+	void *opts;
+
+	if (p->tun)
+		return NULL;
+	opts = memcpy(xcalloc(1, p->opts_len), p->opts, p->opts_len);
+	d = p->type->caps & PORT_CAP_HOST_LEG ? opt_find(type_opts(p), "mac") : NULL;
+	if (d && d->kind == OPT_MAC) {
+		struct mac *mac = (struct mac *)((char *)opts + d->offset);
+
+		if (mac_is_zero(*mac))
+			*mac = leg_mac(p);
+	}
+	return opts;
+}
+
 bool
 conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b)
 {
+	void *x, *y;
+	bool differ;
+
 	if (a->type != b->type || a->tun != b->tun)
 		return true;
-	/* Tunnels have nothing to open: the underlay takes new settings in place. */
-	return !a->tun && memcmp(a->opts, b->opts, a->opts_len) != 0;
+	/* The underlay takes new settings of a tunnel in place. */
+	if (a->tun)
+		return false;
+	x = conf_port_open_opts(a);
+	y = conf_port_open_opts(b);
+	differ = memcmp(x, y, a->opts_len) != 0;
+	free(x);
+	free(y);
+	return differ;
 }
 
 /* --- Bridges ----------------------------------------------------------------------------------- */
@@ -502,21 +564,33 @@ conf_destroy(struct conf *c)
 	free(c);
 }
 
+static int
+cmp_bridge(const void *name, const void *b)
+{
+	return strcmp(name, ((const struct conf_bridge *)b)->name);
+}
+
+static int
+cmp_port(const void *name, const void *p)
+{
+	return strcmp(name, ((const struct conf_port *)p)->name);
+}
+
 const struct conf_bridge *
 conf_bridge(const struct conf *c, const char *name)
 {
-	for (unsigned i = 0; i < c->n_bridges; i++)
-		if (!strcmp(c->bridges[i].name, name))
-			return &c->bridges[i];
-	return NULL;
+	return c->n_bridges ? bsearch(name, c->bridges, c->n_bridges, sizeof *c->bridges, cmp_bridge) : NULL;
 }
 
 const struct conf_port *
 conf_port(const struct conf *c, const char *name)
 {
-	for (unsigned i = 0; i < c->n_bridges; i++)
-		for (unsigned j = 0; j < c->bridges[i].n_ports; j++)
-			if (!strcmp(c->bridges[i].ports[j].name, name))
-				return &c->bridges[i].ports[j];
-	return NULL;
+	const struct conf_port *p = NULL;
+
+	for (unsigned i = 0; i < c->n_bridges && !p; i++) {
+		const struct conf_bridge *b = &c->bridges[i];
+
+		p = b->n_ports ? bsearch(name, b->ports, b->n_ports, sizeof *b->ports, cmp_port) : NULL;
+	}
+	return p;
 }

@@ -63,7 +63,11 @@ const struct conf_bridge *conf_bridge(const struct conf *, const char *name);   
 const struct conf_port *conf_port(const struct conf *, const char *name);       /* NULL: none. */
 /* "vhost-user", "vxlan". */
 const char *conf_port_type_name(const struct conf_port *);
-/* Whether going from 'a' to 'b' takes a new port: another type, or another option of the type. */
+/* What the port's type is opened with: 'opts', completed with what the bridge gives it (an internal port
+ * without a MAC of its own: the bridge's, when it is the one that bears the bridge's name or the only one).
+ * Caller frees; NULL for tunnels, which have nothing to open. */
+void *conf_port_open_opts(const struct conf_port *);
+/* Whether going from 'a' to 'b' takes a new port: another type, or other options to open it with. */
 bool conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b);
 
 /* What differs between two canonical documents: the array that sw_diff() promises.  An entry whose change

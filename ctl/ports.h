@@ -18,5 +18,11 @@ extern const struct port_type ctl_port_type_tunnel;
 enum ofp_port_kind ctl_port_kind(const struct port_type *);
 /* Longest name of such a port: less where it becomes the name of a kernel interface. */
 unsigned ctl_port_name_max(const struct port_type *);
+/* The kernel interface that such a port is or sits on; NULL: none. */
+const char *ctl_port_kernel_link(const struct port_type *, const char *name, const void *opts);
+/* Whether opening it takes access to PCI devices, which the EAL is told at start. */
+bool ctl_port_wants_pci(const struct port_type *, const void *opts);
+/* What the underlay opens on a kernel interface that no configured port covers.  Caller frees '*opts'. */
+const struct port_type *ctl_underlay_port(const char *link, void **opts);
 
 #endif

@@ -24,7 +24,32 @@
 #include "datapath/dp.h"
 #include "ofproto/ofp.h"
 
+struct store;
 struct sw;
+
+/* --- Life: for main() and tests --------------------------------------------------------------- */
+
+/* Makes the datapath, the bridges' side and the underlay.  'dp' brings what the datapath needs; translator
+ * and callbacks are filled in here.  'store' is borrowed, and may be NULL: then nothing is kept.  The switch
+ * has an empty document.  NULL with 'e' set on failure. */
+struct sw *sw_create(const struct dp_conf *dp, struct store *store, struct err *e);
+void sw_destroy(struct sw *);
+/* Applies a document that comes from the store, so does not write it there.  At start ('starting') a port that
+ * cannot be opened is down with its reason and tried again later; afterwards it is a refusal, as in sw_apply(). */
+int sw_load(struct sw *, const json_t *doc, bool starting, struct err *);
+
+/* Readable when sw_poll() has something to do.  It also wants to run after anything else that may have
+ * changed the switch, and every millisecond while it returns true. */
+int sw_event_fd(const struct sw *);
+bool sw_poll(struct sw *);
+/* Readable when the kernel reported a change of the underlay, and when the time (ms) that sw_underlay_poll()
+ * returned last is over. */
+int sw_underlay_fd(const struct sw *);
+unsigned sw_underlay_poll(struct sw *, uint64_t now_ms);
+/* Once a second: ages MAC tables, looks at links, tries again what could not be opened. */
+void sw_tick(struct sw *, uint64_t now_ms);
+
+/* --- The document ------------------------------------------------------------------------------ */
 
 /* The present document, with its generation: a number that grows with each change. */
 const json_t *sw_conf(const struct sw *);
@@ -35,12 +60,16 @@ uint64_t sw_generation(const struct sw *);
 int sw_check(const json_t *doc, struct err *);
 
 /* What would change: an array of { "op": "add"|"del"|"set", "path": "bridges.br0.ports.vm1.tag",
- * "old": ..., "new": ... }.  NULL with 'err' set when the document is refused.  Caller owns it. */
+ * "old": ..., "new": ..., "note": ... }; "note", where there is one, says what else it costs ("takes effect at
+ * restart").  NULL with 'err' set when the document is refused.  Caller owns it. */
 json_t *sw_diff(const struct sw *, const json_t *doc, struct err *);
 
 /* Makes the switch match 'doc' (borrowed, copied).  'expect' not 0: refused with -EAGAIN unless it is the
  * present generation, so that of two clients editing the same thing one is told.  0: accepted and stored,
- * 'done' runs once it is effective, with rc 0.  Negative: refused, nothing changed, 'done' never runs. */
+ * 'done' runs once it is effective, with rc 0; or with the negative code of the first port that could not be
+ * opened in the place of its old self: that one is down, `show` has the reason, and it is tried again.  (Two
+ * openings of one socket or interface exclude each other, so this alone cannot be known before.)
+ * Negative: refused, nothing changed, 'done' never runs. */
 int sw_apply(struct sw *, const json_t *doc, uint64_t expect, void (*done)(void *arg, int rc), void *arg, struct err *);
 
 /* Live state, for `show`: bridges, ports, tunnels, each with state and reason.  Caller owns it.
@@ -52,6 +81,8 @@ json_t *sw_state(const struct sw *);
 
 struct dp *sw_dp(const struct sw *);
 struct ofp *sw_ofp(const struct sw *);
+/* Publishes what was edited in sw_ofp() directly (MAC rows): ofp_commit() and dp_commit(). */
+void sw_commit(struct sw *, void (*done)(void *arg), void *arg);
 /* Lookups by name; 0 when there is none. */
 uint16_t sw_port_id(const struct sw *, const char *port);
 bool sw_bridge_id(const struct sw *, const char *bridge, uint16_t *id);

@@ -133,11 +133,11 @@ missing_things_are_named(void **state)
 {
 	(void)state;
 	refuse("{'bridges':{'br0':{'ports':{'vm1':{}}}}}", EINVAL,
-	       "bridges.br0.ports.vm1: 'type' is missing: one of vhost-user, internal, vxlan");
+	       "bridges.br0.ports.vm1: 'type' is missing: one of vhost-user, internal, netdev, patch, vxlan");
 	refuse("{'bridges':{'br0':{'ports':{'vx':{'type':'vxlan','remote':'1.2.3.4'}}}}}", EINVAL,
-	       "bridges.br0.ports.vx: 'vni' is missing: network identifier, for example vni=5000");
+	       "bridges.br0.ports.vx: 'vni' is missing: virtual network identifier, the same on both ends, for example vni=5000");
 	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','vlan-mode':'access'}}}}}", EINVAL,
-	       "bridges.br0.ports.vm1: vlan-mode=access needs tag");
+	       "bridges.br0.ports.vm1: vlan-mode=access needs tag, for example tag=10");
 }
 
 static void
@@ -157,7 +157,7 @@ wrong_values_and_kinds_are_refused(void **state)
 	refuse("{'bridges':{'br0':{'mac-age':-1}}}", EINVAL, "bridges.br0: mac-age: '-1' is not a number");
 	refuse("{'bridges':{'br0':{'mac-age':5}}}", ERANGE, "bridges.br0: mac-age: 5 is out of range: 15 to 3600");
 	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':3}}}}}", EINVAL,
-	       "bridges.br0.ports.vm1: type: must be a text, one of vhost-user, internal, vxlan");
+	       "bridges.br0.ports.vm1: type: must be a text, one of vhost-user, internal, netdev, patch, vxlan");
 }
 
 static void

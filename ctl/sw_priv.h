@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the files of the switch (sw*.c) share. */
+#ifndef CTL_SW_PRIV_H
+#define CTL_SW_PRIV_H
+
+#include "ctl/conf.h"
+#include "ctl/sw.h"
+#include "ctl/underlay.h"
+
+struct sw_bridge {
+	struct sw_bridge *next;
+	char name[CONF_NAME_MAX + 1];
+	uint16_t id;                    /* In ofp. */
+};
+
+/* A configured port, or one that the underlay opened for itself.  Its number stays the same while its name
+ * stays configured, also while there is nothing open behind it. */
+struct sw_port {
+	char name[CONF_NAME_MAX + 1];
+	uint16_t id;
+	const struct port_type *type;   /* ctl_port_type_tunnel for tunnels. */
+	const struct tun_type *tun;
+	enum ofp_port_kind kind;
+	bool implicit;                  /* Opened for the underlay: not in the document, on no bridge. */
+	struct sw_bridge *bridge;       /* NULL: on none (yet). */
+	struct port *dp;                /* NULL: not open: waiting, or it could not be opened. */
+	uint64_t wait_seq;              /* To be opened once this change is effective; 0: no wait. */
+	uint64_t retry_ms;              /* When to try again; only while not open and not waiting. */
+	struct port_link link;          /* As last looked at; what shows. */
+	bool seen;                      /* 'link' was logged at least once. */
+	uint16_t peer;                  /* Of a patch port, as told to ofp; 0: none. */
+};
+
+/* A name whose old port is not closed yet: the same name cannot be opened meanwhile. */
+struct sw_closing {
+	struct sw_closing *next;
+	uint64_t seq;
+	char name[CONF_NAME_MAX + 1];
+};
+
+struct sw {
+	struct conf *conf;
+	uint64_t generation;
+	uint64_t seq;                   /* Of changes; never 0 in use. */
+	struct store *store;            /* Borrowed; may be NULL. */
+	struct dp *dp;
+	struct ofp *ofp;
+	struct underlay *ul;
+	struct sw_bridge *bridges;
+	struct sw_port *port[DP_MAX_PORTS];
+	struct sw_closing *closing;
+	bool dirty;                     /* Something is to be committed. */
+	bool dying;                     /* Being destroyed: what was deferred only frees. */
+	char names[2][32];              /* sw_port_name(), sw_bridge_name(). */
+};
+
+/* sw.c */
+struct sw_port *sw_find_port(const struct sw *, const char *name);              /* A configured one. */
+struct sw_bridge *sw_find_bridge(const struct sw *, const char *name);
+/* Looks at a port's link and hands on what changed; logs a change. */
+void sw_port_refresh(struct sw *, struct sw_port *);
+
+/* sw_port.c: opening and closing. */
+/* A row with the lowest free number, nothing open yet.  NULL with 'e' set when there is no number. */
+struct sw_port *sw_port_new(struct sw *, const char *name, struct err *e);
+void sw_port_free(struct sw *, struct sw_port *);
+/* Opens it in the datapath with these options (NULL for tunnels). */
+int sw_port_open(struct sw *, struct sw_port *, const void *opts, struct err *);
+/* Takes it out of the datapath; its name is 'closing' until change 'seq' is effective. */
+void sw_port_close(struct sw *, struct sw_port *, uint64_t seq);
+bool sw_is_closing(const struct sw *, const char *name);
+/* Change 'seq' is effective: opens what waited for it.  The negative code of the first failure. */
+int sw_open_waiting(struct sw *, uint64_t seq);
+void sw_retry_ports(struct sw *, uint64_t now_ms);
+/* Looks at all patch ports again: one came or went. */
+void sw_patch_peers(struct sw *);
+/* Completes the link of a patch port: it is up when the other end leads back. */
+void sw_patch_link(struct sw *, struct sw_port *, struct port_link *);
+
+/* sw_under.c: the underlay's questions. */
+extern const struct underlay_ops sw_underlay_ops;
+struct underlay_tunnel *sw_underlay_tunnel(const struct conf_port *, uint16_t id);      /* Caller frees. */
+void sw_underlay_sync(struct sw *);
+
+#endif

@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* FAKE datapath and underlay: ports are opened, views swapped and grace periods kept as in the real
+ * ones, but time passes only when a test says so. */
+#include "tests/ctl/fake_dp.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+struct deferred {
+	struct deferred *next;
+	void (*fn)(void *);
+	void *arg;
+	bool due;
+};
+
+struct dp {
+	struct dp_conf conf;
+	struct port *port[DP_MAX_PORTS];
+	const void *view;
+	void (*destroy)(void *);
+	struct tun_view *tun;
+	struct deferred *dead, *queue;
+	unsigned commits;
+};
+
+static void
+push(struct deferred **tail, void (*fn)(void *), void *arg)
+{
+	struct deferred *d = xcalloc(1, sizeof *d);
+
+	while (*tail)
+		tail = &(*tail)->next;
+	*d = (struct deferred){ .fn = fn, .arg = arg };
+	*tail = d;
+}
+
+struct dp *
+dp_create(const struct dp_conf *conf, struct err *e)
+{
+	struct dp *dp = xcalloc(1, sizeof *dp);
+
+	(void)e;
+	dp->conf = *conf;
+	return dp;
+}
+
+static void
+free_port(void *arg)
+{
+	struct port *p = arg;
+
+	p->type->close(p);
+	free(p->priv);
+	free(p);
+}
+
+static bool
+run_due(struct dp *dp)
+{
+	while (dp->queue && dp->queue->due) {
+		struct deferred *d = dp->queue;
+
+		dp->queue = d->next;
+		d->fn(d->arg);
+		free(d);
+	}
+	return dp->queue != NULL;
+}
+
+void
+fake_dp_grace(struct dp *dp)
+{
+	for (struct deferred *d = dp->queue; d; d = d->next)
+		d->due = true;
+}
+
+void
+dp_destroy(struct dp *dp)
+{
+	if (!dp)
+		return;
+	do
+		fake_dp_grace(dp);
+	while (run_due(dp));
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
+		if (dp->port[i])
+			free_port(dp->port[i]);
+	if (dp->destroy)
+		dp->destroy((void *)(uintptr_t)dp->view);
+	free(dp->tun);
+	free(dp);
+}
+
+const struct dp_conf *
+fake_dp_conf(const struct dp *dp)
+{
+	return &dp->conf;
+}
+
+unsigned
+fake_dp_commits(const struct dp *dp)
+{
+	return dp->commits;
+}
+
+int
+dp_event_fd(const struct dp *dp)
+{
+	(void)dp;
+	return -1;
+}
+
+bool
+dp_poll(struct dp *dp)
+{
+	return run_due(dp);
+}
+
+struct port *
+dp_port_add(struct dp *dp, const struct port_type *type, const char *name, uint16_t id, const void *conf, struct err *e)
+{
+	struct port *p;
+
+	if (!id || id >= DP_MAX_PORTS || dp->port[id])
+		abort();
+	p = xcalloc(1, sizeof *p);
+	p->type = type;
+	p->id = id;
+	str_copy(p->name, sizeof p->name, name);
+	p->priv = xcalloc(1, type->priv_size);
+	if (type->open(p, conf, e)) {
+		free(p->priv);
+		free(p);
+		return NULL;
+	}
+	dp->port[id] = p;
+	return p;
+}
+
+void
+dp_port_del(struct dp *dp, struct port *p)
+{
+	dp->port[p->id] = NULL;
+	push(&dp->dead, free_port, p);
+}
+
+void
+dp_set_xlate_view(struct dp *dp, const void *view, void (*destroy)(void *))
+{
+	if (dp->destroy)
+		push(&dp->dead, dp->destroy, (void *)(uintptr_t)dp->view);
+	dp->view = view;
+	dp->destroy = destroy;
+}
+
+void
+dp_set_tunnels(struct dp *dp, struct tun_view *v)
+{
+	if (dp->tun)
+		push(&dp->dead, free, dp->tun);
+	dp->tun = v;
+}
+
+void
+dp_tag_changed(struct dp *dp, dp_tag tag)
+{
+	(void)dp, (void)tag;
+}
+
+void
+dp_commit(struct dp *dp, void (*done)(void *), void *arg)
+{
+	struct deferred **tail = &dp->queue;
+
+	dp->commits++;
+	while (*tail)
+		tail = &(*tail)->next;
+	*tail = dp->dead;
+	dp->dead = NULL;
+	if (done)
+		push(&dp->queue, done, arg);
+}
+
+void
+dp_port_stats(const struct dp *dp, uint16_t id, struct dp_port_stats *out)
+{
+	(void)dp;
+	*out = (struct dp_port_stats){ .rx_packets = id };
+	out->drops[DROP_VLAN] = 7;
+}
+
+/* --- Underlay ------------------------------------------------------------------------------------ */
+
+struct underlay {
+	struct fake_underlay f;
+};
+struct fake_underlay *fake_underlay;
+
+struct underlay *
+underlay_create(const struct underlay_ops *ops, struct err *e)
+{
+	struct underlay *u = xcalloc(1, sizeof *u);
+
+	(void)e;
+	u->f.ops = *ops;
+	fake_underlay = &u->f;
+	return u;
+}
+
+void
+underlay_destroy(struct underlay *u)
+{
+	free(u);
+	fake_underlay = NULL;
+}
+
+int
+underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *culprit, struct err *e)
+{
+	for (unsigned i = 0; i < n; i++)
+		for (unsigned j = 0; j < i; j++)
+			if (t[i]->conf.key == t[j]->conf.key) {
+				*culprit = i;
+				return err_set(e, EEXIST, "vni %u twice", t[i]->conf.key);
+			}
+	return 0;
+}
+
+static struct underlay_tunnel *
+find(struct underlay *u, uint16_t port)
+{
+	for (unsigned i = 0; i < u->f.n; i++)
+		if (u->f.t[i].port == port)
+			return &u->f.t[i];
+	return NULL;
+}
+
+int
+underlay_set(struct underlay *u, const struct underlay_tunnel *t, struct err *e)
+{
+	struct underlay_tunnel *old = find(u, t->port);
+
+	(void)e;
+	if (!old && u->f.n == ARRAY_SIZE(u->f.t))
+		abort();
+	*(old ? old : &u->f.t[u->f.n++]) = *t;
+	return 0;
+}
+
+void
+underlay_del(struct underlay *u, uint16_t port)
+{
+	struct underlay_tunnel *t = find(u, port);
+
+	if (t)
+		*t = u->f.t[--u->f.n];
+}
+
+unsigned
+underlay_dsts(const struct underlay *u, uint16_t port, uint32_t dst[OPT_LIST_MAX])
+{
+	const struct underlay_tunnel *t = find((struct underlay *)u, port);
+
+	for (unsigned i = 0; t && i < t->conf.remote.n; i++)
+		dst[i] = port * 100u + i;
+	return t ? t->conf.remote.n : 0;
+}
+
+void
+underlay_update(struct underlay *u, uint64_t now_ms)
+{
+	(void)now_ms;
+	u->f.updates++;
+	u->f.ops.set_view(u->f.ops.arg, xcalloc(1, 1));
+}
+
+int
+underlay_fd(const struct underlay *u)
+{
+	(void)u;
+	return -1;
+}
+
+unsigned
+underlay_poll(struct underlay *u, uint64_t now_ms)
+{
+	(void)u, (void)now_ms;
+	return 1000;
+}
+
+void
+underlay_resolve(struct underlay *u, uint32_t dst, uint64_t now_ms)
+{
+	(void)dst, (void)now_ms;
+	u->f.resolves++;
+}
+
+unsigned
+underlay_remotes(const struct underlay *u, uint16_t port, struct underlay_remote out[OPT_LIST_MAX])
+{
+	const struct underlay_tunnel *t = find((struct underlay *)u, port);
+
+	for (unsigned i = 0; t && i < t->conf.remote.n; i++)
+		out[i] = (struct underlay_remote){ .remote = t->conf.remote.ip[i], .dst = port * 100u + i,
+			.state = TUN_DST_NO_ROUTE, .state_name = "no-route", .reason = "no route" };
+	return t ? t->conf.remote.n : 0;
+}
