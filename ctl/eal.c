@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Starts DPDK's environment in a way that lets several switches live side by side: nothing shared,
+ * nothing left in the file system, memory reserved for what was configured. */
+#include "ctl/eal.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <rte_eal.h>
+#include <rte_errno.h>
+#include <rte_log.h>
+
+#include "base/log.h"
+
+enum {
+	MB = 1 << 20,
+	HUGE_MB = 2,
+	/* Of one packet buffer with its headers.  Where pages are small, none may cross a page's end. */
+	MBUF_HUGE = 2496,
+	MBUF_PLAIN = 4096,
+	OWN_MB = 32,                    /* Rings, device structures, the heap's own. */
+	SPARE_MB = 256,                 /* Address space for devices that come later; takes memory only when used. */
+};
+
+/* --- CPUs -------------------------------------------------------------------------------------- */
+
+static int
+add_cpu(struct dp_conf *c, unsigned cpu, const cpu_set_t *allowed, struct err *e)
+{
+	if (cpu >= CPU_SETSIZE || !CPU_ISSET(cpu, allowed))
+		return err_set(e, ENOENT, "--lcores: there is no CPU %u that this process may use: see 'taskset -cp $$' "
+			       "and /proc/cpuinfo", cpu);
+	for (unsigned i = 0; i < c->n_lcores; i++)
+		if (c->cpu[i] == cpu)
+			return 0;
+	if (c->n_lcores == DP_MAX_LCORES)
+		return err_set(e, ERANGE, "--lcores: more than %d CPUs", DP_MAX_LCORES);
+	c->cpu[c->n_lcores++] = cpu;
+	return 0;
+}
+
+static int
+parse_range(const char **s, unsigned *from, unsigned *to)
+{
+	char *end;
+	unsigned long a, b;
+
+	if (**s < '0' || **s > '9')
+		return -EINVAL;
+	a = b = strtoul(*s, &end, 10);
+	if (*end == '-') {
+		*s = end + 1;
+		if (**s < '0' || **s > '9')
+			return -EINVAL;
+		b = strtoul(*s, &end, 10);
+	}
+	if (a > b || b > 65535 || (*end && *end != ','))
+		return -EINVAL;
+	*from = (unsigned)a;
+	*to = (unsigned)b;
+	*s = *end ? end + 1 : end;
+	return 0;
+}
+
+static unsigned
+last_cpu(const cpu_set_t *allowed)
+{
+	unsigned last = 0;
+
+	for (unsigned i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, allowed))
+			last = i;
+	return last;
+}
+
+int
+eal_parse_cpus(const char *list, struct dp_conf *c, struct err *e)
+{
+	const char *s = list;
+	cpu_set_t allowed;
+
+	c->n_lcores = 0;
+	if (sched_getaffinity(0, sizeof allowed, &allowed))
+		return err_set(e, errno, "cannot ask which CPUs may be used: %s", strerror(errno));
+	if (!list)
+		return add_cpu(c, last_cpu(&allowed), &allowed, e);
+	do {
+		unsigned from, to;
+		int rc = 0;
+
+		if (parse_range(&s, &from, &to))
+			return err_set(e, EINVAL, "--lcores: '%.60s' is no list of CPUs such as 1 or 2-3,5", list);
+		for (; from <= to && !rc; from++)
+			rc = add_cpu(c, from, &allowed, e);
+		if (rc)
+			return rc;
+	} while (*s);
+	return 0;
+}
+
+/* The control thread has its own work: kept off the CPUs that are polled, if it has any other. */
+static void
+leave_polling_cpus(const struct dp_conf *c, const cpu_set_t *before)
+{
+	cpu_set_t set = *before;
+
+	for (unsigned i = 0; i < c->n_lcores; i++)
+		CPU_CLR(c->cpu[i], &set);
+	if (CPU_COUNT(&set) == 0)
+		set = *before;
+	if (sched_setaffinity(0, sizeof set, &set))
+		log_warn("start: cannot choose the control thread's CPUs: %s", strerror(errno));
+}
+
+/* --- Memory ------------------------------------------------------------------------------------ */
+
+static unsigned long
+read_number(const char *path)
+{
+	FILE *f = fopen(path, "re");
+	unsigned long n = 0;
+
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* What programs may still allocate without pushing others out, in MB; 0: unknown. */
+static unsigned long
+available_mb(void)
+{
+	FILE *f = fopen("/proc/meminfo", "re");
+	unsigned long kb = 0;
+	char line[128];
+
+	while (f && fgets(line, sizeof line, f))
+		if (sscanf(line, "MemAvailable: %lu kB", &kb) == 1)
+			break;
+	if (f)
+		fclose(f);
+	return kb / 1024;
+}
+
+static unsigned long
+limit_mb(void)
+{
+	static const char *const paths[] = { "/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes" };
+	unsigned long least = 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(paths); i++) {
+		unsigned long mb = read_number(paths[i]) / MB;
+
+		if (mb && (!least || mb < least))
+			least = mb;
+	}
+	return least;
+}
+
+static unsigned
+need_mb(const struct eal_conf *c, bool huge)
+{
+	return (unsigned)((uint64_t)c->n_mbufs * (huge ? MBUF_HUGE : MBUF_PLAIN) / MB) + OWN_MB;
+}
+
+static int
+check_plain(unsigned need, struct err *e)
+{
+	unsigned long have = available_mb(), limit = limit_mb();
+	unsigned long fits;
+
+	if (limit && (!have || limit < have))
+		have = limit;
+	if (!have || have >= need)
+		return 0;
+	fits = have > OWN_MB ? (have - OWN_MB) * MB / MBUF_PLAIN : 0;
+	return err_set(e, ENOMEM, "not enough memory: packet buffers take %u MB, %lu MB are available, %lu MB are missing: "
+		       "stop something, or set datapath.mbufs in weft.json to %lu or less", need, have, need - have, fits);
+}
+
+static int
+choose_memory(const struct eal_conf *c, bool *huge, struct err *e)
+{
+	unsigned need = need_mb(c, true);
+	unsigned long free_mb = read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") * HUGE_MB;
+
+	*huge = c->huge != EAL_HUGE_OFF && free_mb >= need;
+	if (*huge)
+		return 0;
+	if (c->huge == EAL_HUGE_ON)
+		return err_set(e, ENOMEM, "not enough hugepages: packet buffers take %u MB, %lu MB are free, %lu MB are missing: "
+			       "reserve %lu more with 'sysctl vm.nr_hugepages', or start with --hugepages=auto", need,
+			       free_mb, need - free_mb, (need - free_mb + HUGE_MB - 1) / HUGE_MB);
+	if (c->huge == EAL_HUGE_AUTO)
+		log_info("start: %lu of %u MB free in hugepages: using plain memory", free_mb, need);
+	return check_plain(need_mb(c, false), e);
+}
+
+/* --- Its log in ours ---------------------------------------------------------------------------- */
+
+static ssize_t
+eal_log_write(void *cookie, const char *buf, size_t len)
+{
+	(void)cookie;
+	for (size_t at = 0; at < len;) {
+		const char *end = memchr(buf + at, '\n', len - at);
+		size_t n = end ? (size_t)(end - buf) - at : len - at;
+		int level = rte_log_cur_msg_loglevel();
+
+		if (n)
+			log_msg(level <= (int)RTE_LOG_ERR ? LOG_LVL_ERR : level <= (int)RTE_LOG_WARNING ? LOG_LVL_WARN :
+				level <= (int)RTE_LOG_INFO ? LOG_LVL_INFO : LOG_LVL_DEBUG, "dpdk: %.*s", (int)n, buf + at);
+		at += n + 1;
+	}
+	return (ssize_t)len;
+}
+
+static void
+take_log(void)
+{
+	FILE *f = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = eal_log_write });
+
+	if (!f)
+		return;
+	setvbuf(f, NULL, _IOLBF, 1024);
+	rte_openlog_stream(f);
+}
+
+/* --- Start -------------------------------------------------------------------------------------- */
+
+struct args {
+	int n;
+	char *v[32];
+};
+
+static void
+arg(struct args *a, const char *s)
+{
+	a->v[a->n++] = xstrdup(s);
+}
+
+/* "0@0-3,6": one EAL thread, this one, on all CPUs we may use.  The polling threads are our own. */
+static char *
+main_lcore(const cpu_set_t *set)
+{
+	char *s = xcalloc(1, CPU_SETSIZE * 5 + 8);
+	size_t n = (size_t)sprintf(s, "0@(");
+	bool first = true;
+
+	for (unsigned i = 0; i < CPU_SETSIZE; i++) {
+		if (!CPU_ISSET(i, set))
+			continue;
+		n += (size_t)sprintf(s + n, "%s%u", first ? "" : ",", i);
+		first = false;
+	}
+	sprintf(s + n, ")");
+	return s;
+}
+
+int
+eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
+{
+	struct args a = { 0 };
+	char *lcore, mem[24];
+	cpu_set_t before;
+	bool huge;
+	int rc = choose_memory(c, &huge, e);
+
+	if (rc)
+		return rc;
+	if (sched_getaffinity(0, sizeof before, &before))
+		return err_set(e, errno, "cannot ask which CPUs may be used: %s", strerror(errno));
+	take_log();
+	lcore = main_lcore(&before);
+	arg(&a, "weftd");
+	if (huge) {
+		arg(&a, "--in-memory");
+	} else {
+		snprintf(mem, sizeof mem, "%u", need_mb(c, false) + SPARE_MB);
+		arg(&a, "--no-huge");
+		arg(&a, "--no-shconf");
+		arg(&a, "-m");
+		arg(&a, mem);
+	}
+	arg(&a, "--no-telemetry");
+	if (!c->pci)
+		arg(&a, "--no-pci");
+	arg(&a, "--lcores");
+	arg(&a, lcore);
+	arg(&a, "--log-level");
+	arg(&a, "lib.eal:warning");
+	free(lcore);
+	/* The EAL keeps pointers into its arguments. */
+	if (rte_eal_init(a.n, a.v) < 0)
+		return err_set(e, rte_errno ? rte_errno : EIO, "DPDK does not start: %s (see its lines above)",
+			       rte_strerror(rte_errno));
+	leave_polling_cpus(dp, &before);
+	return 0;
+}
+
+void
+eal_stop(void)
+{
+	rte_eal_cleanup();
+}

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* weftd: starts the parts in order, runs the control loop, ends them in reverse.
+ *
+ * The control loop is libevent's, one turn at a time: after whatever a turn brought, the switch is polled
+ * once, so that changes made by a command are published and finished without anyone having to ask. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ctl/conf.h"
+#include "ctl/daemon.h"
+#include "ctl/options.h"
+#include "ctl/ports.h"
+#include "ctl/rpc.h"
+#include "ctl/store.h"
+#include "ctl/sw.h"
+
+struct weftd {
+	struct options opt;
+	int lock_fd;
+	struct store *store;
+	json_t *doc;                    /* To start from. */
+	bool eal;
+	struct sw *sw;
+	struct event_base *base;
+	struct rpc *rpc;
+	struct event *ev[8];
+	unsigned n_ev;
+	struct event *sig[3];           /* Freed last: a second SIGTERM must not cut the end short. */
+	struct event *poll, *underlay;  /* Timers; owned by ev[] as well. */
+	bool stop;
+};
+
+/* --- The loop ----------------------------------------------------------------------------------- */
+
+static void
+on_nothing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what, (void)arg;
+}
+
+static void
+arm(struct event *ev, unsigned ms)
+{
+	struct timeval tv = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+
+	event_add(ev, &tv);
+}
+
+static void
+on_underlay(evutil_socket_t fd, short what, void *arg)
+{
+	struct weftd *w = arg;
+	unsigned next = sw_underlay_poll(w->sw, clock_ms());
+
+	(void)fd, (void)what;
+	arm(w->underlay, MAX_OF(next, 1u));
+}
+
+static void
+on_second(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	sw_tick(((struct weftd *)arg)->sw, clock_ms());
+}
+
+static void
+on_end(evutil_socket_t sig, short what, void *arg)
+{
+	(void)what;
+	log_info("weftd: %s: ending", sig == SIGINT ? "SIGINT" : "SIGTERM");
+	((struct weftd *)arg)->stop = true;
+}
+
+/* A file that cannot be read or applied changes nothing. */
+static void
+on_hup(evutil_socket_t sig, short what, void *arg)
+{
+	struct weftd *w = arg;
+	struct err e = { 0 };
+	json_t *doc;
+	int rc;
+
+	(void)sig, (void)what;
+	log_reopen();
+	rc = w->store->ops->load(w->store, &doc, &e);
+	if (rc == -ENOENT) {
+		log_warn("config: SIGHUP: %s: the present configuration stays", e.msg);
+		return;
+	}
+	if (!rc)
+		rc = sw_load(w->sw, doc, false, &e);
+	json_decref(doc);
+	if (rc)
+		log_err("config: SIGHUP: ignored: %s", e.msg);
+	else
+		log_info("config: SIGHUP: weft.json is in effect");
+}
+
+static int
+add_event(struct weftd *w, int fd, short what, event_callback_fn cb, struct event **out)
+{
+	struct event *ev = event_new(w->base, fd, what, cb, w);
+
+	if (!ev)
+		return -ENOMEM;
+	w->ev[w->n_ev++] = ev;
+	if (out)
+		*out = ev;
+	else
+		event_add(ev, NULL);
+	return 0;
+}
+
+static int
+add_signal(struct weftd *w, unsigned i, int sig, event_callback_fn cb)
+{
+	w->sig[i] = evsignal_new(w->base, sig, cb, w);
+	return w->sig[i] ? event_add(w->sig[i], NULL) : -ENOMEM;
+}
+
+static int
+loop_create(struct weftd *w, struct err *e)
+{
+	struct event *second = NULL;
+	int rc = 0;
+
+	w->base = event_base_new();
+	if (!w->base)
+		return err_set(e, EIO, "the event loop cannot be made");
+	rc |= add_event(w, sw_event_fd(w->sw), EV_READ | EV_PERSIST, on_nothing, NULL);
+	rc |= add_event(w, sw_underlay_fd(w->sw), EV_READ | EV_PERSIST, on_underlay, NULL);
+	rc |= add_event(w, -1, 0, on_nothing, &w->poll);
+	rc |= add_event(w, -1, 0, on_underlay, &w->underlay);
+	rc |= add_event(w, -1, EV_PERSIST, on_second, &second);
+	rc |= add_signal(w, 0, SIGTERM, on_end);
+	rc |= add_signal(w, 1, SIGINT, on_end);
+	rc |= add_signal(w, 2, SIGHUP, on_hup);
+	if (rc)
+		return err_set(e, ENOMEM, "the event loop cannot be made: out of memory");
+	arm(second, 1000);
+	arm(w->underlay, 1);
+	return 0;
+}
+
+static void
+loop_run(struct weftd *w)
+{
+	while (!w->stop) {
+		/* Grace periods under way end in microseconds, and nobody tells. */
+		if (sw_poll(w->sw))
+			arm(w->poll, 1);
+		if (event_base_loop(w->base, EVLOOP_ONCE) < 0) {
+			log_err("weftd: the event loop failed: %s", strerror(errno));
+			break;
+		}
+	}
+}
+
+static void
+events_free(struct weftd *w)
+{
+	for (unsigned i = 0; i < w->n_ev; i++)
+		event_free(w->ev[i]);
+	w->n_ev = 0;
+}
+
+static void
+loop_destroy(struct weftd *w)
+{
+	events_free(w);
+	for (unsigned i = 0; i < ARRAY_SIZE(w->sig); i++)
+		if (w->sig[i])
+			event_free(w->sig[i]);
+	if (w->base)
+		event_base_free(w->base);
+}
+
+/* --- Start -------------------------------------------------------------------------------------- */
+
+static int
+load_config(struct weftd *w, struct err *e)
+{
+	char advice[1000];
+	int rc = 0;
+
+	if (w->opt.use_previous) {
+		rc = w->store->ops->use_previous(w->store, e);
+		if (rc)
+			return err_prefix(e, "--use-previous");
+		log_warn("config: --use-previous: the previous document is the present one again");
+	}
+	rc = w->store->ops->load(w->store, &w->doc, e);
+	if (rc == -ENOENT) {
+		log_info("config: %s/weft.json does not exist: starting without bridges", w->opt.config_dir);
+		w->doc = json_object();
+		return 0;
+	}
+	if (!rc)
+		return 0;
+	err_prefix(e, "weft.json is unreadable");
+	log_err("config: %s", e->msg);
+	if (w->store->ops->advice(w->store, advice, sizeof advice))
+		log_err("config: %s", advice);
+	e->msg[0] = '\0';
+	return rc;
+}
+
+static int
+check_config(struct weftd *w, struct err *e)
+{
+	int rc;
+
+	w->store = store_file_open(w->opt.config_dir, true, e);
+	if (!w->store)
+		return -e->code;
+	rc = load_config(w, e);
+	if (!rc) {
+		rc = sw_check(w->doc, e);
+		if (rc)
+			err_prefix(e, "%s/weft.json", w->opt.config_dir);
+	}
+	if (!rc)
+		printf("%s/weft.json: good\n", w->opt.config_dir);
+	return rc;
+}
+
+static bool
+wants_pci(const struct conf *c)
+{
+	for (unsigned i = 0; i < c->n_bridges; i++)
+		for (unsigned j = 0; j < c->bridges[i].n_ports; j++) {
+			const struct conf_port *p = &c->bridges[i].ports[j];
+
+			if (p->type && ctl_port_wants_pci(p->type, p->opts))
+				return true;
+		}
+	return false;
+}
+
+static int
+start_eal(struct weftd *w, struct dp_conf *dp, const struct conf *c, struct err *e)
+{
+	const struct eal_conf eal = {
+		.huge = w->opt.huge,
+		.n_mbufs = c->dp.mbufs,
+		.pci = wants_pci(c),
+	};
+
+	if (geteuid() != 0)
+		log_warn("start: not root: ports of the kernel (netdev, internal) will be refused");
+	return eal_start(&eal, dp, e);
+}
+
+static int
+start_switch(struct weftd *w, struct err *e)
+{
+	struct conf *c = conf_create(w->doc, e);
+	struct dp_conf dp = { 0 };
+	int rc;
+
+	if (!c)
+		return err_prefix(e, "%s/weft.json", w->opt.config_dir);
+	rc = eal_parse_cpus(w->opt.lcores, &dp, e);
+	if (!rc)
+		rc = start_eal(w, &dp, c, e);
+	if (!rc) {
+		w->eal = true;
+		dp.run_dir = w->opt.run_dir;
+		dp.n_mbufs = c->dp.mbufs;
+		dp.max_flows = c->dp.max_flows;
+		dp.idle_us = c->dp.idle_us;
+		dp.upcall_rate = c->dp.upcall_rate;
+		dp.poll_always = c->dp.poll == CONF_POLL_ALWAYS;
+		dp.isa = c->dp.isa;
+		w->sw = sw_create(&dp, w->store, e);
+		rc = w->sw ? sw_load(w->sw, w->doc, true, e) : -EIO;
+	}
+	conf_destroy(c);
+	return rc;
+}
+
+static int
+start(struct weftd *w, struct err *e)
+{
+	char path[4096];
+	int rc;
+
+	w->lock_fd = daemon_lock(w->opt.run_dir, e);
+	if (w->lock_fd < 0)
+		return w->lock_fd;
+	w->store = store_file_open(w->opt.config_dir, false, e);
+	if (!w->store)
+		return -EIO;
+	rc = load_config(w, e);
+	if (!rc)
+		rc = start_switch(w, e);
+	if (!rc)
+		rc = loop_create(w, e);
+	if (rc)
+		return rc;
+	snprintf(path, sizeof path, "%s/weftd.sock", w->opt.run_dir);
+	w->rpc = rpc_create(w->base, w->sw, path, e);
+	return w->rpc ? 0 : -EIO;
+}
+
+/* Reverse order: nobody asks any more, nothing is forwarded any more, nothing is held any more. */
+static void
+end(struct weftd *w)
+{
+	rpc_destroy(w->rpc);
+	events_free(w);
+	sw_destroy(w->sw);
+	if (w->eal)
+		eal_stop();
+	json_decref(w->doc);
+	store_destroy(w->store);
+	daemon_unlock(w->opt.run_dir, w->lock_fd);
+	loop_destroy(w);
+}
+
+static void
+tell_ready(const struct weftd *w, uint64_t since_ms)
+{
+	struct dp_mem_stats mem;
+
+	dp_mem_stats(sw_dp(w->sw), &mem);
+	log_info("weftd: ready after %llu ms: version %s, %u polling threads, %llu packet buffers in %s memory",
+		 (unsigned long long)(clock_ms() - since_ms), WEFT_VERSION, dp_n_lcores(sw_dp(w->sw)),
+		 (unsigned long long)mem.mbufs, mem.hugepages ? "hugepage" : "plain");
+	daemon_notify("READY=1");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct weftd w = { .lock_fd = -1 };
+	uint64_t since = clock_ms();
+	struct err e = { 0 };
+	int rc;
+
+	log_init("");
+	rc = options_parse(&w.opt, argc, argv);
+	if (rc)
+		return rc < 0 ? 2 : 0;
+	log_set_level(w.opt.log_level);
+	rc = w.opt.log_file ? log_to_file(w.opt.log_file) : 0;
+	if (rc) {
+		fprintf(stderr, "weftd: --log-file %s: %s\n", w.opt.log_file, strerror(-rc));
+		return 1;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	rc = w.opt.check_config ? check_config(&w, &e) : start(&w, &e);
+	if (rc && *e.msg)
+		log_err("weftd: cannot start: %s", e.msg);
+	if (!rc && !w.opt.check_config) {
+		tell_ready(&w, since);
+		loop_run(&w);
+		daemon_notify("STOPPING=1");
+	}
+	end(&w);
+	if (!rc && !w.opt.check_config)
+		log_info("weftd: ended");
+	return rc ? 1 : 0;
+}

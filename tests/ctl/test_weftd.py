@@ -1,0 +1,316 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""weftd as its operator meets it: starting, refusing to start, two side by side, signals, restart.
+
+usage: test_weftd.py WEFTD
+Runs as root, in directories of its own; opens no network device."""
+
+import contextlib
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+WEFTD = os.path.abspath(sys.argv[1])
+READY_MS = 2000
+failures = 0
+
+
+class Daemon:
+    """One weftd; its log is read from the pipe it writes to."""
+
+    def __init__(self, top, *extra, name="w", env=None, config=None, run=None):
+        self.config = config or os.path.join(top, name + ".etc")
+        self.run = run or os.path.join(top, name + ".run")
+        self.sock_path = os.path.join(top, name + ".notify")
+        self.notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.sock_path)
+        self.notify.bind(self.sock_path)
+        self.lines = []
+        self.start = time.monotonic()
+        self.proc = subprocess.Popen(
+            [WEFTD, "--config-dir", self.config, "--run-dir", self.run, "--hugepages", "off", *extra],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "NOTIFY_SOCKET": self.sock_path})
+        fcntl.fcntl(self.proc.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
+        self.rest = b""
+
+    def told(self, timeout=10):
+        """The next word for the service manager."""
+        self.notify.settimeout(timeout)
+        return self.notify.recv(100).decode()
+
+    def ready(self):
+        assert self.told() == "READY=1"
+        self.ready_ms = (time.monotonic() - self.start) * 1000
+        return self
+
+    def read(self):
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                data = os.read(self.proc.stdout.fileno(), 65536)
+                if not data:
+                    break
+                self.rest += data
+        *lines, self.rest = self.rest.split(b"\n")
+        self.lines += [line.decode(errors="replace") for line in lines]
+        return self.lines
+
+    def logged(self, text, timeout=10):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            if any(text in line for line in self.read()):
+                return True
+            time.sleep(0.01)
+        return False
+
+    def stop(self, sig=signal.SIGTERM):
+        self.proc.send_signal(sig)
+        rc = self.proc.wait(10)
+        self.read()
+        self.notify.close()
+        return rc
+
+    def fails(self):
+        """Status and log of one that cannot start."""
+        rc = self.proc.wait(10)
+        self.read()
+        self.notify.close()
+        return rc, "\n".join(self.lines)
+
+    def write(self, text, name="weft.json"):
+        os.makedirs(self.config, exist_ok=True)
+        with open(os.path.join(self.config, name), "w") as f:
+            f.write(text)
+
+
+def put(top, name, text, file="weft.json"):
+    path = os.path.join(top, name + ".etc")
+    os.makedirs(path, exist_ok=True)
+    with open(os.path.join(path, file), "w") as f:
+        f.write(text)
+
+
+def doc(**ports):
+    return json.dumps({"version": 1, "bridges": {"br0": {"ports": ports}}})
+
+
+PORT = {"type": "vhost-user", "mode": "server"}
+
+
+def check(ok, what, log=""):
+    global failures
+    print(("ok   " if ok else "FAIL ") + what, flush=True)
+    if not ok:
+        failures += 1
+        print("     " + str(log).replace("\n", "\n     "), flush=True)
+
+
+# --- Tests ---------------------------------------------------------------------------------------
+
+
+def starts_without_a_configuration_and_ends_cleanly(top):
+    d = Daemon(top).ready()
+    check(d.ready_ms < READY_MS, f"ready after {d.ready_ms:.0f} ms")
+    check(os.path.exists(d.run + "/weftd.sock"), "the management socket is there")
+    with open(d.run + "/weftd.pid") as f:
+        check(int(f.read()) == d.proc.pid, "the lock names the process")
+    d.proc.send_signal(signal.SIGTERM)
+    check(d.told() == "STOPPING=1", "the service manager is told of the end")
+    check(d.stop() == 0, "SIGTERM, twice: status 0", d.lines)
+    check(not os.path.exists(d.run + "/weftd.pid") and not os.path.exists(d.run + "/weftd.sock"),
+          "neither lock nor socket is left behind", os.listdir(d.run))
+
+
+def sigint_ends_it_too(top):
+    check(Daemon(top).ready().stop(signal.SIGINT) == 0, "SIGINT: status 0")
+
+
+def second_on_the_same_run_directory_is_refused(top):
+    a = Daemon(top, name="a").ready()
+    rc, log = Daemon(top, name="b", run=a.run).fails()
+    check(rc == 1 and f"another weftd (pid {a.proc.pid}) uses run directory {a.run}" in log,
+          "a second weftd on the run directory is refused, by pid", log)
+    rc, log = Daemon(top, name="c", config=a.config).fails()
+    check(rc == 1 and f"config directory {a.config} is used by another weftd" in log,
+          "a second weftd on the config directory is refused", log)
+    check(a.stop() == 0, "the first one was not disturbed", a.lines)
+
+
+def two_run_side_by_side(top):
+    put(top, "a", doc(vm1=PORT))
+    put(top, "b", doc(vm1=PORT))
+    a, b = Daemon(top, name="a").ready(), Daemon(top, name="b").ready()
+    for d in (a, b):
+        check(os.path.exists(d.run + "/vhost/vm1.sock"), "each has its own guest socket")
+    check(a.stop() == 0 and b.stop() == 0, "both end cleanly")
+
+
+def killed_one_leaves_nothing_in_the_way(top):
+    put(top, "a", doc(vm1=PORT))
+    a = Daemon(top, name="a").ready()
+    a.stop(signal.SIGKILL)
+    check(os.path.exists(a.run + "/weftd.pid"), "a killed weftd leaves its files")
+    b = Daemon(top, name="a").ready()
+    check(b.stop() == 0, "the next one starts over them", b.lines)
+
+
+def unusable_directories_are_named(top):
+    rc, log = Daemon(top, run=top + "/no/such/dir").fails()
+    check(rc == 1 and f"run directory {top}/no/such/dir is missing and cannot be created" in log, "run directory", log)
+    rc, log = Daemon(top, config=top + "/no/such/dir").fails()
+    check(rc == 1 and f"config directory {top}/no/such/dir is missing and cannot be created" in log,
+          "config directory", log)
+    with open(top + "/file", "w"):
+        pass
+    rc, log = Daemon(top, run=top + "/file").fails()
+    check(rc == 1 and "is not a directory" in log, "a file in its place", log)
+    rc, log = Daemon(top, run=top + "/" + "x" * 90).fails()
+    check(rc == 1 and "too long for sockets" in log, "a path that no socket fits", log)
+
+
+def wrong_cpus_are_named(top):
+    rc, log = Daemon(top, "--lcores", "4095").fails()
+    check(rc == 1 and "there is no CPU 4095 that this process may use" in log, "a CPU that is not there", log)
+    rc, log = Daemon(top, "--lcores", "0-").fails()
+    check(rc == 1 and "'0-' is no list of CPUs" in log, "half a range", log)
+
+
+def missing_memory_is_told_in_figures(top):
+    put(top, "w", json.dumps({"datapath": {"mbufs": 4194304, "max-flows": 1024}}))
+    with open("/proc/meminfo") as f:
+        available = next(int(line.split()[1]) for line in f if line.startswith("MemAvailable"))
+    if available >> 20 > 16:
+        # More memory than the largest document can ask for: hugepages are scarce instead.
+        rc, log = Daemon(top, "--hugepages", "on").fails()
+        check(rc == 1 and "not enough hugepages: packet buffers take" in log and "MB are missing" in log,
+              "how many hugepages are missing", log)
+    else:
+        rc, log = Daemon(top).fails()
+        check(rc == 1 and "not enough memory: packet buffers take" in log and "MB are missing" in log,
+              "how much memory is missing", log)
+
+
+def usage_errors_have_status_2(top):
+    for args, text in (["--lcore", "1", "--config-dri", "x"], "--config-dri': did you mean '--config-dir'"), \
+                      (["--hugepages=onn"], "did you mean 'on'"), (["--run-dir"], "needs a value"), \
+                      (["surplus"], "unexpected word 'surplus'"), (["--log-level", "inof"], "did you mean 'info'"):
+        p = subprocess.run([WEFTD, *args], capture_output=True, text=True)
+        check(p.returncode == 2 and text in p.stderr, f"usage: {' '.join(args)}", p.stderr)
+    p = subprocess.run([WEFTD, "--help"], capture_output=True, text=True)
+    check(p.returncode == 0 and max(map(len, p.stdout.split("\n"))) <= 80, "--help fits 80 columns")
+    p = subprocess.run([WEFTD, "--version"], capture_output=True, text=True)
+    check(p.returncode == 0 and p.stdout.startswith("weftd "), "--version")
+
+
+def broken_configuration_is_refused_and_the_last_good_one_taken(top):
+    good = doc(vm1=PORT)
+    put(top, "w", good, "weft.json.prev")
+    put(top, "w", good[:-3])
+    etc = top + "/w.etc"
+    rc, log = Daemon(top).fails()
+    check(rc == 1 and f"weft.json is unreadable: {etc}/weft.json:1:" in log, "line and column", log)
+    check(f"the last good one is {etc}/weft.json.prev; start with --use-previous, or restore it with: "
+          f"cp {etc}/weft.json.prev {etc}/weft.json" in log, "the last good one is offered", log)
+    d = Daemon(top, "--use-previous").ready()
+    check(os.path.exists(d.run + "/vhost/vm1.sock"), "--use-previous starts from it")
+    check(d.stop() == 0, "and ends cleanly", d.lines)
+    d = Daemon(top).ready()
+    check(d.stop() == 0, "afterwards it starts as usual", d.lines)
+    put(top, "w", doc(vm1={"type": "vhost-usr"}))
+    rc, log = Daemon(top).fails()
+    check(rc == 1 and "bridges.br0.ports.vm1: unknown type 'vhost-usr': did you mean 'vhost-user'?" in log,
+          "a document that says nonsense", log)
+
+
+def check_config_judges_without_starting(top):
+    put(top, "w", doc(vm1=PORT))
+    args = [WEFTD, "--config-dir", top + "/w.etc", "--check-config"]
+    p = subprocess.run(args, capture_output=True, text=True)
+    check(p.returncode == 0 and "weft.json: good" in p.stdout, "--check-config: good", p.stderr)
+    put(top, "w", doc(vm1={**PORT, "tagg": 1}))
+    p = subprocess.run(args, capture_output=True, text=True)
+    check(p.returncode == 1 and "did you mean 'tag'" in p.stderr, "--check-config: not good", p.stderr)
+
+
+def sighup_applies_the_file_and_ignores_a_broken_one(top):
+    log_file = top + "/log"
+    put(top, "w", doc(vm1=PORT))
+    d = Daemon(top, "--log-file", log_file).ready()
+
+    def logged(text):
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            with contextlib.suppress(FileNotFoundError), open(log_file) as f:
+                if text in f.read():
+                    return True
+            time.sleep(0.01)
+        return False
+
+    d.write(doc(vm1=PORT, vm2=PORT))
+    d.proc.send_signal(signal.SIGHUP)
+    check(logged("SIGHUP: weft.json is in effect"), "SIGHUP applies the file")
+    check(os.path.exists(d.run + "/vhost/vm2.sock"), "a port that is new in it is there")
+    os.rename(log_file, log_file + ".1")
+    d.write("{ broken")
+    d.proc.send_signal(signal.SIGHUP)
+    check(logged("SIGHUP: ignored"), "a broken file is told, in the log that was opened anew")
+    check(os.path.exists(d.run + "/vhost/vm2.sock"), "and changes nothing")
+    check(d.stop() == 0, "SIGTERM: status 0")
+
+
+def port_that_cannot_open_is_no_reason_not_to_start(top):
+    put(top, "w", doc(vm1=PORT, x={"type": "dpdk", "devargs": "net_nonsense0"}))
+    d = Daemon(top).ready()
+    check(d.logged("port x: down:"), "the port is down with its reason", d.lines)
+    check(os.path.exists(d.run + "/vhost/vm1.sock"), "the others work")
+    check(d.stop() == 0, "SIGTERM: status 0")
+
+
+def every_log_line_is_one_line(top):
+    put(top, "w", doc(vm1=PORT))
+    d = Daemon(top).ready()
+    d.stop()
+    bad = [line for line in d.read() if line and line[:2] != "20"]
+    check(not bad and not d.rest, "each line starts with its time, DPDK's as well", bad)
+
+
+def idle_costs_next_to_nothing(top):
+    put(top, "w", doc(vm1=PORT))
+    d = Daemon(top).ready()
+
+    def cpu_s():
+        with open(f"/proc/{d.proc.pid}/stat") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    before, t = cpu_s(), time.monotonic()
+    time.sleep(2)
+    used = (cpu_s() - before) / (time.monotonic() - t) * 100
+    check(used < 3, f"idle: {used:.1f} % of a core")
+    check(d.stop() == 0, "SIGTERM: status 0")
+
+
+def main():
+    if os.geteuid() != 0:
+        print("skipped: needs root")
+        return 77
+    for name, test in list(globals().items()):
+        if callable(test) and getattr(test, "__code__", None) and test.__code__.co_varnames[:1] == ("top",) and \
+                test.__code__.co_argcount == 1:
+            print(f"-- {name.replace('_', ' ')}", flush=True)
+            with tempfile.TemporaryDirectory(prefix="weft-d-") as top:
+                try:
+                    test(top)
+                except Exception as e:  # One broken test does not hide the others.
+                    check(False, name, repr(e))
+    print(f"{failures} failed")
+    return 1 if failures else 0
+
+
+sys.exit(main())
