@@ -147,23 +147,48 @@ const struct port_type port_type_mem = {
 };
 
 bool
-mem_port_send(struct port *p, const void *frame, uint32_t len)
+mem_port_send_segments(struct port *p, const void *frame, uint32_t len, uint16_t seg_len)
 {
-	struct mem_port *mp = p->priv;
 	struct rte_mbuf *m = rte_pktmbuf_alloc(p->owner->pool);
+	struct mem_port *mp = p->priv;
 	uint64_t one = 1;
-	char *to = m ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
 
-	if (!to)
-		goto fail;
-	memcpy(to, frame, len);
-	if (rte_ring_enqueue(mp->in, m))
+	for (uint32_t done = 0; m && done < len;) {
+		struct rte_mbuf *seg = done ? rte_pktmbuf_alloc(p->owner->pool) : m;
+		uint16_t n = (uint16_t)MIN_OF(len - done, (uint32_t)seg_len);
+		char *to = seg ? rte_pktmbuf_append(seg, n) : NULL;
+
+		if (to)
+			memcpy(to, (const char *)frame + done, n);
+		if (done && seg && rte_pktmbuf_chain(m, seg)) {
+			rte_pktmbuf_free(seg);
+			to = NULL;
+		}
+		if (!to)
+			goto fail;
+		done += n;
+	}
+	if (!m || rte_ring_enqueue(mp->in, m))
 		goto fail;
 	return write(mp->fd, &one, sizeof one) == sizeof one;
 
 fail:
 	rte_pktmbuf_free(m);
 	return false;
+}
+
+bool
+mem_port_send(struct port *p, const void *frame, uint32_t len)
+{
+	return mem_port_send_segments(p, frame, len, RTE_MBUF_DEFAULT_DATAROOM);
+}
+
+unsigned
+mem_port_pending(const struct port *p)
+{
+	const struct mem_port *mp = p->priv;
+
+	return rte_ring_count(mp->in);
 }
 
 uint32_t

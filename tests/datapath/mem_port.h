@@ -17,6 +17,10 @@ void mem_eal_init(void);
 
 /* Puts a frame into the port's receive queue; false when that is full. */
 bool mem_port_send(struct port *, const void *frame, uint32_t len);
+/* Likewise, in buffers that hold 'seg_len' bytes each, as a guest's chained descriptors would be. */
+bool mem_port_send_segments(struct port *, const void *frame, uint32_t len, uint16_t seg_len);
+/* Frames that wait in the receive queue. */
+unsigned mem_port_pending(const struct port *);
 /* Takes the next frame that the port sent; 0 when there is none within 'wait_ms'. */
 uint32_t mem_port_recv(struct port *, void *frame, uint32_t room, unsigned wait_ms);
 /* From now on tx takes nothing (a stopped guest), or everything again. */
