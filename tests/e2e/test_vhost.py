@@ -48,7 +48,7 @@ def main():
         # Mid-burst: killed while its rings are full.
         a1.options = ("--send", "100000", "--burst", "--dst", mac_of("a2"))
         back = neighbours = 0
-        buffers = hv.counter("mbufs-in-use")
+        buffers = hv.mbufs_in_use()
         for i in range(ROUNDS):
             a1.start()
             try:
@@ -71,11 +71,11 @@ def main():
         a2.kill()
         time.sleep(1)
         try:
-            wait_for("buffers", lambda: hv.counter("mbufs-in-use") <= buffers + 32, 5)
+            wait_for("buffers", lambda: hv.mbufs_in_use() <= buffers + 32, 5)
         except LabError:
             pass
-        lab.ok(hv.counter("mbufs-in-use") <= buffers + 32, "no packet buffer is lost",
-               f"{buffers} in use before, {hv.counter('mbufs-in-use')} after")
+        lab.ok(hv.mbufs_in_use() <= buffers + 32, "no packet buffer is lost",
+               f"{buffers} in use before, {hv.mbufs_in_use()} after")
         doc = hv.ctl("show").stdout
         lab.ok("a1" in doc and "br0" in doc, "weftctl shows the ports whose guests are gone", doc)
 

@@ -140,7 +140,7 @@ def main():
         n2.ready()
         lab.ok(n1.grows("returned", 100), "neighbours' traffic flows before")
         start = n1.now()
-        buffers = hv.counter("mbufs-in-use")
+        buffers = hv.mbufs_in_use()
 
         for what, story in HANDSHAKES:
             try:
@@ -165,11 +165,11 @@ def main():
         for g in (good, n1, n2):
             g.kill()
         try:
-            wait_for("buffers", lambda: hv.counter("mbufs-in-use") <= buffers + 32, 5)
+            wait_for("buffers", lambda: hv.mbufs_in_use() <= buffers + 32, 5)
         except LabError:
             pass
-        lab.ok(hv.counter("mbufs-in-use") <= buffers + 32, "no packet buffer is lost",
-               f"{buffers} in use before, {hv.counter('mbufs-in-use')} after")
+        lab.ok(hv.mbufs_in_use() <= buffers + 32, "no packet buffer is lost",
+               f"{buffers} in use before, {hv.mbufs_in_use()} after")
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 
 

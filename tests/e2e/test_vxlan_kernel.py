@@ -107,7 +107,7 @@ def strangers(lab, hv, guest, b, six):
     time.sleep(0.3)
     for what, source, vni, reason in (("an unknown VNI", known, 4242, "tun-unknown-key"),
                                       ("an unconfigured remote", unknown, 42, "tun-unknown-remote")):
-        drops, upcalls = hv.drops(reason), hv.counter("upcalls")
+        drops, upcalls = hv.drops(reason), hv.upcalls()
         received = int(lab.run("cat /sys/class/net/g0/statistics/rx_packets", ns=guest).stdout)
         lab.run([sys.executable, "-c", SEND, source, local, "4789", str(vni), "100"], ns=b)
         try:
@@ -118,8 +118,8 @@ def strangers(lab, hv, guest, b, six):
                f"counted {hv.drops(reason) - drops} of 100")
         now = int(lab.run("cat /sys/class/net/g0/statistics/rx_packets", ns=guest).stdout)
         # The sender has 100 source addresses: one that reached the slow path would be an upcall.
-        lab.ok(hv.counter("upcalls") - upcalls < 10, f"{over}: {what} causes no upcalls",
-               f"{hv.counter('upcalls') - upcalls} upcalls")
+        lab.ok(hv.upcalls() - upcalls < 10, f"{over}: {what} causes no upcalls",
+               f"{hv.upcalls() - upcalls} upcalls")
         lab.ok(now - received < 10, f"{over}: {what} reaches no guest")
     lab.ip(b, "link set vxlan0 up")
 
