@@ -10,7 +10,17 @@
 import re
 import time
 
-from lab import Lab, guest_ready, wait_for
+from lab import Lab, LabError, guest_ready, wait_for
+
+SOURCE = """
+import socket, sys
+s = socket.create_server(("10.0.0.9", 8000)).accept()[0]
+s.sendall(open(sys.argv[1], "rb").read())
+"""
+
+
+def port_state(hv, name):
+    return next(p for b in hv.ctl_json("show")["bridges"] for p in b["ports"] if p["name"] == name)
 
 
 def main():
@@ -43,9 +53,9 @@ def main():
         # A copy with a checksum: a wrong byte, or a checksum left to nobody, does not pass.
         lab.run(["bash", "-c", f"head -c 4000000 /dev/urandom >{lab.state}/blob"])
         want = lab.run(f"sha256sum {lab.state}/blob").stdout.split()[0]
-        server = lab.spawn("http", ["python3", "-m", "http.server", "-b", "10.0.0.9", "-d", lab.state, "8000"], ns=host)
-        wait_for("http server", lambda: lab.run("ss -Hltn sport = :8000", ns=host).stdout, 10)
-        _, out = g1.sh("wget -q -T 10 -O - http://10.0.0.9:8000/blob | sha256sum", 60)
+        server = lab.spawn("source", ["python3", "-c", SOURCE, f"{lab.state}/blob"], ns=host)
+        wait_for("the source", lambda: lab.run("ss -Hltn sport = :8000", ns=host).stdout, 10)
+        _, out = g1.sh("nc -w 20 10.0.0.9 8000 | sha256sum", 60)
         lab.ok(want in out, "4 MB arrive unchanged over TCP", out)
         server.stop()
 
@@ -71,8 +81,12 @@ def main():
         _, out = g1.sh("dmesg | grep -iE 'virtio|eth0' | tail -n 5; cat /proc/uptime")
         lab.ok(re.search(r"^\d+\.\d+ ", out, re.M), "the guest never restarted", out)
         g1.proc.kill()
-        wait_for("port down", lambda: "down" in hv.ctl("show").stdout, 10)
-        lab.ok(True, "the port goes down when its guest is gone")
+        try:
+            wait_for("port down", lambda: not port_state(hv, "g1")["up"], 10)
+        except LabError:
+            pass
+        state = port_state(hv, "g1")
+        lab.ok(not state["up"] and state["reason"], "the port goes down when its guest is gone, with a reason", state)
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 
 

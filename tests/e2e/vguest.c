@@ -209,6 +209,11 @@ run(void)
 			busy = true;
 		}
 		if (now >= next_print) {
+			struct rte_eth_link link;
+
+			/* virtio_user takes a switch that came back only when it is asked for its link. */
+			for (uint16_t p = 0; p < rte_eth_dev_count_avail(); p++)
+				rte_eth_link_get_nowait(p, &link);
 			print_line((double)(now - start) / hz);
 			next_print = now + hz / 5;
 		}
