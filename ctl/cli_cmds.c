@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The commands of weftctl. */
+#include "ctl/cli.h"
+
+#define END { .name = NULL }
+#define BRIDGE { "BRIDGE", "bridge", CLI_BRIDGE, .help = "a bridge" }
+#define BRIDGE_OPTIONAL { "BRIDGE", "bridge", CLI_BRIDGE, .optional = true, .help = "this bridge only" }
+#define NEW_BRIDGE { "BRIDGE", "bridge", CLI_TEXT, .help = "its name" }
+#define PORT { "PORT", "port", CLI_PORT, .help = "a port" }
+#define NEW_PORT { "PORT", "port", CLI_TEXT, .help = "its name, unique in the whole switch" }
+#define TUNNEL { "PORT", "port", CLI_TUNNEL, .help = "a tunnel" }
+#define GENERATION \
+	{ "--generation", "N", "generation", CLI_NUMBER, "refuse unless the configuration still has generation N" }
+
+static const char *const vlan_modes[] = {
+	"access", "trunk", "native-tagged", "native-untagged", "none", NULL
+};
+static const char *const stats_parts[] = { "all", "ports", "drops", "cache", "pmd", "memory", NULL };
+static const char *const shells[] = { "bash", NULL };
+
+static const struct cli_arg no_args[] = { END };
+static const struct cli_arg maybe_bridge[] = { BRIDGE_OPTIONAL, END };
+static const struct cli_arg bridge_args[] = { BRIDGE, END };
+static const struct cli_arg new_bridge_args[] = { NEW_BRIDGE, END };
+static const struct cli_arg new_port_args[] = { BRIDGE, NEW_PORT, END };
+static const struct cli_arg port_args[] = { PORT, END };
+static const struct cli_arg tunnel_args[] = { TUNNEL, END };
+static const struct cli_arg vlan_args[] = {
+	PORT,
+	{ "MODE", "mode", CLI_WORD, .words = vlan_modes, .help = "access, trunk, native-tagged, native-untagged or none" },
+	{ "TAG", "tag", CLI_NUMBER, .optional = true, .help = "the port's own VLAN; with trunk: the VLANs that pass" },
+	{ "TRUNKS", "trunks", CLI_TEXT, .optional = true, .help = "native modes: the VLANs that pass tagged, as 10,20-29" },
+	END
+};
+static const struct cli_arg mac_add_args[] = {
+	BRIDGE,
+	{ "ADDRESS", "mac", CLI_TEXT, .help = "a MAC address" },
+	{ "PORT", "port", CLI_PORT, .help = "the port it is behind" },
+	END
+};
+static const struct cli_arg mac_del_args[] = {
+	BRIDGE,
+	{ "ADDRESS", "mac", CLI_TEXT, .help = "a MAC address" },
+	END
+};
+static const struct cli_arg file_args[] = {
+	{ "FILE", "file", CLI_FILE, .help = "a configuration as export prints it; - reads standard input" },
+	END
+};
+static const struct cli_arg stats_args[] = {
+	{ "WHAT", "what", CLI_WORD, .optional = true, .words = stats_parts,
+	  .help = "ports, drops, cache, pmd, memory or all (default all)" },
+	END
+};
+static const struct cli_arg shell_args[] = {
+	{ "SHELL", "shell", CLI_WORD, .words = shells, .help = "bash" },
+	END
+};
+
+static const struct cli_flag edit_flags[] = { GENERATION, END };
+static const struct cli_flag port_flag[] = {
+	{ "--port", "PORT", "port", CLI_PORT, "only those behind this port" },
+	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, "only those of this VLAN; 0 is untagged" },
+	END
+};
+static const struct cli_flag vlan_flag[] = {
+	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, "in this VLAN (default 0, untagged)" },
+	END
+};
+static const struct cli_flag flow_flags[] = {
+	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, "only flows that came in on this bridge" },
+	{ "--port", "PORT", "port", CLI_PORT, "only flows that came in on this port" },
+	END
+};
+static const struct cli_flag stats_flags[] = {
+	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, "ports and drops of this bridge only" },
+	{ "--port", "PORT", "port", CLI_PORT, "ports and drops of this port only" },
+	{ "--watch", "[SECONDS]", "watch", CLI_NUMBER, "again and again, with rates (default every 2 seconds)" },
+	{ "--count", "N", "count", CLI_NUMBER, "with --watch: end after N times" },
+	END
+};
+static const struct cli_flag apply_flags[] = {
+	{ "--dry-run", NULL, "dry-run", CLI_TEXT, "print the difference only" },
+	END
+};
+
+const struct cli_flag cli_global_flags[] = {
+	{ "--socket", "PATH", NULL, CLI_FILE, "the socket of weftd (default RUN_DIR/weftd.sock)" },
+	{ "--run-dir", "DIR", NULL, CLI_FILE, "weftd's run directory (default $WEFT_RUN_DIR or " CLI_DEFAULT_RUN_DIR ")" },
+	{ "--timeout", "SECONDS", NULL, CLI_NUMBER, "give up waiting for an answer (default 10)" },
+	{ "--json", NULL, NULL, CLI_TEXT, "print the answer as JSON" },
+	{ "--help", NULL, NULL, CLI_TEXT, "what a command does, with an example" },
+	END
+};
+
+const struct cli_cmd cli_cmds[] = {
+	{ "show", "show", maybe_bridge, NULL, .help = "show bridges, ports and tunnels, and why something is down",
+	  .example = "weftctl show br0", .print = cli_print_show },
+
+	{ "bridge add", "bridge.add", new_bridge_args, edit_flags, CLI_OPTS_BRIDGE, .help = "add a bridge",
+	  .example = "weftctl bridge add br0 mac-age=600" },
+	{ "bridge del", "bridge.del", bridge_args, edit_flags, .help = "remove a bridge with all its ports",
+	  .example = "weftctl bridge del br0" },
+	{ "bridge set", "bridge.set", bridge_args, edit_flags, CLI_OPTS_BRIDGE, true, .help = "change options of a bridge",
+	  .text = "An option with an empty value goes back to its default.",
+	  .example = "weftctl bridge set br0 mac-limit=4096" },
+	{ "bridge list", "bridge.list", no_args, NULL, .help = "list bridges", .example = "weftctl bridge list",
+	  .print = cli_print_bridges },
+
+	{ "port add", "port.add", new_port_args, edit_flags, CLI_OPTS_PORT, .help = "add a port to a bridge",
+	  .text = "The type decides which options there are beside those that all ports have.",
+	  .example = "weftctl port add br0 vm1 type=vhost-user tag=10" },
+	{ "port del", "port.del", port_args, edit_flags, .help = "remove a port", .example = "weftctl port del vm1" },
+	{ "port set", "port.set", port_args, edit_flags, CLI_OPTS_PORT, true, .help = "change options of a port",
+	  .text = "An option with an empty value goes back to its default.  Changing an option of the port's type "
+		  "closes the port and opens it again.",
+	  .example = "weftctl port set vm1 tag=20 protected=" },
+	{ "port list", "port.list", maybe_bridge, NULL, .help = "list ports with their state",
+	  .example = "weftctl port list br0", .print = cli_print_ports },
+
+	{ "tunnel add", "tunnel.add", new_port_args, edit_flags, CLI_OPTS_TUNNEL, .help = "add a tunnel to a bridge",
+	  .text = "A tunnel is a port: the options of all ports hold for it as well.  With several remotes, flooded "
+		  "frames go to each of them.",
+	  .example = "weftctl tunnel add br0 vx0 type=vxlan vni=5000 remote=172.16.0.2" },
+	{ "tunnel del", "tunnel.del", tunnel_args, edit_flags, .help = "remove a tunnel",
+	  .example = "weftctl tunnel del vx0" },
+	{ "tunnel set", "tunnel.set", tunnel_args, edit_flags, CLI_OPTS_TUNNEL, true, .help = "change options of a tunnel",
+	  .text = "An option with an empty value goes back to its default.",
+	  .example = "weftctl tunnel set vx0 remote=172.16.0.2,172.16.0.3" },
+	{ "tunnel list", "tunnel.list", maybe_bridge, NULL, .help = "list tunnels with the state of their remotes",
+	  .example = "weftctl tunnel list", .print = cli_print_tunnels },
+
+	{ "vlan set", "vlan.set", vlan_args, edit_flags, .help = "set how a port treats VLANs",
+	  .text = "access: untagged frames, in VLAN TAG.  trunk: tagged frames, of the given VLANs or of all.  "
+		  "native-untagged and native-tagged: a trunk whose untagged frames are in VLAN TAG.  none: as if "
+		  "nothing had been set, a trunk of all VLANs.",
+	  .example = "weftctl vlan set vm1 access 10", .run = cli_run_vlan_set },
+	{ "vlan show", "vlan.show", maybe_bridge, NULL, .help = "show the VLAN settings of ports",
+	  .example = "weftctl vlan show br0", .print = cli_print_vlans },
+
+	{ "mac show", NULL, maybe_bridge, port_flag, .help = "show MAC tables", .example = "weftctl mac show br0 --vlan 10",
+	  .run = cli_run_mac_show },
+	{ "mac flush", "mac.flush", bridge_args, port_flag, .help = "forget learned addresses",
+	  .text = "Static addresses stay.", .example = "weftctl mac flush br0 --port vm1", .print = cli_print_flushed },
+	{ "mac add", "mac.add", mac_add_args, vlan_flag, .help = "add a static address",
+	  .text = "It is never aged, moved or flushed.  It is no part of the configuration: it holds until weftd ends.",
+	  .example = "weftctl mac add br0 52:54:00:00:00:01 vm1 --vlan 10" },
+	{ "mac del", "mac.del", mac_del_args, vlan_flag, .help = "remove an address",
+	  .example = "weftctl mac del br0 52:54:00:00:00:01 --vlan 10" },
+
+	{ "flow dump", NULL, no_args, flow_flags, .help = "print the cached flows",
+	  .text = "For each: what it matches, what is done, its counters, and what it depends on: when one of those "
+		  "changes, the flow is worked out anew at its next packet.",
+	  .example = "weftctl flow dump --port vm1", .run = cli_run_flow_dump },
+	{ "flow flush", "flow.flush", no_args, NULL, .help = "forget all cached flows",
+	  .text = "Traffic brings them back.  Never needed after a change: flows follow changes by themselves.",
+	  .example = "weftctl flow flush" },
+
+	{ "stats", NULL, stats_args, stats_flags, .help = "print counters", .text = "Counters are totals since weftd started.",
+	  .example = "weftctl stats ports --watch 1", .run = cli_run_stats },
+
+	{ "apply", NULL, file_args, apply_flags, .help = "make the switch match a file",
+	  .text = "Prints the difference first.  A file with a mistake is refused whole; so is one that was compared "
+		  "with a configuration that somebody changed in between.",
+	  .example = "weftctl apply site.json --dry-run", .run = cli_run_apply },
+	{ "diff", NULL, file_args, NULL, .help = "print what apply would change", .example = "weftctl diff site.json",
+	  .run = cli_run_diff },
+	{ "export", NULL, no_args, NULL, .help = "print the present configuration", .example = "weftctl export > site.json",
+	  .run = cli_run_export },
+
+	{ "version", NULL, no_args, NULL, .help = "print the versions of weftctl and weftd", .example = "weftctl version",
+	  .run = cli_run_version },
+	{ "completion", NULL, shell_args, NULL, .help = "print a script that completes weftctl commands",
+	  .example = "source <(weftctl completion bash)", .run = cli_run_completion },
+	END
+};
