@@ -3,6 +3,7 @@
 #ifndef DATAPATH_PACKET_PRIV_H
 #define DATAPATH_PACKET_PRIV_H
 
+#include "datapath/gso_priv.h"
 #include "datapath/netif_priv.h"
 #include "datapath/port.h"
 
@@ -14,7 +15,12 @@ struct packet {
 	char ifname[16];                /* [const] */
 	unsigned coalesced;             /* [ctl] For netif_coalesce_restore(). */
 	uint64_t lost;                  /* [ctl] Frames that found the ring full. */
-	CACHE_ALIGNED uint32_t next;    /* [lcore] Slot that the kernel fills next. */
+	/* [lcore] Slot that the kernel fills next; frames taken from it and not given yet (a long one, cut); room
+	 * for a frame that does not fit a slot. */
+	CACHE_ALIGNED uint32_t next;
+	uint16_t n_ready, n_given;
+	uint8_t *big;
+	struct rte_mbuf *ready[GSO_MAX_SEGS];
 };
 
 /* [ctl] An interface that is not there is no error: packet_link() binds once it appears.  'mtu' sizes the slots. */

@@ -6,7 +6,8 @@
  * - VLAN tags come beside the frame (tp_vlan_tci) and are put back here;
  * - checksums may still be missing, on frames that this host itself made (the peer of a veth): the
  *   virtio header in front of each frame tells, and they are completed here;
- * - coalesced or not yet segmented frames, longer than the MTU, do not fit a slot: dropped, counted.
+ * - frames of this host may be up to 64 KiB long and wait for a device to cut them.  They do not fit a
+ *   slot, which then holds their beginning, and come whole by recv(); gso.c cuts them.
  * The interface may go and come back under its name: packet_link() binds the sockets anew.  They and
  * the ring stay the same, so polling threads need not know. */
 #include <errno.h>
@@ -14,6 +15,7 @@
 #include <linux/if_packet.h>
 #include <linux/virtio_net.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -23,6 +25,7 @@
 #include <rte_mbuf.h>
 
 #include "base/ctr.h"
+#include "datapath/gso_priv.h"
 #include "datapath/packet_priv.h"
 
 enum {
@@ -31,6 +34,8 @@ enum {
 	SLOT_OVERHEAD = 128,
 	MIN_SLOT = 2048,
 	MIN_BLOCK = 64 << 10,
+	BIG_LEN = VNET_LEN + (64 << 10) + 512,
+	BIG_QUEUE = 4 << 20,            /* Long frames that wait, at most, in bytes of kernel memory. */
 	TX_BURST = 32,
 	TX_MAX_SEGS = 8,
 };
@@ -129,12 +134,15 @@ packet_open(struct packet *pk, const char *ifname, uint32_t mtu, uint32_t n_slot
 	memset(pk, 0, sizeof *pk);
 	str_copy(pk->ifname, sizeof pk->ifname, ifname);
 	pk->tx_fd = -1;
+	pk->big = xcalloc(1, BIG_LEN);
 	rc = pk->fd = make_socket(e);
 	if (rc < 0)
 		goto fail;
 	rc = pk->tx_fd = make_socket(e);
 	if (rc < 0)
 		goto fail;
+	set_option(pk->fd, PACKET_COPY_THRESH, 1);
+	setsockopt(pk->fd, SOL_SOCKET, SO_RCVBUFFORCE, &(int){ BIG_QUEUE }, sizeof(int));
 	/* Since Linux 4.20; without it they are skipped one by one. */
 	set_option(pk->fd, PACKET_IGNORE_OUTGOING, 1);
 	rc = make_ring(pk, mtu, n_slots, e);
@@ -160,6 +168,9 @@ fail:
 void
 packet_close(struct packet *pk)
 {
+	if (pk->n_ready)
+		rte_pktmbuf_free_bulk(pk->ready + pk->n_given, (unsigned)(pk->n_ready - pk->n_given));
+	free(pk->big);
 	if (pk->fd >= 0)
 		netif_coalesce_restore(pk->fd, pk->ifname, pk->coalesced);
 	if (pk->ring)
@@ -235,83 +246,86 @@ complete_checksum(uint8_t *frame, uint32_t len, const struct virtio_net_hdr *v)
 	return true;
 }
 
-/* Appends 'len' bytes, in as many segments as it takes. */
-static bool
-append(struct rte_mbuf *m, struct rte_mempool *pool, const uint8_t *p, uint32_t len)
+/* The whole of a frame whose slot holds its beginning; 0 when it is not to be had.  An error of the socket comes first
+ * and once: frame and slot must not part ways over it. */
+static uint32_t
+fetch_big(struct packet *pk)
 {
-	struct rte_mbuf *last = rte_pktmbuf_lastseg(m);
+	ssize_t len = recv(pk->fd, pk->big, BIG_LEN, MSG_DONTWAIT);
 
-	for (;;) {
-		uint16_t part = (uint16_t)MIN_OF(len, (uint32_t)rte_pktmbuf_tailroom(last));
-
-		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), p, part);
-		last->data_len += part;
-		m->pkt_len += part;
-		p += part;
-		len -= part;
-		if (!len)
-			return true;
-		last->next = rte_pktmbuf_alloc(pool);
-		if (!last->next)
-			return false;
-		last = last->next;
-		m->nb_segs++;
-	}
+	if (len < 0)
+		len = recv(pk->fd, pk->big, BIG_LEN, MSG_DONTWAIT);
+	return len < VNET_LEN + ETH_HLEN ? 0 : (uint32_t)(len - VNET_LEN);
 }
 
-/* What a slot holds, checked once: the frame, its length, its tag; or why it is dropped. */
+/* What a slot holds, checked once.  A frame that is longer than its slot is fetched whole, to pk->big. */
 static enum dp_drop
-slot_read(const struct packet *pk, struct tpacket2_hdr *h, uint8_t **frame, uint32_t *len)
+slot_read(struct packet *pk, struct tpacket2_hdr *h, struct gso_frame *f)
 {
 	uint32_t off = h->tp_mac, n = h->tp_snaplen;
 
-	if (n < h->tp_len)
+	f->tagged = h->tp_status & TP_STATUS_VLAN_VALID;
+	f->tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->tp_vlan_tpid : ETH_P_8021Q;
+	f->tci = h->tp_vlan_tci;
+	f->len = n;
+	if (h->tp_status & TP_STATUS_COPY) {
+		f->bytes = pk->big + VNET_LEN;
+		f->len = fetch_big(pk);
+		if (!f->len)
+			return DROP_RX_TOO_BIG;
+	} else if (n < h->tp_len) {
 		return DROP_RX_TOO_BIG;
-	if (off < TPACKET2_HDRLEN + VNET_LEN || (uint64_t)off + n > pk->slot_len || n < ETH_HLEN)
+	} else if (off < TPACKET2_HDRLEN + VNET_LEN || (uint64_t)off + n > pk->slot_len || n < ETH_HLEN) {
 		return DROP_RX_MALFORMED;
-	*frame = (uint8_t *)h + off;
-	*len = n;
-
-	struct virtio_net_hdr v;
-
-	memcpy(&v, *frame - VNET_LEN, sizeof v);
-	if (v.gso_type != VIRTIO_NET_HDR_GSO_NONE)
-		return DROP_RX_TOO_BIG;
-	if (v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) {
-		if (!complete_checksum(*frame, n, &v))
-			return DROP_RX_MALFORMED;
-		/* The frame may be looked at again, when buffers are short now. */
-		v.flags = 0;
-		memcpy(*frame - VNET_LEN, &v, sizeof v);
+	} else {
+		f->bytes = (uint8_t *)h + off;
 	}
+	memcpy(&f->v, f->bytes - VNET_LEN, sizeof f->v);
 	return DROP_NONE;
 }
 
 /* NULL when buffers ran out. */
 static struct rte_mbuf *
-slot_copy(struct rte_mempool *pool, const struct tpacket2_hdr *h, const uint8_t *frame, uint32_t len)
+copy_frame(struct rte_mempool *pool, const struct gso_frame *f)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
-	uint32_t done = 0;
 
 	if (!m)
 		return NULL;
-	if (h->tp_status & TP_STATUS_VLAN_VALID) {
-		uint16_t tpid = h->tp_status & TP_STATUS_VLAN_TPID_VALID ? h->tp_vlan_tpid : ETH_P_8021Q;
-		uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *);
+	uint32_t done = gso_start(m, f);
 
-		done = 2 * ETH_ALEN;
-		memcpy(p, frame, done);
-		store_be16(p + done, be16(tpid));
-		store_be16(p + done + 2, be16(h->tp_vlan_tci));
-		m->data_len = (uint16_t)(done + 4);
-		m->pkt_len = done + 4;
-	}
-	if (!append(m, pool, frame + done, len - done)) {
+	if (!gso_append(m, pool, f->bytes + done, f->len - done)) {
 		rte_pktmbuf_free(m);
 		return NULL;
 	}
 	return m;
+}
+
+/* Takes the frame of a slot to pk->ready. */
+static enum dp_drop
+slot_take(struct packet *pk, struct rte_mempool *pool, struct tpacket2_hdr *h)
+{
+	struct gso_frame f;
+	enum dp_drop why = slot_read(pk, h, &f);
+	int n;
+
+	if (why != DROP_NONE)
+		return why;
+	if (UNLIKELY(f.v.gso_type != VIRTIO_NET_HDR_GSO_NONE)) {
+		n = gso_split(&f, pool, pk->ready);
+		if (n < 0)
+			return n == -ENOMEM ? DROP_NO_MEMORY : DROP_RX_TOO_BIG;
+		pk->n_ready = (uint16_t)n;
+		return DROP_NONE;
+	}
+	/* The frame is ours to write: in a slot, or in pk->big. */
+	if ((f.v.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM) && !complete_checksum((uint8_t *)(uintptr_t)f.bytes, f.len, &f.v))
+		return DROP_RX_MALFORMED;
+	pk->ready[0] = copy_frame(pool, &f);
+	if (!pk->ready[0])
+		return DROP_NO_MEMORY;
+	pk->n_ready = 1;
+	return DROP_NONE;
 }
 
 static bool
@@ -322,30 +336,38 @@ slot_is_outgoing(const struct tpacket2_hdr *h)
 	return sll->sll_pkttype == PACKET_OUTGOING;
 }
 
+static uint16_t
+give_ready(struct packet *pk, struct rte_mbuf **pkts, uint16_t n)
+{
+	n = (uint16_t)MIN_OF(n, pk->n_ready - pk->n_given);
+	memcpy(pkts, pk->ready + pk->n_given, n * sizeof *pkts);
+	pk->n_given += n;
+	if (pk->n_given == pk->n_ready)
+		pk->n_given = pk->n_ready = 0;
+	return n;
+}
+
 uint16_t
 packet_rx(struct port *p, struct packet *pk, struct rte_mbuf **pkts, uint16_t n)
 {
-	uint16_t got = 0;
+	uint16_t got = give_ready(pk, pkts, n);
 
 	/* Frames that are not given cost time too. */
 	for (unsigned tries = 2u * n; got < n && tries; tries--) {
 		struct tpacket2_hdr *h = slot(pk, pk->next);
-		uint8_t *frame;
-		uint32_t len;
 
 		if (!slot_is_ours(h))
 			break;
-		if (!slot_is_outgoing(h)) {
-			enum dp_drop why = slot_read(pk, h, &frame, &len);
+		if (UNLIKELY(slot_is_outgoing(h))) {
+			if (h->tp_status & TP_STATUS_COPY)
+				fetch_big(pk);
+		} else {
+			enum dp_drop why = slot_take(pk, p->owner->pool, h);
 
-			if (LIKELY(why == DROP_NONE)) {
-				pkts[got] = slot_copy(p->owner->pool, h, frame, len);
-				if (!pkts[got])
-					break;          /* It waits in the ring. */
-				got++;
-			} else {
+			if (UNLIKELY(why != DROP_NONE))
 				ctr_add(&p->rx_drops[why], 1);
-			}
+			else
+				got += give_ready(pk, pkts + got, (uint16_t)(n - got));
 		}
 		__atomic_store_n(&h->tp_status, TP_STATUS_KERNEL, __ATOMIC_RELEASE);
 		pk->next = pk->next + 1 == pk->n_slots ? 0 : pk->next + 1;
@@ -356,7 +378,7 @@ packet_rx(struct port *p, struct packet *pk, struct rte_mbuf **pkts, uint16_t n)
 int
 packet_arm(struct packet *pk, bool *pending)
 {
-	*pending = slot_is_ours(slot(pk, pk->next));
+	*pending = pk->n_ready || slot_is_ours(slot(pk, pk->next));
 	return pk->fd;
 }
 
