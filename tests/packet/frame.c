@@ -140,12 +140,22 @@ append(struct builder *b, uint32_t n)
 	return memset(b->f->b + b->f->len - n, 0, n);
 }
 
+/* Whether some of these bytes are not compared. */
+static bool
+has_any(const struct frame *f, uint16_t off, uint16_t end)
+{
+	for (; off < end; off++)
+		if (f->any[off])
+			return true;
+	return false;
+}
+
 /* 'any' leaves the bytes uncompared. */
 static void
 put16(struct builder *b, uint16_t off, const char *s)
 {
 	if (!strcmp(s, "any"))
-		memset(b->f->any + off, 1, 2);
+		memset(b->f->any + off, 0xff, 2);
 	else
 		store_be16(b->f->b + off, be16((uint16_t)number(b, s)));
 }
@@ -288,8 +298,8 @@ finish_ip(struct builder *b, struct layer *l)
 
 	if (!l->no_len)
 		store_be16(p + 2, be16((uint16_t)(b->end - l->off)));
-	if (memchr(b->f->any + l->off, 1, l->hlen))
-		memset(b->f->any + l->off + 10, 1, 2);
+	if (has_any(b->f, l->off, (uint16_t)(l->off + l->hlen)))
+		memset(b->f->any + l->off + 10, 0xff, 2);
 	else if (!l->no_csum)
 		store_be16(p + 10, (be16_t)~sum_of(b->f, l->off, (uint16_t)(l->off + l->hlen)));
 }
@@ -298,10 +308,14 @@ static void
 put_ip6(struct builder *b, struct layer *l)
 {
 	struct ipaddr src = ip_of(b, word(b), true), dst = ip_of(b, word(b), true);
-	const char *nh = option(b, "nh"), *plen = option(b, "plen");
+	const char *nh = option(b, "nh"), *plen = option(b, "plen"), *label = option(b, "label");
+	bool any_label = label && !strcmp(label, "any");
 	uint8_t *p = append(b, 40);
 
-	store_be32(p, be32(option_or(b, "ver", 6) << 28 | option_or(b, "tc", 0) << 20 | option_or(b, "label", 0)));
+	store_be32(p, be32(option_or(b, "ver", 6) << 28 | option_or(b, "tc", 0) << 20 |
+			   (label && !any_label ? number(b, label) : 0)));
+	if (any_label)
+		memcpy(b->f->any + l->off, (uint8_t[]){ 0, 0x0f, 0xff, 0xff }, 4);
 	if (plen)
 		put16(b, (uint16_t)(l->off + 4), plen);
 	p[6] = nh ? (uint8_t)number(b, nh) : 59;
@@ -405,12 +419,17 @@ ip_below(const struct builder *b, const struct layer *l)
 	return NULL;
 }
 
+/* Over a packet that ends at 'end'. */
 static uint16_t
-transport_sum(const uint8_t *p, const struct frame_sum *s, uint8_t proto)
+transport_sum(const uint8_t *p, const struct frame_sum *s, uint16_t end)
 {
-	uint16_t len = (uint16_t)(s->end - s->l4);
-	uint64_t sum = csum_add(0, p + s->l4, len) + be16(len) + be16(proto);
+	uint16_t len = (uint16_t)(end - s->l4);
+	uint64_t sum = csum_add(0, p + s->l4, len);
 
+	/* ICMP for IPv4 alone has no pseudo-header. */
+	if (s->proto == 1)
+		return csum_fold(sum);
+	sum += (uint64_t)be16(len) + be16(s->proto);
 	sum = s->v6 ? csum_add(sum, p + s->l3 + 8, 32) : csum_add(sum, p + s->l3 + 12, 8);
 	return csum_fold(sum);
 }
@@ -419,19 +438,22 @@ static void
 transport_csum(struct builder *b, struct layer *l, uint8_t proto, uint16_t at)
 {
 	const struct layer *ip = ip_below(b, l);
-	struct frame_sum s;
+	struct frame_sum s = { .l4 = l->off, .end = b->end, .proto = proto };
 	uint16_t sum;
 
-	if (l->no_csum || !ip)
+	if (ip) {
+		s.l3 = ip->off;
+		s.v6 = ip->type->put == put_ip6;
+	}
+	if ((!ip && proto != 1) || (l->no_csum && !b->f->any[l->off + at]))
 		return;
-	s = (struct frame_sum){ .l4 = l->off, .l3 = ip->off, .end = b->end, .v6 = ip->type->put == put_ip6 };
-	if (memchr(b->f->any + l->off, 1, (size_t)(b->end - l->off))) {
-		memset(b->f->any + l->off + at, 1, 2);
+	if (has_any(b->f, l->off, b->end)) {
+		memset(b->f->any + l->off + at, 0xff, 2);
 		if (b->f->n_sums < FRAME_SUMS)
 			b->f->sum[b->f->n_sums++] = s;
 		return;
 	}
-	sum = (uint16_t)~transport_sum(b->f->b, &s, proto);
+	sum = (uint16_t)~transport_sum(b->f->b, &s, b->end);
 	store_be16(b->f->b + l->off + at, sum || proto != 17 ? sum : 0xffff);
 }
 
@@ -452,8 +474,7 @@ finish_tcp(struct builder *b, struct layer *l)
 static void
 finish_icmp(struct builder *b, struct layer *l)
 {
-	if (!l->no_csum)
-		store_be16(b->f->b + l->off + 2, (be16_t)~sum_of(b->f, l->off, b->end));
+	transport_csum(b, l, 1, 2);
 }
 
 static void
@@ -640,7 +661,7 @@ frame_matches(const struct frame *f, const uint8_t *p, uint32_t len, struct err 
 		return false;
 	}
 	for (unsigned i = 0; i < len; i++) {
-		if (p[i] == f->b[i] || f->any[i])
+		if (!((p[i] ^ f->b[i]) & ~f->any[i]))
 			continue;
 		err_set(e, EINVAL, "byte %u is %02x instead of %02x", i, p[i], f->b[i]);
 		return false;
@@ -648,7 +669,7 @@ frame_matches(const struct frame *f, const uint8_t *p, uint32_t len, struct err 
 	for (unsigned i = 0; i < f->n_sums; i++) {
 		const struct frame_sum *s = &f->sum[i];
 
-		if (transport_sum(p, s, p[s->l3 + (s->v6 ? 6 : 9)]) == 0xffff)
+		if (transport_sum(p, s, (uint16_t)MIN_OF((uint32_t)s->end, len)) == 0xffff)
 			continue;
 		err_set(e, EINVAL, "the checksum of the layer at byte %u is wrong", s->l4);
 		return false;

@@ -19,8 +19,8 @@
  *   data N (bytes 0, 1, 2, ...)   hex BYTES   zero N
  *   cut N (leave the first N bytes)   pad N (zeroes up to N bytes)
  *
- * In a frame that is expected, 'any' as a number means that it is not compared; a checksum over such bytes is
- * checked by computing it. */
+ * In a frame that is expected, 'any' for a port, id, label or checksum means that it is not compared; a checksum over such bytes is
+ * checked by computing it; so is that of an ICMP layer with csum=any. */
 #ifndef TESTS_PACKET_FRAME_H
 #define TESTS_PACKET_FRAME_H
 
@@ -32,6 +32,7 @@ enum { FRAME_MAX = 2048, FRAME_SUMS = 4 };
 /* A transport checksum: where it starts to cover, and the pseudo-header's addresses. */
 struct frame_sum {
 	uint16_t l4, l3, end;
+	uint8_t proto;
 	bool v6;
 };
 
@@ -40,7 +41,7 @@ struct frame {
 	uint8_t n_sums;
 	struct frame_sum sum[FRAME_SUMS];       /* To be computed instead of compared. */
 	uint8_t b[FRAME_MAX];
-	uint8_t any[FRAME_MAX];                 /* Not zero: this byte is not compared. */
+	uint8_t any[FRAME_MAX];                 /* Bits that are not compared. */
 };
 
 /* 0 or -EINVAL. */

@@ -18,7 +18,8 @@
  *   flips PORT n=N seed=N : FRAME         with some bytes changed, cut at times
  *
  *   drops PORT [REASON=N...] | drops PORT any         since the last such line
- *   stats NAME=N...                                   likewise: upcalls, retranslated, resolve
+ *   stats NAME=N...                                   likewise: upcalls, retranslated, resolve;
+ *                                                     N may be 'some'
  *   macs BRIDGE [MAC[/VID]@PORT[!]...]                the whole table, by VLAN and address; '!' is static
  *
  * Everything is checked that is not waived: a frame that left and was not expected, a drop that no line

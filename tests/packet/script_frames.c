@@ -305,7 +305,7 @@ script_stats(struct script *s, struct err *e)
 			have = s->w->n_resolve;
 		else
 			return err_set(e, EINVAL, "no counter '%s'", s->word[i]);
-		if (have != strtoull(v, NULL, 0))
+		if (!strcmp(v, "some") ? !have : have != strtoull(v, NULL, 0))
 			rc = err_set(e, EINVAL, "%s is %llu", s->word[i], (unsigned long long)have);
 	}
 	s->stats = now;
