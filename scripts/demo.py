@@ -16,7 +16,7 @@ import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
-from lab import GuestShell, Lab, LabError, Weftd, agent_run, clean, cpus     # noqa: E402
+from lab import GuestShell, Lab, LabError, Weftd, agent_run, clean, cpus, kvm_works     # noqa: E402
 
 NAME = "demo"
 STATE = f"/run/weft-{NAME}"
@@ -88,7 +88,8 @@ class Demo:
                 self.hosts[host].ctl(cmd)
 
     def boot(self):
-        self.begin("booting four guests: Linux in QEMU, virtio-net over vhost-user")
+        how = "with KVM" if kvm_works() else "without KVM, which does not run guests here"
+        self.begin(f"booting four guests: Linux in QEMU, {how}; virtio-net over vhost-user")
         for i, (name, host) in enumerate((("a1", "hv1"), ("b1", "hv2"), ("a2", "hv1"), ("b2", "hv2")), 1):
             self.guests[name] = self.lab.guest(name, self.hosts[host].sock(name), ip=f"10.0.0.{i}/24",
                                                vlan=20 if name.endswith("2") else None)
@@ -171,6 +172,9 @@ def run(keep, short):
     except (LabError, OSError, ValueError) as e:
         print(f"\n{paint('31', 'failed')} at: {demo.step}\n{e}\nlogs: {lab.logs}", file=sys.stderr)
         return 1
+    except SystemExit as e:
+        print(f"\ninterrupted at: {demo.step}\nEverything was removed again; logs: {lab.logs}", file=sys.stderr)
+        return e.code
     bad = [r for r in demo.results if not r[1]]
     print()
     if bad:
