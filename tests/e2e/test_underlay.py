@@ -86,17 +86,18 @@ def outer_fields(lab, hv, guest, b):
 
 
 def changes(lab, hv, guest, a, b):
-    lab.run("sysctl -qw net.ipv4.conf.wire.arp_notify=1", ns=b)
     lab.ip(b, "link set wire down")
     lab.ip(b, "link set wire address 02:57:00:b0:00:99")
     lab.ip(b, "link set wire up")
+    # Its own traffic tells its neighbours.
+    resumes(lab, b, "172.16.0.1")
     took = resumes(lab, guest, "10.1.0.2")
     lab.ok(took is not None, "the remote's MAC address changes: traffic follows")
     lab.diag(f"after {took or 0:.1f} s")
 
     lab.ip(a, "addr del 172.16.0.1/24 dev wire")
     try:
-        wait_for("no route", lambda: tunnel(hv, "vx43")["state"] != "up", 5)
+        wait_for("no route", lambda: tunnel(hv, "vx43")["state"] != "ready", 5)
     except LabError:
         pass
     state = tunnel(hv, "vx43")
@@ -110,7 +111,7 @@ def changes(lab, hv, guest, a, b):
     lab.ip(a, "link set wire down")
     time.sleep(0.5)
     state = tunnel(hv, "vx43")
-    lab.ok(state["state"] != "up" and state.get("reason"), "the underlay's link goes down: the tunnel says why", state)
+    lab.ok(state["state"] != "ready" and state.get("reason"), "the underlay's link goes down: the tunnel says why", state)
     lab.ip(a, "link set wire up")
     lab.ok(resumes(lab, guest, "10.1.0.2") is not None, "and comes back")
 
@@ -125,7 +126,7 @@ def silent(lab, hv, guest):
     n = hv.drops("tun-neigh-failed") + hv.drops("tun-neigh-wait")
     lab.ok(n > 0, "a remote that does not answer: packets are counted as tun-neigh-wait or -failed", f"{n}")
     state = tunnel(hv, "vx43")
-    lab.ok(state["state"] != "up" and state.get("reason"), "and the tunnel says why it is down", state)
+    lab.ok(state["state"] != "ready" and state.get("reason"), "and the tunnel says why it is down", state)
     lab.ok(ping(lab, guest, "10.0.0.2", 5) == 5, "the other tunnel is not concerned")
     lab.ok(hv.ctl_json("stats")["cache"]["tun_waiting"] <= 64, "few packets wait")
 
