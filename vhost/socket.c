@@ -12,9 +12,13 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-enum { PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path) };
+enum {
+	PATH_ROOM = sizeof(((struct sockaddr_un *)0)->sun_path),
+	MAX_FD = 8192,
+};
 
 int
 vhp_socket_path(const char *run_dir, const char *wanted, const char *port, char *path, struct err *e)
@@ -119,4 +123,37 @@ vhp_socket_clear(const char *path, struct err *e)
 	if (unlink(path) && errno != ENOENT)
 		return err_set(e, errno, "cannot remove the stale socket %s: %s", path, strerror(errno));
 	return 0;
+}
+
+static bool
+is_over(int fd, const char *path)
+{
+	struct sockaddr_un un;
+	socklen_t len = sizeof un;
+
+	/* Ours is the side with the name where we listen, the other where we connect. */
+	memset(&un, 0, sizeof un);
+	if (getsockname(fd, (struct sockaddr *)&un, &len) || un.sun_family != AF_UNIX)
+		return false;
+	if (!strncmp(un.sun_path, path, sizeof un.sun_path))
+		return true;
+	memset(&un, 0, sizeof un);
+	len = sizeof un;
+	return !getpeername(fd, (struct sockaddr *)&un, &len) && !strncmp(un.sun_path, path, sizeof un.sun_path);
+}
+
+void
+vhp_socket_set_timeouts(const char *path, unsigned ms)
+{
+	struct timeval tv = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	for (int fd = 0; fd < MAX_FD; fd++) {
+		int listens = 0;
+		socklen_t len = sizeof listens;
+
+		if (!is_over(fd, path) || getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) || listens)
+			continue;
+		setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof tv);
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof tv);
+	}
 }

@@ -26,4 +26,9 @@ int vhp_access_apply(const char *path, const struct vhp_access *, struct err *);
  * on is removed.  -EADDRINUSE when somebody does, -EEXIST for any other kind of file. */
 int vhp_socket_clear(const char *path, struct err *);
 
+/* Bounds reads and writes of all connections over 'path' in this process.  The library serves every guest from one
+ * thread, and reads a message in two parts: a peer that keeps the second to itself would stop them all.  It does not
+ * tell its descriptors, so they are found among the open files. */
+void vhp_socket_set_timeouts(const char *path, unsigned ms);
+
 #endif

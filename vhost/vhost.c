@@ -37,6 +37,7 @@ enum {
 	N_RINGS,
 	MAX_CONNS = 3,
 	BURST = 32,                     /* What the library takes at once. */
+	PEER_TIMEOUT_MS = 500,          /* For the rest of a message that has begun. */
 };
 
 enum vhp_mode { MODE_CLIENT, MODE_SERVER };
@@ -217,6 +218,7 @@ on_new_connection(int vid)
 
 	if (!v)
 		return -1;
+	vhp_socket_set_timeouts(v->path, PEER_TIMEOUT_MS);
 	pthread_mutex_lock(&v->lock);
 	struct vhp_conn *c = conn_find(v, -1);
 
@@ -452,7 +454,10 @@ quieten_library(void)
 static int
 vhp_start(struct vhp *v, const struct vhp_access *access, struct err *e)
 {
-	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS;
+	/* A frame comes in one piece: in a buffer of the pool, or when it is long in one of the heap, of at most 64 KiB.
+	 * As a chain it might be as long as all of the guest's memory, and take every buffer there is. */
+	uint64_t flags = RTE_VHOST_USER_NET_COMPLIANT_OL_FLAGS | RTE_VHOST_USER_EXTBUF_SUPPORT |
+			 RTE_VHOST_USER_LINEARBUF_SUPPORT;
 	mode_t mask;
 	int rc;
 

@@ -80,6 +80,14 @@ guest_sync(struct guest *g)
 	return ask(g, GET_FEATURES, &v);
 }
 
+bool
+guest_send_half(struct guest *g)
+{
+	uint32_t header[3] = { SET_FEATURES, 1, 8 };
+
+	return send(g->sock, header, sizeof header, MSG_NOSIGNAL) == sizeof header;
+}
+
 void
 guest_init(struct guest *g, unsigned num)
 {

@@ -49,6 +49,8 @@ bool guest_enable_ring(struct guest *, unsigned ring, bool on);
 bool guest_start(struct guest *);
 /* Asks something and waits for the answer, so that all before it was handled.  False: hung up. */
 bool guest_sync(struct guest *);
+/* Begins a message and never ends it. */
+bool guest_send_half(struct guest *);
 void guest_disconnect(struct guest *);
 
 /* Puts a frame on the transmit ring, in one chain of 'n_desc' descriptors; kicks when the switch wants it.
