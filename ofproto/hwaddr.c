@@ -34,8 +34,10 @@ ofp_hwaddr_make(const char *name)
 	if (!ok)
 		h = hash_file("/proc/sys/kernel/random/boot_id", h, &ok);
 	/* Several switches of one machine, each in a network namespace of its own, are different machines to
-	 * the network.  In the machine's own namespace nothing is added: its number may change with a reboot. */
-	if (!stat("/proc/self/ns/net", &self) && !stat("/proc/1/ns/net", &init) && self.st_ino != init.st_ino)
+	 * the network.  In the machine's own namespace nothing is added: its number may change with a reboot.
+	 * Where that one cannot be looked at (a container), ours is added all the same: two hosts with one
+	 * address are worse than an address that a reboot changes. */
+	if (!stat("/proc/self/ns/net", &self) && (stat("/proc/1/ns/net", &init) || self.st_ino != init.st_ino))
 		h = hash_add(h, self.st_ino);
 	h = hash_mix(h);
 	return (struct mac){ { (uint8_t)((h & 0xfc) | 0x02), (uint8_t)(h >> 8), (uint8_t)(h >> 16),
