@@ -81,8 +81,11 @@ def make_weft(lib):
             return lib.watch_all(self.p.pid, lambda n: n.startswith("pmd"))
 
         def pmd(self):
-            """Counters of the polling thread."""
-            return json.loads(self.ctl("stats", "pmd"))
+            """Counters of the polling thread; None while weftd cannot be asked."""
+            try:
+                return json.loads(self.ctl("stats", "pmd"))
+            except (OSError, subprocess.CalledProcessError):
+                return None
 
         def stop(self):
             lib.stop_pid(self.p)
