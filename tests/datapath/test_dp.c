@@ -12,6 +12,8 @@
 #include "base/clock.h"
 #include "mem_port.h"
 
+enum { WAIT_MS = 10000 };
+
 /* What the fake translator does with each input port. */
 struct rules {
 	struct act act[8][8];
@@ -67,11 +69,11 @@ on_learn(void *arg, const struct xlate_learn *l)
 	n_learned++;
 }
 
-/* Runs the control side until *flag, or for two seconds. */
+/* Runs the control side until *flag, or until a loaded machine has had its chance. */
 static bool
 control_until(const bool *flag)
 {
-	for (uint64_t end = clock_ms() + 2000; !*flag && clock_ms() < end;) {
+	for (uint64_t end = clock_ms() + WAIT_MS; !*flag && clock_ms() < end;) {
 		struct pollfd f = { .fd = dp_event_fd(dp), .events = POLLIN };
 
 		poll(&f, 1, 1);
@@ -155,7 +157,7 @@ wait_no_mbufs(void)
 {
 	struct dp_mem_stats ms;
 
-	for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 1)) {
+	for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; poll(NULL, 0, 1)) {
 		dp_mem_stats(dp, &ms);
 		if (!ms.mbufs_in_use)
 			return;
@@ -173,7 +175,7 @@ a_frame_follows_its_rule(void **state)
 	set_rules(&r);
 	frame(f, 9);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 	assert_memory_equal(f, got, 64);
 	wait_no_mbufs();
 }
@@ -192,7 +194,7 @@ a_rule_change_holds_for_the_next_packet_after_commit(void **state)
 		r.act[1][0].port = to;
 		set_rules(&r);
 		assert_true(mem_port_send(port[1], f, 64));
-		assert_int_equal(mem_port_recv(port[to], got, sizeof got, 2000), 64);
+		assert_int_equal(mem_port_recv(port[to], got, sizeof got, WAIT_MS), 64);
 		assert_int_equal(mem_port_recv(port[other], got, sizeof got, 0), 0);
 	}
 	struct dp_lcore_stats s;
@@ -221,15 +223,15 @@ branches_of_a_flood_do_not_see_each_others_changes(void **state)
 	set_rules(&r);
 	frame(f, 9);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 	assert_memory_equal(got, f, 64);
 	memcpy(want, f, 12);
 	memcpy(want + 12, (uint8_t[]){ 0x81, 0x00, 0x00, 0x0a }, 4);
 	memcpy(want + 16, f + 12, 52);
-	assert_int_equal(mem_port_recv(port[3], got, sizeof got, 2000), 68);
+	assert_int_equal(mem_port_recv(port[3], got, sizeof got, WAIT_MS), 68);
 	assert_memory_equal(got, want, 68);
 	want[15] = 21;
-	assert_int_equal(mem_port_recv(port[1], got, sizeof got, 2000), 68);
+	assert_int_equal(mem_port_recv(port[1], got, sizeof got, WAIT_MS), 68);
 	assert_memory_equal(got, want, 68);
 	wait_no_mbufs();
 }
@@ -244,8 +246,8 @@ learning_reaches_the_control_thread(void **state)
 	set_rules(&r);
 	frame(f, 9);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
-	for (uint64_t end = clock_ms() + 2000; !n_learned && clock_ms() < end; poll(NULL, 0, 1))
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
+	for (uint64_t end = clock_ms() + WAIT_MS; !n_learned && clock_ms() < end; poll(NULL, 0, 1))
 		dp_poll(dp);
 	assert_int_equal(n_learned, 1);
 }
@@ -290,7 +292,7 @@ a_stalled_receiver_loses_its_own_packets_only(void **state)
 	for (unsigned i = 0; i < 300; i++) {
 		assert_true(mem_port_send(port[1], f, 64));
 		assert_true(mem_port_send(port[3], f, 64));
-		assert_int_equal(mem_port_recv(port[1], got, sizeof got, 2000), 64);
+		assert_int_equal(mem_port_recv(port[1], got, sizeof got, WAIT_MS), 64);
 	}
 	wait_no_mbufs();
 	dp_port_stats(dp, 2, &s);
@@ -298,7 +300,7 @@ a_stalled_receiver_loses_its_own_packets_only(void **state)
 	assert_int_equal(s.tx_packets, 0);
 	mem_port_stall(port[2], false);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 }
 
 static void
@@ -313,7 +315,7 @@ a_deleted_port_gets_nothing_and_its_number_starts_anew(void **state)
 	set_rules(&r);
 	frame(f, 9);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 	dp_port_del(dp, port[2]);
 	commit();
 	assert_null(dp_port(dp, 2));
@@ -327,7 +329,7 @@ a_deleted_port_gets_nothing_and_its_number_starts_anew(void **state)
 	assert_int_equal(s.tx_packets, 0);
 	assert_int_equal(s.drops[DROP_TX_DOWN], 0);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 	dp_port_stats(dp, 2, &s);
 	assert_int_equal(s.tx_packets, 1);
 }
@@ -342,7 +344,7 @@ an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
 	(void)state;
 	set_rules(&r);
 	frame(f, 9);
-	for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 5)) {
+	for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; poll(NULL, 0, 5)) {
 		dp_lcore_stats(dp, 0, &a);
 		poll(NULL, 0, 20);
 		dp_lcore_stats(dp, 0, &b);
@@ -351,7 +353,7 @@ an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
 	}
 	assert_int_equal(a.turns, b.turns);
 	assert_true(mem_port_send(port[1], f, 64));
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 }
 
 /* Which may take a nap, but no sleep until the next signal. */
@@ -368,7 +370,7 @@ a_port_that_cannot_wake_is_looked_at_all_the_same(void **state)
 	frame(f, 9);
 	for (unsigned i = 0; i < 4; i++) {
 		dp_lcore_stats(dp, 0, &a);
-		for (uint64_t end = clock_ms() + 2000; clock_ms() < end; poll(NULL, 0, 2)) {
+		for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; poll(NULL, 0, 2)) {
 			dp_lcore_stats(dp, 0, &b);
 			if (b.sleeps > a.sleeps)
 				break;
@@ -410,7 +412,7 @@ cached_flows_can_be_looked_at(void **state)
 	frame(f, 9);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_true(mem_port_send(port[1], f, 64));
-		assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 	}
 	assert_int_equal(dp_flow_dump(dp, 0, 0, 10, on_dump, &d), 0);
 	assert_true(control_until(&d.done));
@@ -434,7 +436,7 @@ injected_frames_enter_like_received_ones(void **state)
 	set_rules(&r);
 	frame(f, 9);
 	assert_int_equal(dp_inject(dp, 1, f, 64), 0);
-	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 }
 
 int
