@@ -56,7 +56,6 @@ struct vhp_conn {
 	bool running;                   /* Between new_device and destroy_device. */
 	bool exposed;                   /* Polling threads may hold its vid. */
 	bool ring_on[N_RINGS];
-	bool packed;
 	int kickfd;                     /* Our duplicate, watched by vhp->epfd; -1: the guest gave none. */
 };
 
@@ -70,10 +69,8 @@ struct vhp {
 	int epfd, nudge;
 	/* Written under 'lock' by callbacks, read by polling threads: the device whose rings run, or -1. */
 	int vid;
-	bool packed;                    /* Its ring format, likewise; may lag behind 'vid' harmlessly. */
-	bool no_kick;                   /* It cannot wake anyone. */
-	/* [lcore] Position of the ring when arm() last found packets waiting. */
-	uint32_t stuck_at;
+	bool no_kick;                   /* It cannot wake anyone, likewise; may lag behind 'vid' harmlessly. */
+	struct rte_mbuf *early;         /* [lcore] Taken from the ring by arm(), not given yet. */
 
 	pthread_mutex_t lock;           /* Of what follows, which no polling thread touches. */
 	struct vhp_conn conn[MAX_CONNS];
@@ -193,7 +190,6 @@ publish(struct vhp *v)
 		if (conn_ready(&v->conn[i]))
 			best = &v->conn[i];
 	if (best) {
-		__atomic_store_n(&v->packed, best->packed, __ATOMIC_RELAXED);
 		__atomic_store_n(&v->no_kick, best->kickfd < 0, __ATOMIC_RELAXED);
 		best->exposed = true;
 	}
@@ -256,10 +252,6 @@ on_new_device(int vid)
 	struct vhp_conn *c = conn_find(v, vid);
 
 	if (c) {
-		uint64_t features = 0;
-
-		rte_vhost_get_negotiated_features(vid, &features);
-		c->packed = features >> VIRTIO_F_RING_PACKED & 1;
 		c->running = true;
 		/* Before anyone can arm the ring: we poll, the guest need not kick. */
 		rte_vhost_enable_guest_notification(vid, Q_FROM_GUEST, 0);
@@ -342,9 +334,17 @@ vid_get(const struct port *p)
 static uint16_t
 vhp_rx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 {
+	struct vhp *v = p->priv;
 	int vid = vid_get(p);
+	uint16_t got = 0;
 
-	return vid < 0 ? 0 : rte_vhost_dequeue_burst(vid, Q_FROM_GUEST, p->owner->pool, pkts, n);
+	if (UNLIKELY(v->early != NULL)) {
+		pkts[got++] = v->early;
+		v->early = NULL;
+	}
+	if (vid >= 0 && got < n)
+		got += rte_vhost_dequeue_burst(vid, Q_FROM_GUEST, p->owner->pool, pkts + got, (uint16_t)(n - got));
+	return got;
 }
 
 static uint16_t
@@ -366,38 +366,25 @@ vhp_tx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 	return done;
 }
 
-/* Whether the guest has put something on its ring.  The library's count is right for split rings only; its power
- * monitor condition only for packed ones (on a full split ring it sees an empty one). */
-static bool
-ring_has_packets(int vid, bool packed)
-{
-	struct rte_vhost_power_monitor_cond cond;
-
-	if (!packed)
-		return rte_vhost_rx_queue_count(vid, Q_FROM_GUEST) != 0;
-	if (rte_vhost_get_monitor_addr(vid, Q_FROM_GUEST, &cond))
-		return false;
-	return (__atomic_load_n((const volatile uint16_t *)cond.addr, __ATOMIC_ACQUIRE) & cond.mask) == cond.val;
-}
-
-/* A descriptor chain that makes no sense stays at the head of its ring for ever: a guest could keep this thread
- * awake with it.  Packets that were there before, at the same place, with buffers to take them, count for none. */
+/* Whether the guest has put something on its ring since the last burst.  The only way to know that is right for every
+ * ring format, and safe while the guest's memory may be unmapped, is to take it: vhp_rx() gives it later.  A chain that
+ * makes no sense is no packet, so a guest cannot keep anyone awake with one. */
 static bool
 ring_pending(struct vhp *v, int vid)
 {
-	uint16_t avail = 0, used = 0;
+	struct rte_mempool *pool = v->port->owner->pool;
 
-	if (__atomic_load_n(&v->no_kick, __ATOMIC_RELAXED))
+	if (v->early || __atomic_load_n(&v->no_kick, __ATOMIC_RELAXED))
 		return true;
-	if (!ring_has_packets(vid, __atomic_load_n(&v->packed, __ATOMIC_RELAXED))) {
-		v->stuck_at = UINT32_MAX;
-		return false;
-	}
-	rte_vhost_get_vring_base(vid, Q_FROM_GUEST, &avail, &used);
-	if (v->stuck_at == avail && rte_mempool_avail_count(v->port->owner->pool) > 2 * BURST)
-		return false;
-	v->stuck_at = avail;
-	return true;
+	if (rte_vhost_dequeue_burst(vid, Q_FROM_GUEST, pool, &v->early, 1))
+		return true;
+	/* A burst finds nothing, too, while the library handles a message: wait for its lock, try once more. */
+	rte_vhost_enable_guest_notification(vid, Q_FROM_GUEST, 1);
+	if (rte_vhost_dequeue_burst(vid, Q_FROM_GUEST, pool, &v->early, 1))
+		return true;
+	v->early = NULL;
+	/* Nor was there anything to take it with, perhaps. */
+	return rte_mempool_avail_count(pool) <= BURST;
 }
 
 static int
@@ -523,7 +510,6 @@ vhp_open(struct port *p, const void *conf, struct err *e)
 	v->port = p;
 	v->mode = c->mode;
 	v->vid = v->epfd = v->nudge = -1;
-	v->stuck_at = UINT32_MAX;
 	for (unsigned i = 0; i < MAX_CONNS; i++)
 		v->conn[i] = (struct vhp_conn){ .vid = -1, .kickfd = -1 };
 	p->n_rxq = p->n_txq = 1;
@@ -575,6 +561,7 @@ vhp_close(struct port *p)
 	rte_vhost_driver_unregister(v->path);
 	registry_del(v);
 	vhp_close_fds(v);
+	rte_pktmbuf_free(v->early);
 	pthread_mutex_destroy(&v->lock);
 }
 
