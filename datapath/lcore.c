@@ -270,9 +270,10 @@ lcore_main(void *arg)
 		upcall_sweep(lc);
 		kick_control(lc);
 		account(lc, work);
-		rcu_quiescent(lc->dp->rcu, lc->idx);
+		/* Still with this turn's view: arming looks at its ports. */
 		if (UNLIKELY(may_sleep(lc)))
 			lcore_sleep(lc);
+		rcu_quiescent(lc->dp->rcu, lc->idx);
 	}
 	tun_wait_drop_all(lc);
 	tx_drop_all(lc);

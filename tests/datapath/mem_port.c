@@ -21,7 +21,42 @@ struct mem_port {
 	int fd;
 	bool stall;
 	bool deaf;
+	unsigned n_tx;                  /* Calls of tx. */
 };
+
+/* Where a polling thread shall stand still; apart from the port, which may be gone when it should not. */
+static struct {
+	const struct port *port;
+	enum mem_point at;
+	unsigned want, held;
+} hold;
+
+static void
+stand_still(const struct port *p, enum mem_point at)
+{
+	unsigned want;
+
+	if (__atomic_load_n(&hold.port, __ATOMIC_ACQUIRE) != p || __atomic_load_n(&hold.at, __ATOMIC_ACQUIRE) != at)
+		return;
+	want = __atomic_load_n(&hold.want, __ATOMIC_ACQUIRE);
+	__atomic_store_n(&hold.held, want, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&hold.want, __ATOMIC_ACQUIRE) == want)
+		usleep(100);
+}
+
+bool
+mem_port_hold(const struct port *p, enum mem_point at)
+{
+	unsigned want = hold.want + 1;
+
+	__atomic_store_n(&hold.port, p, __ATOMIC_RELEASE);
+	__atomic_store_n(&hold.at, at, __ATOMIC_RELEASE);
+	__atomic_store_n(&hold.want, want, __ATOMIC_RELEASE);
+	for (uint64_t end = clock_ms() + 2000; p && clock_ms() < end; usleep(100))
+		if (__atomic_load_n(&hold.held, __ATOMIC_ACQUIRE) == want)
+			return true;
+	return !p;
+}
 
 static const struct opt_desc mem_opts[] = {
 	{ "mtu", OPT_U16, offsetof(struct mem_conf, mtu), 0, 65535, NULL, "1500", false, "largest L3 packet", "1500" },
@@ -94,6 +129,7 @@ mem_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 	struct mem_port *mp = p->priv;
 
 	(void)q;
+	stand_still(p, MEM_AT_RX);
 	return (uint16_t)rte_ring_dequeue_burst(mp->in, (void **)m, n, NULL);
 }
 
@@ -103,6 +139,7 @@ mem_tx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 	struct mem_port *mp = p->priv;
 
 	(void)q;
+	__atomic_fetch_add(&mp->n_tx, 1, __ATOMIC_RELAXED);
 	if (__atomic_load_n(&mp->stall, __ATOMIC_ACQUIRE))
 		return 0;
 	return (uint16_t)rte_ring_enqueue_burst(mp->out, (void **)m, n, NULL);
@@ -114,6 +151,7 @@ mem_arm(struct port *p, uint16_t q, bool *pending)
 	struct mem_port *mp = p->priv;
 
 	(void)q;
+	stand_still(p, MEM_AT_ARM);
 	*pending = !rte_ring_empty(mp->in);
 	return __atomic_load_n(&mp->deaf, __ATOMIC_ACQUIRE) ? PORT_ARM_NAP : mp->fd;
 }
@@ -229,4 +267,12 @@ mem_port_deafen(struct port *p, bool deaf)
 	struct mem_port *mp = p->priv;
 
 	__atomic_store_n(&mp->deaf, deaf, __ATOMIC_RELEASE);
+}
+
+unsigned
+mem_port_tx_calls(const struct port *p)
+{
+	const struct mem_port *mp = p->priv;
+
+	return __atomic_load_n(&mp->n_tx, __ATOMIC_RELAXED);
 }

@@ -27,5 +27,12 @@ uint32_t mem_port_recv(struct port *, void *frame, uint32_t room, unsigned wait_
 void mem_port_stall(struct port *, bool stall);
 /* From now on the port cannot wake a sleeping thread (PORT_ARM_NAP), or can again. */
 void mem_port_deafen(struct port *, bool deaf);
+/* How often it was asked to send. */
+unsigned mem_port_tx_calls(const struct port *);
+
+/* Lets the polling thread go from where it stands, and waits until it stands still in that function of the port;
+ * NULL: lets it go.  One port at a time.  False: it did not come by. */
+enum mem_point { MEM_AT_RX, MEM_AT_ARM };
+bool mem_port_hold(const struct port *, enum mem_point);
 
 #endif

@@ -381,6 +381,39 @@ a_port_that_cannot_wake_is_looked_at_all_the_same(void **state)
 	}
 }
 
+static void
+wait_for_sleep(void)
+{
+	struct dp_lcore_stats s = { 0 };
+
+	for (uint64_t end = clock_ms() + 2000; !s.sleeps && clock_ms() < end; poll(NULL, 0, 1))
+		dp_lcore_stats(dp, 0, &s);
+	assert_true(s.sleeps);
+}
+
+/* What it read in its last turn is still in use while it asks each port for a wake-up. */
+static void
+a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it(void **state)
+{
+	bool done = false;
+
+	(void)state;
+	wait_for_sleep();
+	/* Wakes it, and is no work: it goes to sleep again at the end of this turn. */
+	dp_flow_flush(dp);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	dp_port_del(dp, port[3]);
+	dp_commit(dp, set_flag, &done);
+	assert_true(mem_port_hold(port[3], MEM_AT_ARM));
+	for (unsigned i = 0; i < 20 && !done; i++) {
+		dp_poll(dp);
+		poll(NULL, 0, 1);
+	}
+	mem_port_hold(NULL, MEM_AT_RX);
+	assert_false(done);
+	assert_true(control_until(&done));
+}
+
 struct dump {
 	bool done;
 	unsigned n;
@@ -453,6 +486,7 @@ main(void)
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
 		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
 		T(a_port_that_cannot_wake_is_looked_at_all_the_same),
+		T(a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it),
 		T(cached_flows_can_be_looked_at),
 		T(injected_frames_enter_like_received_ones),
 	};
