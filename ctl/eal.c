@@ -234,15 +234,17 @@ take_log(void)
 
 /* --- Start -------------------------------------------------------------------------------------- */
 
+/* The EAL keeps pointers to its arguments, and writes over the array. */
 struct args {
 	int n;
-	char *v[32];
+	char *v[32], *kept[32];
 };
 
 static void
 arg(struct args *a, const char *s)
 {
-	a->v[a->n++] = xstrdup(s);
+	a->kept[a->n] = a->v[a->n] = xstrdup(s);
+	a->n++;
 }
 
 /* "0@0-3,6": one EAL thread, this one, on all CPUs we may use.  The polling threads are our own. */
@@ -266,7 +268,7 @@ main_lcore(const cpu_set_t *set)
 int
 eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 {
-	struct args a = { 0 };
+	static struct args a;           /* One per process, like the EAL. */
 	char *lcore, mem[24];
 	cpu_set_t before;
 	bool huge;
@@ -296,7 +298,6 @@ eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 	arg(&a, "--log-level");
 	arg(&a, "lib.eal:warning");
 	free(lcore);
-	/* The EAL keeps pointers into its arguments. */
 	if (rte_eal_init(a.n, a.v) < 0)
 		return err_set(e, rte_errno ? rte_errno : EIO, "DPDK does not start: %s (see its lines above)",
 			       rte_strerror(rte_errno));

@@ -108,7 +108,8 @@ def check(ok, what, log=""):
     print(("ok   " if ok else "FAIL ") + what, flush=True)
     if not ok:
         failures += 1
-        print("     " + str(log).replace("\n", "\n     "), flush=True)
+        text = log if isinstance(log, str) else "\n".join(map(str, log))
+        print("     " + text[:3000].replace("\n", "\n     "), flush=True)
 
 
 # --- Tests ---------------------------------------------------------------------------------------
