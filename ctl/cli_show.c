@@ -45,7 +45,8 @@ about_cell(struct table *t, const json_t *p)
 	const char *prot = json_is_true(json_object_get(p, "protected")) ? "protected" : "";
 	char key[64];
 
-	if (!up && *reason) {
+	/* A tunnel's remotes say it themselves. */
+	if (!up && *reason && !json_array_size(json_object_get(tunnel, "remotes"))) {
 		table_cell(t, ST_WARN, "%s", reason);
 		return;
 	}

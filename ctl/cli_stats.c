@@ -182,7 +182,7 @@ print_cache(struct out *o, const json_t *now, const json_t *before)
 		table_cell(t, ST_PLAIN, "%s", tiers[i].text);
 	}
 	table_print(t, o);
-	snprintf(text, sizeof text, "%s of %s flows %s %s masks %s re-translated %s %s evicted %s %s expired %s %s "
+	snprintf(text, sizeof text, "%s of %s flows %s masks %s %s re-translated %s %s evicted %s %s expired %s %s "
 		 "waiting for next hops %s",
 		 num_count(cli_num(c, "flows")).s, num_count(cli_num(c, "max_flows")).s, dot,
 		 num_count(cli_num(c, "masks")).s, dot, num_count(cli_num(c, "retranslated")).s, dot,

@@ -76,10 +76,13 @@ cli_print_flow(struct out *o, const json_t *f)
 	if (*drop && !strncmp(actions, "drop", 4))
 		snprintf(text, sizeof text, "  %s %s", arrow, actions);
 	out_wrap(o, *drop ? ST_WARN : ST_PLAIN, 0, 5, text);
-	snprintf(text, sizeof text, "    %s packets, %s, age %s, idle %s, cpu %llu", num_count(cli_num(f, "packets")).s,
+	snprintf(text, sizeof text, "    %s packet%s, %s, age %s, idle %s, cpu %llu",
+		 num_count(cli_num(f, "packets")).s, cli_num(f, "packets") == 1 ? "" : "s",
 		 num_bytes(cli_num(f, "bytes")).s, num_us(cli_num(f, "age_us")).s, num_us(cli_num(f, "idle_us")).s,
 		 (unsigned long long)cli_num(f, "cpu"));
 	out_wrap(o, ST_PLAIN, 0, 4, text);
+	if (json_is_true(json_object_get(f, "stale")))
+		out_wrap(o, ST_WARN, 0, 4, "    out of date: its next packet is worked out anew");
 	json_array_foreach(json_object_get(f, "depends"), i, d)
 		if (at < sizeof depends)
 			at += snprintf(depends + at, sizeof depends - at, "%s%s", i ? ", " : "", json_string_value(d));

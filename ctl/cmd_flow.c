@@ -141,6 +141,34 @@ port_name(void *arg, uint16_t id)
 	return sw_port_name(d->sw, id);
 }
 
+/* "tun_push(vx0,dst=3)" becomes "tun_push(vx0,172.16.0.2)". */
+static void
+name_dsts(struct dump *d)
+{
+	static const char mark[] = "dst=";
+	char *out = xcalloc(1, sizeof d->text);
+	size_t n = 0;
+
+	for (const char *s = d->text; *s && n < sizeof d->text - 1;) {
+		const char *remote = NULL;
+		char *end;
+
+		if (!strncmp(s, mark, strlen(mark)) && s > d->text && s[-1] == ',') {
+			unsigned long dst = strtoul(s + strlen(mark), &end, 10);
+
+			remote = *end == ')' && dst < TUN_MAX_DST ? remote_of(d, dst) : NULL;
+		}
+		if (remote) {
+			n += snprintf(out + n, sizeof d->text - n, "%s", remote);
+			s = end;
+		} else {
+			out[n++] = *s++;
+		}
+	}
+	str_copy(d->text, sizeof d->text, out);
+	free(out);
+}
+
 static json_t *
 row_of(struct dump *d, const struct dp_flow *f)
 {
@@ -153,12 +181,14 @@ row_of(struct dump *d, const struct dp_flow *f)
 	ctl_set_str(row, "match", d->text);
 	d->text[0] = '\0';
 	act_format(f->acts, shown, port_name, d, d->text, sizeof d->text);
+	name_dsts(d);
 	len = strlen(d->text);
 	if (shown < f->n_acts)
 		snprintf(d->text + len, sizeof d->text - len, ",and %u more", f->n_acts - shown);
 	ctl_set_str(row, "actions", d->text);
 	if (f->drop > DROP_NONE && f->drop < DP_N_DROPS)
 		ctl_set_str(row, "drop", dp_drop_info[f->drop].name);
+	json_object_set_new(row, "stale", json_boolean(f->stale));
 	ctl_set_num(row, "packets", f->packets);
 	ctl_set_num(row, "bytes", f->bytes);
 	ctl_set_num(row, "age_us", f->age_us);

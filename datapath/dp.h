@@ -113,6 +113,7 @@ struct dp_flow {
 	uint64_t packets, bytes;
 	uint64_t age_us, idle_us;
 	enum dp_drop drop;
+	bool stale;                     /* Something it depends on has changed: its next packet is translated anew. */
 	uint16_t n_tags;
 	dp_tag tags[XLATE_MAX_TAGS];
 	uint16_t n_acts;

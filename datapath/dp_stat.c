@@ -102,6 +102,18 @@ struct dump_request {
 	struct dp_flow flow[];
 };
 
+/* As a hit would find it. */
+static bool
+is_stale(const struct lcore *lc, const struct cflow *fl)
+{
+	const uint64_t *tag_epoch = lc->dp->tag_epoch;
+	bool marked = ctr_read(&tag_epoch[dp_tag_make(TAG_ALL, 0)]) > fl->epoch;
+
+	for (unsigned i = 0; i < fl->n_tags && !marked; i++)
+		marked = fl->tags[i] == dp_tag_make(TAG_ALL, 0) || ctr_read(&tag_epoch[fl->tags[i]]) > fl->epoch;
+	return marked && fl->epoch != lc->epoch;
+}
+
 static void
 dump_flow(struct lcore *lc, uint32_t f, struct dp_flow *out)
 {
@@ -119,6 +131,7 @@ dump_flow(struct lcore *lc, uint32_t f, struct dp_flow *out)
 	out->age_us = (lc->now - fl->created) * tick_ns / 1000;
 	out->idle_us = (lc->now - fl->used) * tick_ns / 1000;
 	out->drop = fl->drop;
+	out->stale = is_stale(lc, fl);
 	out->n_tags = fl->n_tags;
 	memcpy(out->tags, fl->tags, sizeof out->tags);
 	out->n_acts = fl->n_acts;
