@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The learning switch, rule by rule: what a frame's program is, and that each change of the switch reaches
  * the flows that depend on it. */
+#include <sched.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include "tests/ofproto/expect.h"
 
 /* --- Admission ---------------------------------------------------------------------------------- */
@@ -289,6 +293,35 @@ a_bridge_has_an_address_that_stays(void **state)
 	assert_true(mac_equal(sim_mac(3), ofp_bridge_hwaddr(s->ofp, br)));
 }
 
+/* Two switches of one machine whose bridges have the same name, as in the demo. */
+static void
+another_network_namespace_is_another_machine(void **state)
+{
+	struct mac here = ofp_hwaddr_make("br0"), there;
+	int fd[2], status;
+	pid_t pid;
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (!pid) {
+		if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
+			_exit(77);
+		there = ofp_hwaddr_make("br0");
+		_exit(write(fd[1], &there, sizeof there) != sizeof there);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	close(fd[1]);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 77) {
+		close(fd[0]);
+		skip();
+	}
+	assert_int_equal(read(fd[0], &there, sizeof there), sizeof there);
+	close(fd[0]);
+	assert_false(mac_equal(here, there));
+}
+
 int
 main(void)
 {
@@ -306,6 +339,7 @@ main(void)
 		T(priority_bits_do_not_split_flows),
 		T(wrong_settings_are_refused_with_a_reason),
 		T(a_bridge_has_an_address_that_stays),
+		T(another_network_namespace_is_another_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
