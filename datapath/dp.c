@@ -406,6 +406,7 @@ dp_port_add(struct dp *dp, const struct port_type *type, const char *name, uint1
 		return NULL;
 	stats_rebase(dp, id);
 	dp->port[id] = p;
+	dp->serial[id]++;
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, id));
 	dp->view_dirty = true;
 	return p;
@@ -524,6 +525,7 @@ view_port(struct dp *dp, struct dp_view *v, unsigned id)
 	struct flow_key *mask = &v->mask[id];
 
 	vp->port = p;
+	vp->serial = dp->serial[id];
 	vp->tx = p->type->tx;
 	/* Room for two tags on top of the largest L3 packet. */
 	vp->max_len = p->type->tx ? (p->mtu ? p->mtu + RTE_ETHER_HDR_LEN + 8 : UINT32_MAX) : 0;

@@ -38,6 +38,7 @@ struct vport {
 	uint32_t max_len;               /* Longest frame it sends. */
 	uint16_t flags;                 /* VPORT_*. */
 	uint16_t n_txq;
+	uint32_t serial;                /* Tells it from other ports that had its number. */
 };
 
 struct rxq_ref {
@@ -80,6 +81,7 @@ struct dp_request {
 struct tx_buf {
 	uint16_t n;
 	bool queued;                    /* In lcore->tx_dirty. */
+	uint32_t serial;                /* Of the port that the packets are for, while 'queued'. */
 	uint64_t stall_tsc;             /* Since when the receiver takes nothing; 0: it does. */
 	struct rte_mbuf *m[TX_BUF];
 };
@@ -156,6 +158,7 @@ struct dp {
 	uint64_t *tag_epoch;            /* [DP_N_TAGS] Epoch of each tag's last change. */
 	/* The next view, as edited by the control thread. */
 	struct port *port[DP_MAX_PORTS];
+	uint32_t serial[DP_MAX_PORTS];  /* Ports that have had the number. */
 	uint8_t rxq_home[DP_MAX_PORTS][MAX_RXQ];        /* lcore + 1; 0: not placed. */
 	const void *xlate_view;
 	void (*xlate_destroy)(void *);
@@ -191,6 +194,8 @@ void exec_drop(struct lcore *, uint16_t port, enum dp_drop, struct rte_mbuf **, 
 void tx_flush_all(struct lcore *);
 void tx_flush_port(struct lcore *, uint16_t port);
 void tx_drop_all(struct lcore *);
+/* A new view: what waits for a port that is no more is not for the next one under its number. */
+void tx_forget_old_ports(struct lcore *);
 
 /* decap.c, encap.c: the tunnel stage. */
 /* Splits a burst of an underlay port: ordinary packets stay in front (their number is returned), packets
@@ -235,6 +240,7 @@ tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 	b->m[b->n++] = m;
 	if (!b->queued) {
 		b->queued = true;
+		b->serial = lc->view->port[port].serial;
 		lc->tx_dirty[lc->n_dirty++] = port;
 	}
 }

@@ -257,6 +257,23 @@ tx_flush_all(struct lcore *lc)
 }
 
 void
+tx_forget_old_ports(struct lcore *lc)
+{
+	for (unsigned i = 0; i < lc->n_dirty; i++) {
+		struct tx_buf *b = &lc->tx[lc->tx_dirty[i]];
+		const struct vport *vp = &lc->view->port[lc->tx_dirty[i]];
+
+		if (!vp->port || vp->serial == b->serial)
+			continue;
+		/* Not counted: the counters under this number are the new port's. */
+		rte_pktmbuf_free_bulk(b->m, b->n);
+		b->n = 0;
+		b->stall_tsc = 0;
+		b->serial = vp->serial;
+	}
+}
+
+void
 tx_drop_all(struct lcore *lc)
 {
 	for (unsigned i = 0; i < lc->n_dirty; i++) {

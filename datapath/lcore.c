@@ -76,6 +76,7 @@ view_changed(struct lcore *lc, const struct dp_view *view)
 	}
 	for (unsigned i = 0; i < lc->n_rx; i++)
 		lc->rx[i] = (struct rxq_state){ 0 };
+	tx_forget_old_ports(lc);
 	ctr_set(&lc->stats.n_rxq, lc->n_rx);
 }
 

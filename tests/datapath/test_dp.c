@@ -334,6 +334,40 @@ a_deleted_port_gets_nothing_and_its_number_starts_anew(void **state)
 	assert_int_equal(s.tx_packets, 1);
 }
 
+/* As when a guest's port is made anew under its number while the guest does not take its frames. */
+static void
+a_new_port_gets_no_frames_that_waited_for_the_one_before_it(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_port_stats s;
+	struct err e = { 0 };
+	uint8_t old[64], new[64], got[2048];
+	bool done = false;
+
+	(void)state;
+	set_rules(&r);
+	frame(old, 9);
+	frame(new, 10);
+	mem_port_stall(port[2], true);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	assert_true(mem_port_send(port[1], old, 64));
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	/* Taken from port 1 in this turn, and about to be sent. */
+	assert_int_equal(mem_port_pending(port[1]), 0);
+	dp_port_del(dp, port[2]);
+	port[2] = dp_port_add(dp, &port_type_mem, "again", 2, NULL, &e);
+	assert_non_null(port[2]);
+	dp_commit(dp, set_flag, &done);
+	mem_port_hold(NULL, MEM_AT_RX);
+	assert_true(control_until(&done));
+	assert_true(mem_port_send(port[1], new, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	assert_memory_equal(got, new, 64);
+	dp_port_stats(dp, 2, &s);
+	assert_int_equal(s.tx_packets, 1);
+	assert_int_equal(s.drops[DROP_TX_DOWN], 0);
+}
+
 static void
 an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
 {
@@ -484,6 +518,7 @@ main(void)
 		T(drops_are_counted_by_reason),
 		T(a_stalled_receiver_loses_its_own_packets_only),
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
+		T(a_new_port_gets_no_frames_that_waited_for_the_one_before_it),
 		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
 		T(a_port_that_cannot_wake_is_looked_at_all_the_same),
 		T(a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it),
