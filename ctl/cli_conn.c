@@ -155,9 +155,11 @@ read_answer(struct cli *c, uint64_t until)
 
 			c->in_len -= end + 1 - c->in;
 			memmove(c->in, end + 1, c->in_len);
-			if (!msg)
-				complain(c, "%s: the answer is not JSON: is this weftd?", c->socket);
-			return msg;
+			if (json_is_object(msg))
+				return msg;
+			complain(c, "%s: the answer is not JSON-RPC: is this weftd?", c->socket);
+			json_decref(msg);
+			return NULL;
 		}
 		scanned = c->in_len;
 		if (c->in_len == ANSWER_MAX) {
