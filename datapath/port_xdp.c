@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include <rte_mbuf.h>
+#include <rte_mbuf_pool_ops.h>
 #include <rte_mempool.h>
 
 #include "base/clock.h"
@@ -98,6 +99,32 @@ pools_reap(void)
 	}
 }
 
+/* Like 'model', but with the buffers packed in one piece of memory: the driver lends the kernel the memory from the
+ * first on, as long as all of them take without gaps.  rte_pktmbuf_pool_create() leaves gaps, so that no buffer crosses
+ * a page, when there are no hugepages.  And without caches of threads: a buffer in one would look like one that the
+ * kernel has. */
+static struct rte_mempool *
+pool_make(const char *name, unsigned n, struct rte_mempool *model)
+{
+	uint16_t priv_len = rte_pktmbuf_priv_size(model);
+	struct rte_pktmbuf_pool_private priv = {
+		.mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE, .mbuf_priv_size = priv_len };
+	unsigned elt_len = (unsigned)sizeof(struct rte_mbuf) + priv_len + RTE_MBUF_DEFAULT_BUF_SIZE;
+	struct rte_mempool *pool = rte_mempool_create_empty(name, n, elt_len, 0, sizeof priv, model->socket_id,
+							    RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+
+	if (!pool)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) ||
+	    rte_mempool_populate_default(pool) < 0 || pool->nb_mem_chunks != 1) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static struct rte_mempool *
 pool_create(const struct port *p, unsigned n_queues, struct err *e)
 {
@@ -107,9 +134,7 @@ pool_create(const struct port *p, unsigned n_queues, struct err *e)
 
 	pools_reap();
 	snprintf(name, sizeof name, "xdp%u", serial++);
-	/* No per-thread caches: a buffer in one would look like one that the kernel has. */
-	pool = rte_pktmbuf_pool_create(name, n_queues * LENT + IN_FLIGHT, 0, rte_pktmbuf_priv_size(p->owner->pool),
-				       RTE_MBUF_DEFAULT_BUF_SIZE, p->owner->pool->socket_id);
+	pool = pool_make(name, n_queues * LENT + IN_FLIGHT, p->owner->pool);
 	if (!pool)
 		err_set(e, ENOMEM, "no memory for %u packet buffers of AF_XDP", n_queues * LENT + IN_FLIGHT);
 	return pool;

@@ -39,8 +39,10 @@ frames_go_both_ways(void **state UNUSED)
 	print_message("%s\n", env_link(p).detail);
 	int fd = env_raw("w1");
 
-	for (unsigned i = 0; i < 300; i++) {
+	/* Each buffer comes by more than once. */
+	for (unsigned i = 0; i < 12000; i++) {
 		f[20] = (uint8_t)i;
+		f[21] = (uint8_t)(i >> 8);
 		env_raw_send(fd, f, sizeof f);
 		do {
 			env_rx(p, &m, 1, NULL);
