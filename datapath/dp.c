@@ -348,9 +348,11 @@ dp_poll(struct dp *dp)
 		}
 	}
 	for (unsigned i = 0; i < dp->n_lcores; i++) {
+		struct rte_ring *r = dp->lcore[i]->events;
 		struct dp_event ev;
 
-		while (!rte_ring_sc_dequeue_elem(dp->lcore[i]->events, &ev, sizeof ev))
+		/* What comes meanwhile signals again: a thread with much to tell must not keep us here. */
+		for (unsigned n = rte_ring_count(r); n && !rte_ring_sc_dequeue_elem(r, &ev, sizeof ev); n--)
 			handle_event(dp, &ev);
 	}
 	return rcu_poll(dp->rcu) != 0;

@@ -177,7 +177,7 @@ struct dp {
 int lcore_start(struct lcore *, struct err *);
 void lcore_wake(struct lcore *);
 void lcore_event(struct lcore *, const struct dp_event *);
-bool lcore_event_room(const struct lcore *);
+bool lcore_event_room(const struct lcore *);     /* For anything but answers to requests. */
 
 /* upcall.c: the slow path. */
 /* Answers a miss and runs the answer; takes the packet. */

@@ -21,6 +21,7 @@ enum {
 	ERROR_NAP_MS = 1,               /* Sleep when all that is to be heard is errors, of an interface that is gone. */
 	SLEEP_MS = 500,                 /* Sleep when all can: flows still have to expire. */
 	MAX_REQUESTS = 4,               /* Per turn. */
+	REQUEST_EVENTS = 4,             /* Places in the ring of events that only answers to requests take. */
 };
 
 static void
@@ -42,7 +43,7 @@ lcore_wake(struct lcore *lc)
 bool
 lcore_event_room(const struct lcore *lc)
 {
-	return rte_ring_free_count(lc->events) != 0;
+	return rte_ring_free_count(lc->events) > REQUEST_EVENTS;
 }
 
 void
@@ -58,7 +59,8 @@ run_requests(struct lcore *lc)
 	void *r;
 
 	for (unsigned i = 0; i < MAX_REQUESTS; i++) {
-		if (!lcore_event_room(lc) || rte_ring_sc_dequeue(lc->requests, &r))
+		/* Running it may bring other events, but those leave places free. */
+		if (!rte_ring_free_count(lc->events) || rte_ring_sc_dequeue(lc->requests, &r))
 			return;
 		((struct dp_request *)r)->run(lc, r);
 		lcore_event(lc, &(struct dp_event){ .kind = EV_REQUEST_DONE, .request = r });

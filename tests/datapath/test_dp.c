@@ -24,6 +24,7 @@ struct rules {
 static struct dp *dp;
 static struct port *port[8];
 static unsigned n_learned;
+static bool storm;                      /* Each address learned brings another. */
 static const char *isa = "auto";
 
 static void
@@ -62,10 +63,27 @@ fake_touch(const void *view, uint64_t t)
 static const struct xlate_ops fake_xlate = { fake_translate, fake_port_mask, fake_touch };
 
 static void
+frame(uint8_t *f, uint8_t dst)
+{
+	memset(f, 0, 64);
+	f[5] = dst;
+	f[11] = 1;
+	f[12] = 0x08;
+	f[14] = 0x45;
+}
+
+static void
 on_learn(void *arg, const struct xlate_learn *l)
 {
 	(void)arg;
 	(void)l;
+	if (storm && n_learned < 50) {
+		uint8_t f[64], got[64];
+
+		frame(f, (uint8_t)(100 + n_learned));
+		assert_true(mem_port_send(port[1], f, 64));
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	}
 	n_learned++;
 }
 
@@ -140,16 +158,6 @@ teardown(void **state)
 	(void)state;
 	dp_destroy(dp);
 	return 0;
-}
-
-static void
-frame(uint8_t *f, uint8_t dst)
-{
-	memset(f, 0, 64);
-	f[5] = dst;
-	f[11] = 1;
-	f[12] = 0x08;
-	f[14] = 0x45;
 }
 
 static void
@@ -250,6 +258,57 @@ learning_reaches_the_control_thread(void **state)
 	for (uint64_t end = clock_ms() + WAIT_MS; !n_learned && clock_ms() < end; poll(NULL, 0, 1))
 		dp_poll(dp);
 	assert_int_equal(n_learned, 1);
+}
+
+static void
+a_storm_of_events_leaves_the_control_thread_time_for_others(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 }, .learn = true };
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
+	storm = true;
+	dp_poll(dp);
+	storm = false;
+	/* The one that was there, not those that came while it was handled. */
+	assert_int_equal(n_learned, 1);
+	for (uint64_t end = clock_ms() + 2000; n_learned < 2 && clock_ms() < end; dp_poll(dp))
+		poll(NULL, 0, 1);
+	assert_int_equal(n_learned, 2);
+}
+
+/* A leak otherwise, which the sanitizer sees. */
+static void
+an_injected_frame_comes_to_its_end_when_there_is_too_much_to_learn(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 }, .learn = true };
+	struct dp_lcore_stats s;
+	uint8_t f[64], got[2048];
+	unsigned sent = 0, got_n = 0;
+
+	(void)state;
+	set_rules(&r);
+	/* As many as leave one place in the ring of events, if they may. */
+	for (; sent < 4094; sent++) {
+		frame(f, (uint8_t)sent);
+		f[4] = (uint8_t)(sent >> 8);
+		while (!mem_port_send(port[1], f, 64))
+			got_n += mem_port_recv(port[2], got, sizeof got, 2000) == 64;
+		if (mem_port_recv(port[2], got, sizeof got, 0) == 64)
+			got_n++;
+	}
+	while (got_n < sent && mem_port_recv(port[2], got, sizeof got, 2000) == 64)
+		got_n++;
+	dp_lcore_stats(dp, 0, &s);
+	assert_true(s.upcalls >= 4094);
+	frame(f, 1);
+	f[3] = 1;
+	assert_int_equal(dp_inject(dp, 1, f, 64), 0);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
 }
 
 static void
@@ -515,6 +574,8 @@ main(void)
 		T(a_rule_change_holds_for_the_next_packet_after_commit),
 		T(branches_of_a_flood_do_not_see_each_others_changes),
 		T(learning_reaches_the_control_thread),
+		T(a_storm_of_events_leaves_the_control_thread_time_for_others),
+		T(an_injected_frame_comes_to_its_end_when_there_is_too_much_to_learn),
 		T(drops_are_counted_by_reason),
 		T(a_stalled_receiver_loses_its_own_packets_only),
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
