@@ -83,6 +83,7 @@ struct tx_buf {
 	bool queued;                    /* In lcore->tx_dirty. */
 	uint32_t serial;                /* Of the port that the packets are for, while 'queued'. */
 	uint64_t stall_tsc;             /* Since when the receiver takes nothing; 0: it does. */
+	uint64_t tried_tsc;             /* The turn in which it last took nothing. */
 	struct rte_mbuf *m[TX_BUF];
 };
 

@@ -207,7 +207,8 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 	uint64_t bytes = 0;
 	uint16_t sent;
 
-	if (!b->n)
+	/* A try may cost a system call, and a full buffer is flushed for each frame that comes: one a turn. */
+	if (!b->n || UNLIKELY(b->tried_tsc == lc->tsc))
 		return;
 	if (UNLIKELY(!vp->port || !vp->tx)) {
 		tx_give_up(lc, port, DROP_TX_DOWN);
@@ -230,9 +231,12 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 	}
 	b->n = (uint16_t)(b->n - sent);
 	memmove(b->m, b->m + sent, b->n * sizeof b->m[0]);
-	if (sent)
+	if (sent) {
 		b->stall_tsc = 0;
-	else if (!b->stall_tsc)
+		return;
+	}
+	b->tried_tsc = lc->tsc;
+	if (!b->stall_tsc)
 		b->stall_tsc = lc->tsc;
 	else if (lc->tsc - b->stall_tsc > lc->tsc_hz / 500)
 		/* Two milliseconds without taking one: a stopped guest costs the others nothing more. */

@@ -363,6 +363,32 @@ a_stalled_receiver_loses_its_own_packets_only(void **state)
 }
 
 static void
+a_stalled_receiver_is_tried_once_a_turn(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_lcore_stats before, after;
+	unsigned calls;
+	uint8_t f[64];
+
+	(void)state;
+	set_rules(&r);
+	frame(f, 9);
+	mem_port_stall(port[2], true);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	calls = mem_port_tx_calls(port[2]);
+	dp_lcore_stats(dp, 0, &before);
+	for (unsigned i = 0; i < 1000; i++)
+		assert_true(mem_port_send(port[1], f, 64));
+	mem_port_hold(NULL, MEM_AT_RX);
+	wait_no_mbufs();
+	calls = mem_port_tx_calls(port[2]) - calls;
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	dp_lcore_stats(dp, 0, &after);
+	mem_port_hold(NULL, MEM_AT_RX);
+	assert_in_range(calls, 1, after.turns - before.turns + 1);
+}
+
+static void
 a_deleted_port_gets_nothing_and_its_number_starts_anew(void **state)
 {
 	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
@@ -578,6 +604,7 @@ main(void)
 		T(an_injected_frame_comes_to_its_end_when_there_is_too_much_to_learn),
 		T(drops_are_counted_by_reason),
 		T(a_stalled_receiver_loses_its_own_packets_only),
+		T(a_stalled_receiver_is_tried_once_a_turn),
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
 		T(a_new_port_gets_no_frames_that_waited_for_the_one_before_it),
 		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
