@@ -157,7 +157,8 @@ void
 cli_print_show(struct out *o, const json_t *state)
 {
 	static const struct col cols[] = {
-		{ .soft = NAME_SOFT }, { .header = NULL }, { .header = NULL }, { .max = VLAN_MAX }, { .least = ABOUT_LEAST },
+		{ .soft = NAME_SOFT }, { .header = NULL }, { .header = NULL }, { .max = VLAN_MAX },
+		{ .least = ABOUT_LEAST },
 	};
 	const json_t *underlay = json_object_get(state, "underlay"), *bridges = json_object_get(state, "bridges");
 	struct table *t = table_create(cols, ARRAY_SIZE(cols));
@@ -197,7 +198,8 @@ void
 cli_print_bridges(struct out *o, const json_t *result)
 {
 	static const struct col cols[] = {
-		{ .header = "bridge" }, { .header = "ports", .right = true }, { .header = "addresses", .right = true }, { .header = "limit", .right = true },
+		{ .header = "bridge" }, { .header = "ports", .right = true },
+		{ .header = "addresses", .right = true }, { .header = "limit", .right = true },
 		{ .header = "hardware address" },
 	};
 	const json_t *list = json_object_get(result, "bridges");
@@ -225,7 +227,8 @@ void
 cli_print_ports(struct out *o, const json_t *result)
 {
 	static const struct col cols[] = {
-		{ .header = "port", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 }, { .header = "type" }, { .header = "state" },
+		{ .header = "port", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 },
+		{ .header = "type" }, { .header = "state" },
 		{ .header = "vlan", .max = 18 }, { .header = "about", .least = ABOUT_LEAST },
 	};
 	const json_t *list = json_object_get(result, "ports");
@@ -252,7 +255,8 @@ void
 cli_print_tunnels(struct out *o, const json_t *result)
 {
 	static const struct col cols[] = {
-		{ .header = "tunnel", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 }, { .header = "type" }, { .header = "state" },
+		{ .header = "tunnel", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 },
+		{ .header = "type" }, { .header = "state" },
 		{ .header = "vlan", .max = 18 }, { .header = "key" },
 	};
 	const json_t *list = json_object_get(result, "tunnels");

@@ -121,7 +121,8 @@ static void
 print_drops(struct out *o, const json_t *now, const json_t *before)
 {
 	static const struct col cols[] = {
-		{ .header = "drop reason" }, { .header = "packets", .right = true }, { .header = "per second", .right = true }, { .header = "what it means" },
+		{ .header = "drop reason" }, { .header = "packets", .right = true },
+		{ .header = "per second", .right = true }, { .header = "what it means" },
 	}, without[] = { { .header = "drop reason" }, { .header = "packets", .right = true }, { .header = "what it means" } };
 	const json_t *list = json_object_get(now, "drops"), *old = json_object_get(before, "drops");
 	double s = seconds_between(now, before);
@@ -154,7 +155,8 @@ static void
 print_cache(struct out *o, const json_t *now, const json_t *before)
 {
 	static const struct col cols[] = {
-		{ .header = "cache tier" }, { .header = "packets", .right = true }, { .header = "share", .right = true }, { .header = "what happens there" },
+		{ .header = "cache tier" }, { .header = "packets", .right = true },
+		{ .header = "share", .right = true }, { .header = "what happens there" },
 	};
 	static const struct {
 		const char *key, *name, *text;
@@ -210,8 +212,11 @@ static void
 print_pmd(struct out *o, const json_t *now, const json_t *before)
 {
 	static const struct col cols[] = {
-		{ .header = "cpu", .right = true }, { .header = "busy", .right = true }, { .header = "idle", .right = true }, { .header = "asleep", .right = true }, { .header = "packets", .right = true },
-		{ .header = "cycles/packet", .right = true }, { .header = "sleeps", .right = true }, { .header = "queues", .right = true }, { .header = "flows", .right = true },
+		{ .header = "cpu", .right = true }, { .header = "busy", .right = true },
+		{ .header = "idle", .right = true }, { .header = "asleep", .right = true },
+		{ .header = "packets", .right = true },
+		{ .header = "cycles/packet", .right = true }, { .header = "sleeps", .right = true },
+		{ .header = "queues", .right = true }, { .header = "flows", .right = true },
 	};
 	const json_t *list = json_object_get(now, "pmd"), *old = json_object_get(before, "pmd");
 	struct table *t = table_create(cols, ARRAY_SIZE(cols));

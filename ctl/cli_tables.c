@@ -26,7 +26,8 @@ void
 cli_print_macs(struct out *o, const json_t *page)
 {
 	static const struct col cols[] = {
-		{ .header = "vlan", .right = true }, { .header = "address" }, { .header = "port", .soft = 18 }, { .header = "age" }, { .header = "moves", .right = true },
+		{ .header = "vlan", .right = true }, { .header = "address" }, { .header = "port", .soft = 18 },
+		{ .header = "age" }, { .header = "moves", .right = true },
 		{ .header = "" },
 	};
 	const json_t *list = json_object_get(page, "macs"), *table = json_object_get(page, "table");
