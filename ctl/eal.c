@@ -204,6 +204,19 @@ choose_memory(const struct eal_conf *c, bool *huge, struct err *e)
 
 /* --- Its log in ours ---------------------------------------------------------------------------- */
 
+static enum log_level
+level_of(const char *line, size_t len)
+{
+	static const char noise[] = "hugepages reported on node";
+	unsigned level = (unsigned)rte_log_cur_msg_loglevel();
+
+	/* That there are no pages of a size nobody asked for is no warning. */
+	if (memmem(line, len, noise, sizeof noise - 1))
+		return LOG_LVL_DEBUG;
+	return level <= RTE_LOG_ERR ? LOG_LVL_ERR : level <= RTE_LOG_WARNING ? LOG_LVL_WARN :
+	       level <= RTE_LOG_INFO ? LOG_LVL_INFO : LOG_LVL_DEBUG;
+}
+
 static ssize_t
 eal_log_write(void *cookie, const char *buf, size_t len)
 {
@@ -211,11 +224,9 @@ eal_log_write(void *cookie, const char *buf, size_t len)
 	for (size_t at = 0; at < len;) {
 		const char *end = memchr(buf + at, '\n', len - at);
 		size_t n = end ? (size_t)(end - buf) - at : len - at;
-		int level = rte_log_cur_msg_loglevel();
 
 		if (n)
-			log_msg(level <= (int)RTE_LOG_ERR ? LOG_LVL_ERR : level <= (int)RTE_LOG_WARNING ? LOG_LVL_WARN :
-				level <= (int)RTE_LOG_INFO ? LOG_LVL_INFO : LOG_LVL_DEBUG, "dpdk: %.*s", (int)n, buf + at);
+			log_msg(level_of(buf + at, n), "dpdk: %.*s", (int)n, buf + at);
 		at += n + 1;
 	}
 	return (ssize_t)len;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -98,10 +99,12 @@ on_hup(evutil_socket_t sig, short what, void *arg)
 	if (!rc)
 		rc = sw_load(w->sw, doc, false, &e);
 	json_decref(doc);
-	if (rc)
-		log_err("config: SIGHUP: ignored: %s", e.msg);
-	else
+	if (!rc) {
 		log_info("config: SIGHUP: weft.json is in effect");
+		return;
+	}
+	w->store->ops->refused(w->store);
+	log_err("config: SIGHUP: ignored: %s", e.msg);
 }
 
 static int
@@ -185,10 +188,21 @@ loop_destroy(struct weftd *w)
 
 /* --- Start -------------------------------------------------------------------------------------- */
 
+/* The message of a document that was refused, and what can be done about it, as two lines. */
+static void
+tell_refused(struct weftd *w, struct err *e)
+{
+	char advice[1000];
+
+	log_err("config: %s", e->msg);
+	if (w->store->ops->advice(w->store, advice, sizeof advice))
+		log_err("config: %s", advice);
+	e->msg[0] = '\0';
+}
+
 static int
 load_config(struct weftd *w, struct err *e)
 {
-	char advice[1000];
 	int rc = 0;
 
 	if (w->opt.use_previous) {
@@ -206,10 +220,7 @@ load_config(struct weftd *w, struct err *e)
 	if (!rc)
 		return 0;
 	err_prefix(e, "weft.json is unreadable");
-	log_err("config: %s", e->msg);
-	if (w->store->ops->advice(w->store, advice, sizeof advice))
-		log_err("config: %s", advice);
-	e->msg[0] = '\0';
+	tell_refused(w, e);
 	return rc;
 }
 
@@ -262,12 +273,16 @@ start_eal(struct weftd *w, struct dp_conf *dp, const struct conf *c, struct err 
 static int
 start_switch(struct weftd *w, struct err *e)
 {
-	struct conf *c = conf_create(w->doc, e);
+	struct conf *c = NULL;
 	struct dp_conf dp = { 0 };
-	int rc;
+	int rc = sw_check(w->doc, e);
 
-	if (!c)
-		return err_prefix(e, "%s/weft.json", w->opt.config_dir);
+	if (rc) {
+		err_prefix(e, "%s/weft.json", w->opt.config_dir);
+		tell_refused(w, e);
+		return rc;
+	}
+	c = conf_create(w->doc, e);
 	rc = eal_parse_cpus(w->opt.lcores, &dp, e);
 	if (!rc)
 		rc = start_eal(w, &dp, c, e);
@@ -287,12 +302,25 @@ start_switch(struct weftd *w, struct err *e)
 	return rc;
 }
 
+/* A guest takes some ten descriptors; the usual soft limit of 1024 is no limit that anyone chose. */
+static void
+raise_fd_limit(void)
+{
+	struct rlimit r;
+
+	if (!getrlimit(RLIMIT_NOFILE, &r) && r.rlim_cur < r.rlim_max) {
+		r.rlim_cur = r.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &r);
+	}
+}
+
 static int
 start(struct weftd *w, struct err *e)
 {
 	char path[4096];
 	int rc;
 
+	raise_fd_limit();
 	w->lock_fd = daemon_lock(w->opt.run_dir, e);
 	if (w->lock_fd < 0)
 		return w->lock_fd;

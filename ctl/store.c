@@ -155,6 +155,12 @@ file_load(struct store *s, json_t **doc, struct err *e)
 	return read_path(f->path, doc, &f->known, e);
 }
 
+static void
+file_refused(struct store *s)
+{
+	memset(&file_of(s)->known, 0, sizeof file_of(s)->known);
+}
+
 static int
 file_load_previous(struct store *s, json_t **doc, struct err *e)
 {
@@ -255,7 +261,7 @@ keep_present(struct store_file *f)
 	id = file_id(&st);
 	if (file_id_equal(&id, &f->known))
 		return keep_as(f, FILE_NAME, PREV_NAME);
-	log_warn("config: %s was changed by hand and not loaded: kept as %s/" ASIDE_NAME, f->path, f->dir);
+	log_warn("config: %s was changed by hand and is not in effect: kept as %s/" ASIDE_NAME, f->path, f->dir);
 	return keep_as(f, FILE_NAME, ASIDE_NAME);
 }
 
@@ -301,7 +307,7 @@ file_use_previous(struct store *s, struct err *e)
 	if (rc)
 		return rc;
 	/* 'known' does not match an unreadable file, so that it is put aside and .prev stays. */
-	memset(&file_of(s)->known, 0, sizeof file_of(s)->known);
+	file_refused(s);
 	rc = store_save(s, doc, e);
 	json_decref(doc);
 	return rc;
@@ -326,6 +332,7 @@ file_destroy(struct store *s)
 static const struct store_ops file_ops = {
 	.name = "file",
 	.load = file_load,
+	.refused = file_refused,
 	.load_previous = file_load_previous,
 	.use_previous = file_use_previous,
 	.prepare = file_prepare,

@@ -19,6 +19,8 @@ struct store_ops {
 	/* The stored document in '*doc' (caller owns it).  -ENOENT: there is none yet.  -EINVAL: it is there
 	 * and cannot be read; the message starts with "file:line:column: ". */
 	int (*load)(struct store *, json_t **doc, struct err *);
+	/* What load() gave last was refused: it is not to be kept as the last good one. */
+	void (*refused)(struct store *);
 	/* The document before the present one, likewise. */
 	int (*load_previous)(struct store *, json_t **doc, struct err *);
 	/* Makes the previous document the present one.  A present one that cannot be read is kept aside. */

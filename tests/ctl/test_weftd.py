@@ -6,7 +6,6 @@ usage: test_weftd.py WEFTD
 Runs as root, in directories of its own; opens no network device."""
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
@@ -22,7 +21,7 @@ failures = 0
 
 
 class Daemon:
-    """One weftd; its log is read from the pipe it writes to."""
+    """One weftd; it logs into a file, since a pipe that nobody empties would hold it up."""
 
     def __init__(self, top, *extra, name="w", env=None, config=None, run=None):
         self.config = config or os.path.join(top, name + ".etc")
@@ -32,13 +31,11 @@ class Daemon:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.sock_path)
         self.notify.bind(self.sock_path)
-        self.lines = []
+        self.log = open(os.path.join(top, name + ".out"), "w+b")
         self.start = time.monotonic()
         self.proc = subprocess.Popen(
             [WEFTD, "--config-dir", self.config, "--run-dir", self.run, "--hugepages", "off", *extra],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env={**os.environ, "NOTIFY_SOCKET": self.sock_path})
-        fcntl.fcntl(self.proc.stdout, fcntl.F_SETFL, os.O_NONBLOCK)
-        self.rest = b""
+            stdout=self.log, stderr=self.log, env={**os.environ, "NOTIFY_SOCKET": self.sock_path})
 
     def told(self, timeout=10):
         """The next word for the service manager."""
@@ -50,21 +47,15 @@ class Daemon:
         self.ready_ms = (time.monotonic() - self.start) * 1000
         return self
 
-    def read(self):
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                data = os.read(self.proc.stdout.fileno(), 65536)
-                if not data:
-                    break
-                self.rest += data
-        *lines, self.rest = self.rest.split(b"\n")
-        self.lines += [line.decode(errors="replace") for line in lines]
-        return self.lines
+    @property
+    def lines(self):
+        with open(self.log.name, errors="replace") as f:
+            return f.read().splitlines()
 
     def logged(self, text, timeout=10):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
-            if any(text in line for line in self.read()):
+            if any(text in line for line in self.lines):
                 return True
             time.sleep(0.01)
         return False
@@ -72,16 +63,26 @@ class Daemon:
     def stop(self, sig=signal.SIGTERM):
         self.proc.send_signal(sig)
         rc = self.proc.wait(10)
-        self.read()
-        self.notify.close()
+        self.close()
         return rc
 
     def fails(self):
         """Status and log of one that cannot start."""
         rc = self.proc.wait(10)
-        self.read()
-        self.notify.close()
+        self.close()
         return rc, "\n".join(self.lines)
+
+    def close(self):
+        self.notify.close()
+        self.log.close()
+
+    def ask(self, method, **params):
+        """One request to its management interface."""
+        with socket.socket(socket.AF_UNIX) as s:
+            s.settimeout(30)
+            s.connect(self.run + "/weftd.sock")
+            s.sendall((json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}) + "\n").encode())
+            return json.loads(s.makefile().readline())
 
     def write(self, text, name="weft.json"):
         os.makedirs(self.config, exist_ok=True)
@@ -108,7 +109,7 @@ def check(ok, what, log=""):
     print(("ok   " if ok else "FAIL ") + what, flush=True)
     if not ok:
         failures += 1
-        text = log if isinstance(log, str) else "\n".join(map(str, log))
+        text = "\n".join(log) if isinstance(log, list) else str(log)
         print("     " + text[:3000].replace("\n", "\n     "), flush=True)
 
 
@@ -227,6 +228,7 @@ def broken_configuration_is_refused_and_the_last_good_one_taken(top):
     rc, log = Daemon(top).fails()
     check(rc == 1 and "bridges.br0.ports.vm1: unknown type 'vhost-usr': did you mean 'vhost-user'?" in log,
           "a document that says nonsense", log)
+    check("the last good one is" in log, "and there, too, the last good one is offered", log)
 
 
 def check_config_judges_without_starting(top):
@@ -262,6 +264,14 @@ def sighup_applies_the_file_and_ignores_a_broken_one(top):
     d.proc.send_signal(signal.SIGHUP)
     check(logged("SIGHUP: ignored"), "a broken file is told, in the log that was opened anew")
     check(os.path.exists(d.run + "/vhost/vm2.sock"), "and changes nothing")
+    d.write(doc(vm1={**PORT, "tagg": 1}))
+    d.proc.send_signal(signal.SIGHUP)
+    check(logged("did you mean 'tag'"), "so is one that says nonsense")
+    d.ask("port.del", port="vm1")
+    with open(d.config + "/weft.json.unused") as f:
+        check("tagg" in f.read(), "which is put aside by the next change, not lost")
+    with contextlib.suppress(FileNotFoundError), open(d.config + "/weft.json.prev") as f:
+        check("tagg" not in f.read(), "nor is it taken for a good one")
     check(d.stop() == 0, "SIGTERM: status 0")
 
 
@@ -277,8 +287,52 @@ def every_log_line_is_one_line(top):
     put(top, "w", doc(vm1=PORT))
     d = Daemon(top).ready()
     d.stop()
-    bad = [line for line in d.read() if line and line[:2] != "20"]
-    check(not bad and not d.rest, "each line starts with its time, DPDK's as well", bad)
+    bad = [line for line in d.lines if line[:2] != "20"]
+    check(not bad, "each line starts with its time, DPDK's as well", bad)
+
+
+def killed_at_any_instant_it_starts_from_what_it_answered(top):
+    d = Daemon(top).ready()
+    d.ask("bridge.add", bridge="br0")
+    known = 0
+    for i in range(8):
+        # Changes from several sides; the kill falls somewhere into them.
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(d.run + "/weftd.sock")
+            for n in range(20):
+                s.sendall((json.dumps({"jsonrpc": "2.0", "id": n, "method": "bridge.set", "params": {
+                    "bridge": "br0", "options": {"mac-age": 100 + i * 20 + n}}}) + "\n").encode())
+            lines = s.makefile()
+            for _ in range(3 + 2 * i):
+                reply = json.loads(lines.readline())
+                assert "result" in reply, reply
+                known = 100 + i * 20 + reply["id"]
+            d.proc.kill()
+        d.stop(signal.SIGKILL)
+        d = Daemon(top).ready()
+        age = d.ask("show")["result"]["bridges"][0]["mac_age"]
+        if not known <= age <= 100 + i * 20 + 19:
+            check(False, f"round {i}: mac-age {age}, answered up to {known}")
+            break
+    else:
+        check(True, "what was answered is there after kill -9, 8 times")
+    check(d.stop() == 0, "SIGTERM: status 0")
+
+
+def thousand_ports_are_one_change(top):
+    d = Daemon(top).ready()
+    ports = {f"vm{i}": PORT for i in range(1000)}
+    t = time.monotonic()
+    reply = d.ask("config.apply", document=json.loads(doc(**ports)))
+    check("result" in reply, f"1000 ports applied in {time.monotonic() - t:.1f} s", reply)
+    t = time.monotonic()
+    ports["vm7"] = {**PORT, "tag": 7}
+    reply = d.ask("config.apply", document=json.loads(doc(**ports)))
+    check("result" in reply, f"one of them changed in {(time.monotonic() - t) * 1000:.0f} ms", reply)
+    ports = {f"vm{i}": PORT for i in range(1100)}
+    reply = d.ask("config.apply", document=json.loads(doc(**ports)))
+    check("more than 1023 ports" in str(reply.get("error")), "more than fit are refused", reply)
+    check(d.stop() == 0, "SIGTERM: status 0")
 
 
 def idle_costs_next_to_nothing(top):
