@@ -209,33 +209,16 @@ conf_port_type_name(const struct conf_port *p)
 	return p->tun ? p->tun->name : p->type->name;
 }
 
-static bool
-bears_bridge_mac(const struct conf_port *p)
-{
-	const struct conf_bridge *b = p->bridge;
-	unsigned n_legs = 0;
-
-	if (!strcmp(p->name, b->name))
-		return true;
-	for (unsigned i = 0; i < b->n_ports; i++) {
-		const struct conf_port *q = &b->ports[i];
-
-		if (!q->type || !(q->type->caps & PORT_CAP_HOST_LEG))
-			continue;
-		n_legs++;
-		if (!strcmp(q->name, b->name))
-			return false;
-	}
-	return n_legs == 1;
-}
-
+/* The leg that bears the bridge's name bears its address too; others have one of their own.  Which one it is must not
+ * depend on what else is on the bridge: another address means another interface, and the host loses what it had
+ * set up there. */
 static struct mac
 leg_mac(const struct conf_port *p)
 {
 	const struct conf_bridge *b = p->bridge;
 	char name[2 * CONF_NAME_MAX + 2];
 
-	if (bears_bridge_mac(p))
+	if (!strcmp(p->name, b->name))
 		return mac_is_zero(b->ofp.hwaddr) ? ofp_hwaddr_make(b->name) : b->ofp.hwaddr;
 	snprintf(name, sizeof name, "%s/%s", b->name, p->name);
 	return ofp_hwaddr_make(name);

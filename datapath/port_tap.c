@@ -263,7 +263,7 @@ static const struct port_sleep tap_sleep = { .arm = tap_arm, .disarm = tap_disar
 
 static const struct opt_desc tap_opts[] = {
 	{ .name = "mac", .kind = OPT_MAC, .offset = offsetof(struct tap_conf, mac),
-	  .help = "address of the interface; default: chosen by the bridge", .example = "02:00:00:00:00:01" },
+	  .help = "address of the interface; default: made from its name, stable", .example = "02:00:00:00:00:01" },
 	{ .name = "mtu", .kind = OPT_U32, .offset = offsetof(struct tap_conf, mtu), .min = 68, .max = 16384,
 	  .dflt = "1500", .help = "MTU of the interface", .example = "9000" },
 	{ 0 },

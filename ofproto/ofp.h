@@ -36,7 +36,7 @@ struct ofp_bridge_conf {
 	uint32_t mac_limit;             /* Rows of the MAC table, 1..1048576. */
 	uint32_t mac_age;               /* Seconds without use until a learned row goes, 15..3600. */
 	bool forward_reserved;          /* Forward 01:80:c2:00:00:0x (off: dropped, counted). */
-	struct mac hwaddr;              /* Of the bridge's internal port; zero: made up, stable per name. */
+	struct mac hwaddr;              /* Of the internal port of its name; zero: made up, stable per name. */
 };
 extern const struct opt_desc ofp_bridge_opts[];         /* mac-limit mac-age forward-reserved hwaddr */
 
@@ -49,7 +49,7 @@ int ofp_bridge_add(struct ofp *, const char *name, const struct ofp_bridge_conf 
 /* A smaller mac_limit keeps static rows, all of them, and the most recently used of the others. */
 int ofp_bridge_set(struct ofp *, uint16_t bridge, const struct ofp_bridge_conf *, struct err *);
 void ofp_bridge_del(struct ofp *, uint16_t bridge);     /* Its ports are gone already. */
-/* The address of the bridge's internal port: the configured one, or one made from its name. */
+/* The address of the internal port that bears its name: the configured one, or one made from the name. */
 struct mac ofp_bridge_hwaddr(const struct ofp *, uint16_t bridge);
 /* A locally administered address: stable per machine, network namespace and name. */
 struct mac ofp_hwaddr_make(const char *name);

@@ -17,7 +17,7 @@ const struct opt_desc ofp_bridge_opts[] = {
 	{ "forward-reserved", OPT_BOOL, BRIDGE(forward_reserved), 0, 0, NULL, "false", false,
 	  "forward link-local multicast 01:80:c2:00:00:0x (LLDP, LACP, STP) instead of dropping it", "true" },
 	{ "hwaddr", OPT_MAC, BRIDGE(hwaddr), 0, 0, NULL, NULL, false,
-	  "address of the bridge's internal port (default: made from its name, always the same)",
+	  "address of the internal port that has the bridge's name (default: made from that name, stable)",
 	  "02:00:00:00:00:01" },
 	{ 0 }
 };

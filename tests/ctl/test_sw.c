@@ -474,21 +474,32 @@ static void
 internal_port_gets_the_address_of_its_bridge(void **state)
 {
 	struct fixture *f = *state;
-	struct mac want, first;
+	struct mac want;
 	uint16_t id;
 
-	apply(f, DOC("'lan0':{'type':'internal'}"));
+	apply(f, DOC("'br0':{'type':'internal'}"));
 	assert_true(sw_bridge_id(f->sw, "br0", &id));
-	first = fake_port("lan0")->mac;
-	assert_true(mac_equal(first, ofp_bridge_hwaddr(sw_ofp(f->sw), id)));
-	apply(f, "{'bridges':{'br0':{'hwaddr':'02:00:00:00:00:07','ports':{'lan0':{'type':'internal'}}}}}");
+	assert_true(mac_equal(fake_port("br0")->mac, ofp_bridge_hwaddr(sw_ofp(f->sw), id)));
+	apply(f, "{'bridges':{'br0':{'hwaddr':'02:00:00:00:00:07','ports':{'br0':{'type':'internal'}}}}}");
 	assert_int_equal(mac_parse("02:00:00:00:00:07", &want), 0);
-	assert_true(mac_equal(fake_port("lan0")->mac, want));
-	/* Of two, the one that bears the bridge's name. */
+	assert_true(mac_equal(fake_port("br0")->mac, want));
+}
+
+static void
+internal_port_keeps_its_address_whatever_comes_beside_it(void **state)
+{
+	struct fixture *f = *state;
+	struct mac first;
+
+	apply(f, DOC("'lan0':{'type':'internal'}"));
+	first = fake_port("lan0")->mac;
+	assert_false(mac_is_zero(first));
+	fake_n_opened = 0;
 	apply(f, "{'bridges':{'br0':{'hwaddr':'02:00:00:00:00:07','ports':{'lan0':{'type':'internal'},"
 	      "'br0':{'type':'internal'},'x':{'type':'internal','mac':'02:00:00:00:00:09'}}}}}");
-	assert_true(mac_equal(fake_port("br0")->mac, want));
-	assert_false(mac_equal(fake_port("lan0")->mac, want));
+	assert_int_equal(fake_n_opened, 2);
+	assert_true(mac_equal(fake_port("lan0")->mac, first));
+	assert_false(mac_equal(fake_port("br0")->mac, first));
 	assert_int_equal(fake_port("x")->mac.b[5], 9);
 }
 
@@ -662,6 +673,7 @@ main(void)
 		T(link_that_goes_down_takes_its_addresses_along),
 		T(patch_ports_are_up_only_as_a_pair),
 		T(internal_port_gets_the_address_of_its_bridge),
+		T(internal_port_keeps_its_address_whatever_comes_beside_it),
 		T(tunnels_reach_the_underlay_and_change_in_place),
 		T(underlay_opens_a_port_of_its_own_and_a_configured_one_wins),
 		T(names_of_what_is_not_there_are_still_text),
