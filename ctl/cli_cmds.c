@@ -143,7 +143,7 @@ const struct cli_cmd cli_cmds[] = {
 	{ "mac flush", "mac.flush", bridge_args, port_flag, .help = "forget learned addresses",
 	  .text = "Static addresses stay.", .example = "weftctl mac flush br0 --port vm1", .print = cli_print_flushed },
 	{ "mac add", "mac.add", mac_add_args, vlan_flag, .help = "add a static address",
-	  .text = "It is never aged, moved or flushed.  It is no part of the configuration: it holds until weftd ends.",
+	  .text = "It is never aged, moved or flushed, and goes when its port is deleted.  It is part of the configuration: the port's static-macs.",
 	  .example = "weftctl mac add br0 52:54:00:00:00:01 vm1 --vlan 10" },
 	{ "mac del", "mac.del", mac_del_args, vlan_flag, .help = "remove an address",
 	  .example = "weftctl mac del br0 52:54:00:00:00:01 --vlan 10" },

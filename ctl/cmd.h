@@ -89,6 +89,14 @@ void ctl_refuse_fmt(struct ctl_req *, const char *path, int code, const char *fm
 bool ctl_need_bridge(struct ctl_req *, const char *bridge, uint16_t *id);
 bool ctl_need_port(struct ctl_req *, const char *port, uint16_t *id);
 
+/* To edit the configuration: a copy of the document; and what hands it to sw_apply() and answers once it is
+ * effective, or refuses with 'path'.  ctl_apply() takes 'doc'. */
+json_t *ctl_draft(struct ctl_req *);
+void ctl_apply(struct ctl_req *, json_t *doc, const char *path);
+#define CTL_GENERATION_PARAM \
+	{ .name = "generation", .kind = CTL_U64, \
+	  .help = "refuse unless the configuration still has this generation" }
+
 /* json_object_set_new() of the common kinds, shorter. */
 void ctl_set_str(json_t *obj, const char *key, const char *value);
 void ctl_set_num(json_t *obj, const char *key, uint64_t value);

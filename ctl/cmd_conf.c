@@ -77,9 +77,8 @@ on_applied(void *arg, int rc)
 	ctl_reply(r, result);
 }
 
-/* Takes 'doc'. */
-static void
-apply(struct ctl_req *r, json_t *doc, const char *path)
+void
+ctl_apply(struct ctl_req *r, json_t *doc, const char *path)
 {
 	struct err e = { 0 };
 	int rc = sw_apply(ctl_sw(r), doc, ctl_num(r, "generation", 0), on_applied, r, &e);
@@ -89,9 +88,8 @@ apply(struct ctl_req *r, json_t *doc, const char *path)
 		ctl_refuse(r, path, &e);
 }
 
-/* A copy of the document, to be edited. */
-static json_t *
-draft(struct ctl_req *r)
+json_t *
+ctl_draft(struct ctl_req *r)
 {
 	json_t *doc = json_deep_copy(sw_conf(ctl_sw(r)));
 
@@ -123,12 +121,12 @@ bridge_add(struct ctl_req *r)
 		ctl_refuse_fmt(r, path_of(path, name, NULL), EEXIST, "bridge '%s' exists already", name);
 		return;
 	}
-	doc = draft(r);
+	doc = ctl_draft(r);
 	bridge = json_object();
 	merge_options(bridge, ctl_param(r, "options"));
 	json_object_set_new(bridge, "ports", json_object());
 	json_object_set_new(bridges_of(doc), name, bridge);
-	apply(r, doc, path_of(path, name, NULL));
+	ctl_apply(r, doc, path_of(path, name, NULL));
 }
 
 static void
@@ -141,9 +139,9 @@ bridge_del(struct ctl_req *r)
 
 	if (!ctl_need_bridge(r, name, &id))
 		return;
-	doc = draft(r);
+	doc = ctl_draft(r);
 	json_object_del(bridges_of(doc), name);
-	apply(r, doc, path_of(path, name, NULL));
+	ctl_apply(r, doc, path_of(path, name, NULL));
 }
 
 static void
@@ -160,9 +158,9 @@ bridge_set(struct ctl_req *r)
 		ctl_refuse_fmt(r, path_of(path, name, NULL), EINVAL, "'ports' is no option: see port add and port del");
 		return;
 	}
-	doc = draft(r);
+	doc = ctl_draft(r);
 	merge_options(json_object_get(bridges_of(doc), name), ctl_param(r, "options"));
-	apply(r, doc, path_of(path, name, NULL));
+	ctl_apply(r, doc, path_of(path, name, NULL));
 }
 
 /* --- Ports and tunnels ------------------------------------------------------------------------------- */
@@ -198,13 +196,13 @@ add(struct ctl_req *r, bool tunnel)
 	}
 	if (wrong_kind(r, path, options, tunnel))
 		return;
-	doc = draft(r);
+	doc = ctl_draft(r);
 	port = json_object();
 	merge_options(port, options);
 	if (!ports_of(doc, bridge))
 		json_object_set_new(json_object_get(bridges_of(doc), bridge), "ports", json_object());
 	json_object_set_new(ports_of(doc, bridge), name, port);
-	apply(r, doc, path);
+	ctl_apply(r, doc, path);
 }
 
 /* The draft with the port that the request names, NULL when it was refused. */
@@ -217,7 +215,7 @@ draft_of_port(struct ctl_req *r, bool tunnel, char path[600], json_t **ports)
 
 	if (!ctl_need_port(r, name, &id))
 		return NULL;
-	doc = draft(r);
+	doc = ctl_draft(r);
 	bridge = bridge_of(doc, name);
 	if (!bridge) {
 		/* The switch has ports of its own, for underlays, that no document holds. */
@@ -242,7 +240,7 @@ del(struct ctl_req *r, bool tunnel)
 	if (!doc)
 		return;
 	json_object_del(ports, ctl_str(r, "port"));
-	apply(r, doc, path);
+	ctl_apply(r, doc, path);
 }
 
 static void
@@ -254,7 +252,7 @@ set(struct ctl_req *r, bool tunnel)
 	if (!doc)
 		return;
 	merge_options(json_object_get(ports, ctl_str(r, "port")), ctl_param(r, "options"));
-	apply(r, doc, path);
+	ctl_apply(r, doc, path);
 }
 
 static void
@@ -314,7 +312,7 @@ vlan_set(struct ctl_req *r)
 	for (unsigned i = 1; i < ARRAY_SIZE(keys); i++)
 		if (ctl_param(r, keys[i]))
 			json_object_set(port, keys[i], (json_t *)ctl_param(r, keys[i]));
-	apply(r, doc, path);
+	ctl_apply(r, doc, path);
 }
 
 /* --- Whole documents --------------------------------------------------------------------------------- */
@@ -348,7 +346,7 @@ config_diff(struct ctl_req *r)
 static void
 config_apply(struct ctl_req *r)
 {
-	apply(r, json_incref((json_t *)ctl_param(r, "document")), "document");
+	ctl_apply(r, json_incref((json_t *)ctl_param(r, "document")), "document");
 }
 
 static void
@@ -363,9 +361,7 @@ config_export(struct ctl_req *r)
 
 /* --- Tables ------------------------------------------------------------------------------------------ */
 
-#define GENERATION \
-	{ .name = "generation", .kind = CTL_U64, \
-	  .help = "refuse unless the configuration still has this generation" }
+#define GENERATION CTL_GENERATION_PARAM
 #define BRIDGE { .name = "bridge", .kind = CTL_STR, .required = true, .help = "name of a bridge" }
 #define PORT { .name = "port", .kind = CTL_STR, .required = true, .help = "name of a port" }
 #define OPTIONS(need) { .name = "options", .kind = CTL_OPTIONS, .required = need, .help = "options and their values" }

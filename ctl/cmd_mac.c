@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Methods on the MAC tables of bridges. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ctl/cmd.h"
+#include "ctl/conf.h"
 #include "ctl/sw.h"
 
 enum { PAGE = 2048, PAGE_MAX = 16384 };
@@ -169,35 +171,120 @@ mac_flush(struct ctl_req *r)
 	commit(r, result);
 }
 
+/* --- Static addresses: part of the document ------------------------------------------------------------ */
+
+static struct conf_mac
+mac_of(struct ctl_req *r)
+{
+	return (struct conf_mac){ .vid = ctl_num(r, "vlan", 0), .mac = ctl_mac(r, "mac") };
+}
+
+static json_t *
+ports_of(const json_t *doc, struct ctl_req *r)
+{
+	return json_object_get(json_object_get(json_object_get(doc, "bridges"), ctl_str(r, "bridge")), "ports");
+}
+
+/* Index of a text in a list, -1: not there. */
+static int
+index_of(const json_t *list, const char *text)
+{
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(list, i, v)
+		if (json_is_string(v) && !strcmp(json_string_value(v), text))
+			return (int)i;
+	return -1;
+}
+
+/* The port of 'ports' that has the address, NULL: none. */
+static const char *
+holder(const json_t *ports, const char *text)
+{
+	const char *name;
+	json_t *port;
+
+	json_object_foreach((json_t *)ports, name, port)
+		if (index_of(json_object_get(port, "static-macs"), text) >= 0)
+			return name;
+	return NULL;
+}
+
+static void
+apply_to_port(struct ctl_req *r, json_t *doc, const char *port)
+{
+	char path[600];
+
+	snprintf(path, sizeof path, "bridges.%s.ports.%s", ctl_str(r, "bridge"), port);
+	ctl_apply(r, doc, path);
+}
+
 static void
 mac_add(struct ctl_req *r)
 {
-	const char *bridge_name = ctl_str(r, "bridge"), *port_name = ctl_str(r, "port");
-	struct err e = { 0 };
-	uint16_t bridge, port;
+	const char *bridge_name = ctl_str(r, "bridge"), *port_name = ctl_str(r, "port"), *other;
+	const struct conf_mac mac = mac_of(r);
+	char text[CONF_MAC_LEN];
+	json_t *doc, *port, *list;
+	uint16_t bridge, id;
 
-	if (!ctl_need_bridge(r, bridge_name, &bridge) || !ctl_need_port(r, port_name, &port))
+	if (!ctl_need_bridge(r, bridge_name, &bridge) || !ctl_need_port(r, port_name, &id))
 		return;
-	if (sw_port_bridge(ctl_sw(r), port) != bridge)
-		ctl_refuse_fmt(r, NULL, EINVAL, "port '%s' is not in bridge %s", port_name, bridge_name);
-	else if (ofp_mac_add(sw_ofp(ctl_sw(r)), bridge, ctl_num(r, "vlan", 0), ctl_mac(r, "mac"), port, &e))
+	doc = ctl_draft(r);
+	port = json_object_get(ports_of(doc, r), port_name);
+	other = holder(ports_of(doc, r), conf_mac_format(&mac, text));
+	if (!port || (other && strcmp(other, port_name))) {
+		if (!port)
+			ctl_refuse_fmt(r, NULL, EINVAL, "port '%s' is not in bridge %s", port_name, bridge_name);
+		else
+			ctl_refuse_fmt(r, NULL, EEXIST, "%s is a static address of port %s: remove it there first", text,
+				       other);
+		json_decref(doc);
+		return;
+	}
+	list = json_object_get(port, "static-macs");
+	if (!list) {
+		list = json_array();
+		json_object_set_new(port, "static-macs", list);
+	}
+	if (!other)
+		json_array_append_new(list, json_string(text));
+	apply_to_port(r, doc, port_name);
+}
+
+static void
+forget(struct ctl_req *r, uint16_t bridge, const struct conf_mac *mac)
+{
+	struct err e = { 0 };
+
+	if (ofp_mac_del(sw_ofp(ctl_sw(r)), bridge, mac->vid, mac->mac, &e))
 		ctl_refuse(r, NULL, &e);
 	else
 		commit(r, json_object());
 }
 
+/* A learned address is in the table only. */
 static void
 mac_del(struct ctl_req *r)
 {
-	struct err e = { 0 };
+	const struct conf_mac mac = mac_of(r);
+	char text[CONF_MAC_LEN];
+	json_t *doc, *list;
 	uint16_t bridge;
+	const char *port;
 
 	if (!ctl_need_bridge(r, ctl_str(r, "bridge"), &bridge))
 		return;
-	if (ofp_mac_del(sw_ofp(ctl_sw(r)), bridge, ctl_num(r, "vlan", 0), ctl_mac(r, "mac"), &e))
-		ctl_refuse(r, NULL, &e);
-	else
-		commit(r, json_object());
+	port = holder(ports_of(sw_conf(ctl_sw(r)), r), conf_mac_format(&mac, text));
+	if (!port) {
+		forget(r, bridge, &mac);
+		return;
+	}
+	doc = ctl_draft(r);
+	list = json_object_get(json_object_get(ports_of(doc, r), port), "static-macs");
+	json_array_remove(list, index_of(list, text));
+	apply_to_port(r, doc, port);
 }
 
 #define BRIDGE { .name = "bridge", .kind = CTL_STR, .required = true, .help = "name of a bridge" }
@@ -220,14 +307,14 @@ static const struct ctl_param flush_params[] = {
 static const struct ctl_param add_params[] = {
 	BRIDGE, MAC,
 	{ .name = "port", .kind = CTL_STR, .required = true, .help = "the port it is behind" },
-	VLAN, { 0 }
+	VLAN, CTL_GENERATION_PARAM, { 0 }
 };
-static const struct ctl_param del_params[] = { BRIDGE, MAC, VLAN, { 0 } };
+static const struct ctl_param del_params[] = { BRIDGE, MAC, VLAN, CTL_GENERATION_PARAM, { 0 } };
 
 const struct ctl_method ctl_mac_methods[] = {
 	{ "mac.show", show_params, mac_show, "the MAC table of a bridge, in pages", "{\"bridge\": \"br0\"}" },
 	{ "mac.flush", flush_params, mac_flush, "forgets learned addresses", "{\"bridge\": \"br0\", \"port\": \"vm1\"}" },
-	{ "mac.add", add_params, mac_add, "adds a static address",
+	{ "mac.add", add_params, mac_add, "adds a static address to the configuration",
 	  "{\"bridge\": \"br0\", \"mac\": \"52:54:00:00:00:01\", \"port\": \"vm1\", \"vlan\": 10}" },
 	{ "mac.del", del_params, mac_del, "removes a static or learned address",
 	  "{\"bridge\": \"br0\", \"mac\": \"52:54:00:00:00:01\", \"vlan\": 10}" },

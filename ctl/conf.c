@@ -90,8 +90,17 @@ find_target(const struct target *t, unsigned n, const char *key, void **conf)
 	return NULL;
 }
 
+static bool
+is_one_of(const char *const *words, const char *key)
+{
+	for (; *words; words++)
+		if (!strcmp(*words, key))
+			return true;
+	return false;
+}
+
 static int
-set_option(const struct target *t, unsigned n, const char *key, const json_t *value, const char *structural,
+set_option(const struct target *t, unsigned n, const char *key, const json_t *value, const char *const *structural,
 	   struct err *e)
 {
 	char text[CONF_TEXT_MAX];
@@ -105,8 +114,8 @@ set_option(const struct target *t, unsigned n, const char *key, const json_t *va
 		for (unsigned i = 0; i < n; i++)
 			for (d = t[i].opts; d->name; d++)
 				words_add(&w, d->name);
-		if (structural)
-			words_add(&w, structural);
+		for (; *structural; structural++)
+			words_add(&w, *structural);
 		return unknown(e, "option", key, &w);
 	}
 	if (conf_value_to_text(value, text, sizeof text))
@@ -114,9 +123,9 @@ set_option(const struct target *t, unsigned n, const char *key, const json_t *va
 	return opt_set(d, conf, key, text, e);
 }
 
-/* Reads every member of 'obj' but 'structural' into the targets, which have their defaults. */
+/* Reads every member of 'obj' but the 'structural' ones into the targets, which have their defaults. */
 static int
-read_options(const json_t *obj, const struct target *t, unsigned n, const char *structural, struct err *e)
+read_options(const json_t *obj, const struct target *t, unsigned n, const char *const *structural, struct err *e)
 {
 	const char *given[WORDS_MAX], *key;
 	unsigned n_given = 0;
@@ -124,7 +133,7 @@ read_options(const json_t *obj, const struct target *t, unsigned n, const char *
 	int rc;
 
 	json_object_foreach((json_t *)obj, key, v) {
-		if (structural && !strcmp(key, structural))
+		if (is_one_of(structural, key))
 			continue;
 		rc = set_option(t, n, key, v, structural, e);
 		if (rc)
@@ -179,6 +188,7 @@ type_opts(const struct conf_port *p)
 static int
 read_port(const json_t *obj, struct conf_port *p, struct err *e)
 {
+	static const char *const structural[] = { "type", "static-macs", NULL };
 	int rc;
 
 	if (!json_is_object(obj))
@@ -197,9 +207,11 @@ read_port(const json_t *obj, struct conf_port *p, struct err *e)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
 		opt_defaults(t[i].opts, t[i].conf);
-	rc = read_options(obj, t, ARRAY_SIZE(t), "type", e);
+	rc = read_options(obj, t, ARRAY_SIZE(t), structural, e);
 	if (!rc)
 		rc = ofp_port_check(&p->ofp, json_object_get(obj, "vlan-mode") != NULL, e);
+	if (!rc)
+		rc = conf_macs_read(json_object_get(obj, "static-macs"), p, e);
 	return rc;
 }
 
@@ -319,14 +331,17 @@ read_ports(const json_t *obj, struct conf_bridge *b, struct err *e)
 static int
 read_bridge(const json_t *obj, struct conf_bridge *b, struct err *e)
 {
+	static const char *const structural[] = { "ports", NULL };
 	const struct target t = { ofp_bridge_opts, &b->ofp };
+	int rc;
 
 	if (!json_is_object(obj))
 		return err_set(e, EINVAL, "bridges.%s: a bridge is an object: { \"ports\": { ... } }", b->name);
 	opt_defaults(t.opts, t.conf);
-	if (read_options(obj, &t, 1, "ports", e))
+	if (read_options(obj, &t, 1, structural, e))
 		return err_prefix(e, "bridges.%s", b->name);
-	return read_ports(json_object_get(obj, "ports"), b, e);
+	rc = read_ports(json_object_get(obj, "ports"), b, e);
+	return rc ? rc : conf_macs_check(b, e);
 }
 
 static int
@@ -436,6 +451,8 @@ port_doc(const struct conf_port *p)
 	write_options(obj, ofp_port_opts, &p->ofp);
 	write_vlan_mode(obj, &p->ofp);
 	write_options(obj, type_opts(p), p->opts);
+	if (p->n_macs)
+		json_object_set_new(obj, "static-macs", conf_macs_doc(p));
 	return sorted(obj);
 }
 
@@ -495,6 +512,7 @@ check_top(const json_t *doc, struct err *e)
 static int
 read_dp(const json_t *obj, struct conf_dp *dp, struct err *e)
 {
+	static const char *const structural[] = { NULL };
 	const struct target t = { conf_dp_opts, dp };
 
 	opt_defaults(t.opts, t.conf);
@@ -502,7 +520,7 @@ read_dp(const json_t *obj, struct conf_dp *dp, struct err *e)
 		return 0;
 	if (!json_is_object(obj))
 		return err_set(e, EINVAL, "datapath: must be an object of options");
-	if (read_options(obj, &t, 1, NULL, e))
+	if (read_options(obj, &t, 1, structural, e))
 		return err_prefix(e, "datapath");
 	return 0;
 }
@@ -538,8 +556,10 @@ conf_destroy(struct conf *c)
 	if (!c)
 		return;
 	for (unsigned i = 0; i < c->n_bridges; i++) {
-		for (unsigned j = 0; j < c->bridges[i].n_ports; j++)
+		for (unsigned j = 0; j < c->bridges[i].n_ports; j++) {
 			free(c->bridges[i].ports[j].opts);
+			free(c->bridges[i].ports[j].macs);
+		}
 		free(c->bridges[i].ports);
 	}
 	free(c->bridges);

@@ -6,6 +6,7 @@
 #define CTL_CONF_H
 
 #include <jansson.h>
+#include <stdio.h>
 
 #include "base/err.h"
 #include "datapath/port.h"
@@ -30,6 +31,13 @@ struct conf_dp {
 enum conf_poll { CONF_POLL_ADAPTIVE, CONF_POLL_ALWAYS };
 extern const struct opt_desc conf_dp_opts[];
 
+/* A row of "static-macs". */
+struct conf_mac {
+	uint16_t vid;                   /* 0: none. */
+	struct mac mac;
+};
+enum { CONF_MAC_LEN = 32 };             /* Room for one as text. */
+
 struct conf_port {
 	char name[CONF_NAME_MAX + 1];
 	const struct conf_bridge *bridge;
@@ -38,6 +46,8 @@ struct conf_port {
 	struct ofp_port_conf ofp;
 	void *opts;                     /* Of the type: type->conf_size bytes, or a struct tun_conf. */
 	size_t opts_len;
+	unsigned n_macs;
+	struct conf_mac *macs;          /* Static addresses behind it, in order of VLAN and address. */
 };
 
 struct conf_bridge {
@@ -61,6 +71,20 @@ void conf_destroy(struct conf *);
 
 const struct conf_bridge *conf_bridge(const struct conf *, const char *name);   /* NULL: none. */
 const struct conf_port *conf_port(const struct conf *, const char *name);       /* NULL: none. */
+bool conf_port_has_mac(const struct conf_port *, const struct conf_mac *);
+/* "10/52:54:00:00:00:01", in no VLAN the address alone: as documents spell it. */
+static inline const char *
+conf_mac_format(const struct conf_mac *m, char buf[CONF_MAC_LEN])
+{
+	char mac[MAC_STR_LEN];
+
+	mac_format(m->mac, mac);
+	if (m->vid)
+		snprintf(buf, CONF_MAC_LEN, "%u/%s", m->vid, mac);
+	else
+		snprintf(buf, CONF_MAC_LEN, "%s", mac);
+	return buf;
+}
 /* "vhost-user", "vxlan". */
 const char *conf_port_type_name(const struct conf_port *);
 /* What the port's type is opened with: 'opts', completed with what the bridge gives it (an internal port
@@ -73,6 +97,12 @@ bool conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b)
 /* What differs between two canonical documents: the array that sw_diff() promises.  An entry whose change
  * costs more than an edit says so in "note".  Caller owns it. */
 json_t *conf_diff(const json_t *old, const json_t *new);
+
+/* For conf.c: reads "static-macs" (NULL: none) once the port's VLANs are known; writes it; looks at all those of a
+ * bridge together. */
+int conf_macs_read(const json_t *, struct conf_port *, struct err *);
+json_t *conf_macs_doc(const struct conf_port *);
+int conf_macs_check(const struct conf_bridge *, struct err *);
 
 /* --- Values: text as options take it, JSON as documents show it -------------------------------- */
 

@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct diff {
 	json_t *rows;
@@ -36,6 +37,22 @@ join(char path[PATH_MAX_LEN], const char *head, const char *tail)
 		abort();
 }
 
+/* The elements of one list that another lacks, each in a row of its own. */
+static void
+list_rows(struct diff *d, const char *path, const json_t *list, const json_t *other, bool added)
+{
+	json_t *seen = json_object();
+	const json_t *v;
+	size_t i;
+
+	json_array_foreach(other, i, v)
+		json_object_set_new(seen, json_string_value(v), json_null());
+	json_array_foreach(list, i, v)
+		if (!json_object_get(seen, json_string_value(v)))
+			row(d, path, added ? NULL : v, added ? v : NULL);
+	json_decref(seen);
+}
+
 /* Each member on its own: options. */
 static void
 diff_options(struct diff *d, const char *head, const json_t *old, const json_t *new)
@@ -62,7 +79,7 @@ diff_options(struct diff *d, const char *head, const json_t *old, const json_t *
 static bool
 is_open_option(const char *key)
 {
-	return !opt_find(ofp_port_opts, key);
+	return !opt_find(ofp_port_opts, key) && strcmp(key, "static-macs");
 }
 
 static void
@@ -72,13 +89,19 @@ diff_port(struct diff *d, const char *path, const json_t *old, const json_t *new
 	bool tunnel = type && tun_type_find(type) &&
 		      json_equal(json_object_get(old, "type"), json_object_get(new, "type"));
 	json_t *a[2] = { json_object(), json_object() }, *b[2] = { json_object(), json_object() };
+	char macs[PATH_MAX_LEN];
 	const char *key;
 	json_t *v;
 
+	join(macs, path, "static-macs");
+	list_rows(d, macs, json_object_get(old, "static-macs"), json_object_get(new, "static-macs"), false);
+	list_rows(d, macs, json_object_get(new, "static-macs"), json_object_get(old, "static-macs"), true);
 	json_object_foreach((json_t *)old, key, v)
 		json_object_set(a[is_open_option(key)], key, v);
 	json_object_foreach((json_t *)new, key, v)
 		json_object_set(b[is_open_option(key)], key, v);
+	json_object_del(a[0], "static-macs");
+	json_object_del(b[0], "static-macs");
 	diff_options(d, path, a[0], b[0]);
 	d->note = tunnel ? NULL : "the port is closed and opened again";
 	diff_options(d, path, a[1], b[1]);

@@ -10,11 +10,15 @@
  *     "bridges": {
  *       "br0": { "mac-age": 300,
  *         "ports": {
- *           "vm1": { "type": "vhost-user", "mode": "client", "tag": 10 },
+ *           "vm1": { "type": "vhost-user", "mode": "client", "tag": 10,
+                    "static-macs": ["10/52:54:00:00:00:01"] },
  *           "vx0": { "type": "vxlan", "vni": 5000, "remote": ["172.16.0.2"] } } } } }
  * Option names are those of the opt_desc tables: bridges ofp_bridge_opts; ports "type", ofp_port_opts and
  * the table of their type (port type or tunnel type).  Numbers and booleans are JSON numbers and
- * booleans, lists are arrays; text is accepted for any of them.  Defaults are not stored. */
+ * booleans, lists are arrays; text is accepted for any of them.  Defaults are not stored.
+ * "static-macs" of a port are addresses that are behind it for good, each "VLAN/ADDRESS", or the address alone
+ * outside VLANs.  One (VLAN, address) is static on one port of a bridge only, in a VLAN that the port carries, and a
+ * bridge has at most mac-limit of them.  They belong to the port: deleted, moved to another bridge, with it. */
 #ifndef CTL_SW_H
 #define CTL_SW_H
 

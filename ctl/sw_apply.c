@@ -199,8 +199,11 @@ change_port(struct change *ch, struct sw_port *p, const struct conf_port *was, c
 {
 	bool other_kind = was->type != c->type || was->tun != c->tun;
 
+	/* Rows that go make room for others before bridges are edited, and before one moves to another port. */
 	if (other_kind || strcmp(was->bridge->name, c->bridge->name))
 		leave_bridge(ch->sw, p);
+	else
+		sw_macs_del(ch->sw, was, c, p);
 	if (conf_port_must_reopen(was, c) && !(was->tun && c->tun)) {
 		sw_port_close(ch->sw, p, ch->seq);
 		p->wait_seq = ch->seq;
@@ -292,16 +295,15 @@ edit_port(struct change *ch, const struct conf_port *c, struct sw_port *p)
 	struct err e = { 0 };
 	bool joins = !p->bridge;
 
-	if (!joins && !port_changed(was, c))
-		return;
 	if (joins) {
 		p->bridge = sw_find_bridge(sw, c->bridge->name);
 		must(ofp_port_add(sw->ofp, p->bridge->id, p->id, p->kind, &c->ofp, &e), "port", p->name, &e);
-	} else {
+	} else if (port_changed(was, c)) {
 		must(ofp_port_set(sw->ofp, p->id, &c->ofp, &e), "port", p->name, &e);
 	}
-	if (p->kind == OFP_PORT_TUNNEL)
+	if (p->kind == OFP_PORT_TUNNEL && (joins || port_changed(was, c)))
 		edit_tunnel(ch, p, c);
+	sw_macs_add(sw, joins ? NULL : was, c, p);
 }
 
 static void

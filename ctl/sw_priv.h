@@ -77,6 +77,11 @@ void sw_patch_peers(struct sw *);
 /* Completes the link of a patch port: it is up when the other end leads back. */
 void sw_patch_link(struct sw *, struct sw_port *, struct port_link *);
 
+/* sw_mac.c: static addresses.  'p' is the port of 'was' and 'c', which are on one bridge. */
+void sw_macs_del(struct sw *, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p);
+/* 'was' NULL: none are there yet. */
+void sw_macs_add(struct sw *, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p);
+
 /* sw_under.c: the underlay's questions. */
 extern const struct underlay_ops sw_underlay_ops;
 struct underlay_tunnel *sw_underlay_tunnel(const struct conf_port *, uint16_t id);      /* Caller frees. */

@@ -204,13 +204,27 @@ ofp_port_find(const struct ofp *o, uint16_t port)
 	return port < DP_MAX_PORTS ? o->port[port] : NULL;
 }
 
+static struct vlan_rules
+vlan_of(const struct ofp_port_conf *c)
+{
+	return (struct vlan_rules){
+		.mode = (uint8_t)c->vlan_mode, .tag = c->tag,
+		.trunks = opt_vlans_empty(&c->trunks) ? NULL : &c->trunks,
+	};
+}
+
 struct vlan_rules
 ofp_port_vlan(const struct ofp_port *p)
 {
-	return (struct vlan_rules){
-		.mode = (uint8_t)p->conf.vlan_mode, .tag = p->conf.tag,
-		.trunks = opt_vlans_empty(&p->conf.trunks) ? NULL : &p->conf.trunks,
-	};
+	return vlan_of(&p->conf);
+}
+
+bool
+ofp_port_carries(const struct ofp_port_conf *c, uint16_t vid)
+{
+	struct vlan_rules vlan = vlan_of(c);
+
+	return vlan_carries(&vlan, vid);
 }
 
 int

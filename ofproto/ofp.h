@@ -79,6 +79,9 @@ extern const struct opt_desc ofp_port_opts[];   /* vlan-mode tag trunks protecte
  * Completes 'vlan_mode' where only 'tag' or 'trunks' was given. */
 int ofp_port_check(struct ofp_port_conf *, bool vlan_mode_given, struct err *);
 
+/* Whether such a port is a member of VLAN 'vid' (0: none).  Settings as ofp_port_check() left them. */
+bool ofp_port_carries(const struct ofp_port_conf *, uint16_t vid);
+
 enum ofp_port_kind {
 	OFP_PORT_PLAIN,                 /* Frames leave by ACT_OUTPUT. */
 	OFP_PORT_INTERNAL,              /* Likewise; the host's own leg, where an underlay may live. */

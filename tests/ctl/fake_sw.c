@@ -60,6 +60,14 @@ fake_sw_set_flows(struct sw *sw, unsigned n)
 	sw->n_flows = n;
 }
 
+void
+fake_sw_set_macs(struct sw *sw, unsigned n)
+{
+	for (sw->n_macs = 0; sw->n_macs < n && sw->n_macs < MAX_MACS; sw->n_macs++)
+		sw->macs[sw->n_macs] = (struct ofp_mac){ .mac = { { 0x52, 0x54, 0, 0, 0, (uint8_t)sw->n_macs } },
+							 .vid = 10, .port = 1, .tun_dst = 3 };
+}
+
 unsigned
 fake_sw_waiting(const struct sw *sw)
 {
@@ -416,19 +424,6 @@ ofp_mac_flush(struct ofp *ofp, uint16_t bridge UNUSED, uint16_t port UNUSED, int
 
 	whole(ofp)->n_macs = 0;
 	return n;
-}
-
-int
-ofp_mac_add(struct ofp *ofp, uint16_t bridge UNUSED, uint16_t vid, struct mac mac, uint16_t port, struct err *e)
-{
-	struct sw *sw = whole(ofp);
-
-	if (mac_is_multicast(mac))
-		return err_set(e, EINVAL, "a group address belongs to no port");
-	if (sw->n_macs == MAX_MACS)
-		return err_set(e, ENOSPC, "the table is full");
-	sw->macs[sw->n_macs++] = (struct ofp_mac){ .mac = mac, .vid = vid, .port = port, .is_static = true, .tun_dst = 3 };
-	return 0;
 }
 
 int

@@ -128,6 +128,52 @@ unknown_words_name_the_nearest(void **state)
 	refuse("{'datapath':{'mbuf':4096}}", ENOENT, "datapath: unknown option 'mbuf': did you mean 'mbufs'?");
 }
 
+#define STATIC(vm1, vm2, rest) \
+	"{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','static-macs':" vm1 "},'vm2':{'type':'vhost-user'," \
+	"'static-macs':" vm2 "}}" rest "}}}"
+
+static void
+static_addresses_are_checked(void **state)
+{
+	(void)state;
+	refuse(STATIC("['02:00:00:00:00']", "[]", ""), EINVAL, "bridges.br0.ports.vm1: static-macs: '02:00:00:00:00' is no "
+	       "address such as 52:54:00:00:00:01 or, in VLAN 10, 10/52:54:00:00:00:01");
+	refuse(STATIC("['4095/02:00:00:00:00:01']", "[]", ""), EINVAL,
+	       "bridges.br0.ports.vm1: static-macs: '4095/02:00:00:00:00:01': the VLAN must be 0 to 4094");
+	refuse(STATIC("['/02:00:00:00:00:01']", "[]", ""), EINVAL,
+	       "bridges.br0.ports.vm1: static-macs: '/02:00:00:00:00:01': the VLAN must be 0 to 4094");
+	refuse(STATIC("['-1/02:00:00:00:00:01']", "[]", ""), EINVAL,
+	       "bridges.br0.ports.vm1: static-macs: '-1/02:00:00:00:00:01': the VLAN must be 0 to 4094");
+	refuse(STATIC("['03:00:00:00:00:01']", "[]", ""), EINVAL,
+	       "bridges.br0.ports.vm1: static-macs: 03:00:00:00:00:01 is not the address of a station");
+	refuse(STATIC("[7]", "[]", ""), EINVAL, "bridges.br0.ports.vm1: static-macs: an address is a text");
+	refuse(STATIC("{}", "[]", ""), EINVAL, "bridges.br0.ports.vm1: static-macs: a list of addresses is needed");
+	refuse(STATIC("['0/02:00:00:00:00:01','02:00:00:00:00:01']", "[]", ""), EEXIST,
+	       "bridges.br0.ports.vm1: static-macs: 02:00:00:00:00:01 is there twice");
+	refuse(STATIC("['5/02:00:00:00:00:0a']", "['5/02:00:00:00:00:0A']", ""), EEXIST,
+	       "bridges.br0.ports.vm2: static-macs: 5/02:00:00:00:00:0a is a static address of port vm1");
+	refuse(STATIC("['02:00:00:00:00:01']", "['02:00:00:00:00:02']", ",'mac-limit':1"), ENOSPC,
+	       "bridges.br0: 2 static addresses are more than its mac-limit, 1");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','tag':7,'static-macs':['02:00:00:00:00:01']}}}}}",
+	       EINVAL, "bridges.br0.ports.vm1: static-macs: 02:00:00:00:00:01: the port does not carry VLAN 0");
+	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','static-mac':[]}}}}}", ENOENT,
+	       "bridges.br0.ports.vm1: unknown option 'static-mac': did you mean 'static-macs'?");
+}
+
+static void
+static_addresses_have_a_canonical_form(void **state)
+{
+	(void)state;
+	canonical_is("{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','static-macs':"
+		     "['10/02:00:00:00:00:0B','9/02:00:00:00:00:01','0/02:00:00:00:00:0c','10/02:00:00:00:00:0a']},"
+		     "'vm2':{'type':'vhost-user','static-macs':'7/02:00:00:00:00:01,02:00:00:00:00:01'},"
+		     "'vm3':{'type':'vhost-user','static-macs':[]}}}}}",
+		     "{'bridges':{'br0':{'ports':{'vm1':{'static-macs':['02:00:00:00:00:0c','9/02:00:00:00:00:01',"
+		     "'10/02:00:00:00:00:0a','10/02:00:00:00:00:0b'],'type':'vhost-user'},"
+		     "'vm2':{'static-macs':['02:00:00:00:00:01','7/02:00:00:00:00:01'],'type':'vhost-user'},"
+		     "'vm3':{'type':'vhost-user'}}}},'version':1}");
+}
+
 static void
 missing_things_are_named(void **state)
 {
@@ -322,6 +368,8 @@ main(void)
 		cmocka_unit_test(empty_document_is_a_switch_without_bridges),
 		cmocka_unit_test(document_becomes_typed_structures),
 		cmocka_unit_test(unknown_words_name_the_nearest),
+		cmocka_unit_test(static_addresses_are_checked),
+		cmocka_unit_test(static_addresses_have_a_canonical_form),
 		cmocka_unit_test(missing_things_are_named),
 		cmocka_unit_test(wrong_values_and_kinds_are_refused),
 		cmocka_unit_test(names_are_checked),

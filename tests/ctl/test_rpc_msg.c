@@ -434,12 +434,7 @@ the_mac_table_comes_in_pages(void **state)
 	json_t *cursor;
 
 	build_switch(f);
-	for (unsigned i = 0; i < 10; i++) {
-		snprintf(params, sizeof params,
-			 "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:%02x\",\"port\":\"vm1\",\"vlan\":10}", i);
-		call(f, "mac.add", params);
-		result_of(f);
-	}
+	fake_sw_set_macs(f->sw, 10);
 	snprintf(params, sizeof params, "{\"bridge\":\"br0\",\"limit\":4}");
 	do {
 		call(f, "mac.show", params);
@@ -453,14 +448,55 @@ the_mac_table_comes_in_pages(void **state)
 	assert_int_equal(pages, 3);
 	assert_string_equal(json_string_value(json_object_get(json_array_get(json_object_get(result_of(f), "macs"), 0),
 			    "remote")), "172.16.0.2");
-	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"53:54:00:00:00:01\",\"port\":\"vm1\"}");
-	expect_error(f, CTL_E_REFUSED, "group address");
 	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"5354\",\"port\":\"vm1\"}");
 	expect_error(f, CTL_E_PARAMS, "an address such as");
 	call(f, "mac.flush", "{\"bridge\":\"br0\"}");
 	assert_int_equal(json_integer_value(json_object_get(result_of(f), "flushed")), 10);
 	call(f, "mac.del", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\"}");
 	expect_error(f, CTL_E_REFUSED, "no such");
+}
+
+static void
+static_macs_are(struct fixture *f, const char *port, const char *want)
+{
+	json_t *p = json_object_get(json_object_get(json_object_get(json_object_get(sw_conf(f->sw), "bridges"), "br0"),
+				    "ports"), port);
+	char *text = json_dumps(json_object_get(p, "static-macs"), JSON_COMPACT);
+
+	assert_string_equal(text, want);
+	free(text);
+}
+
+static void
+static_addresses_are_kept_in_the_document(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t generation;
+
+	build_switch(f);
+	fake_sw_set_macs(f->sw, 2);
+	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"port\":\"vm1\",\"vlan\":10}");
+	result_of(f);
+	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"port\":\"vm1\",\"vlan\":10}");
+	result_of(f);
+	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:AA\",\"port\":\"vm1\"}");
+	result_of(f);
+	static_macs_are(f, "vm1", "[\"10/52:54:00:00:00:01\",\"52:54:00:00:00:aa\"]");
+	call(f, "mac.add", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"port\":\"vm2\",\"vlan\":10}");
+	expect_error(f, CTL_E_REFUSED, "10/52:54:00:00:00:01 is a static address of port vm1");
+	call(f, "bridge.add", "{\"bridge\":\"br1\"}");
+	call(f, "mac.add", "{\"bridge\":\"br1\",\"mac\":\"52:54:00:00:00:02\",\"port\":\"vm2\"}");
+	expect_error(f, CTL_E_REFUSED, "port 'vm2' is not in bridge br1");
+	call(f, "mac.del", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":10,\"generation\":1}");
+	expect_error(f, CTL_E_REFUSED, "changed by someone else");
+	call(f, "mac.del", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":10}");
+	result_of(f);
+	static_macs_are(f, "vm1", "[\"52:54:00:00:00:aa\"]");
+	/* A learned one is no matter of the document. */
+	generation = sw_generation(f->sw);
+	call(f, "mac.del", "{\"bridge\":\"br0\",\"mac\":\"52:54:00:00:00:01\",\"vlan\":10}");
+	result_of(f);
+	assert_int_equal(sw_generation(f->sw), generation);
 }
 
 static void
@@ -566,6 +602,7 @@ main(void)
 		TEST(a_whole_document_is_compared_and_applied),
 		TEST(lists_and_the_tree_agree),
 		TEST(the_mac_table_comes_in_pages),
+		TEST(static_addresses_are_kept_in_the_document),
 		TEST(flows_come_in_pages_with_what_they_depend_on),
 		TEST(a_made_up_cursor_is_refused),
 		TEST(counters_come_whole_or_in_part),

@@ -411,6 +411,111 @@ learned_addresses_survive_changes_that_do_not_concern_them(void **state)
 	assert_int_equal(n_macs(f, "br0"), 1);
 }
 
+/* The port of a row, 0: there is none. */
+struct wanted {
+	uint16_t vid, port;
+	uint8_t last;
+	bool is_static;
+};
+
+static void
+find_row(void *arg, const struct ofp_mac *m)
+{
+	struct wanted *w = arg;
+
+	if (m->vid == w->vid && m->mac.b[5] == w->last) {
+		w->port = m->port;
+		w->is_static = m->is_static;
+	}
+}
+
+static void
+row_is(struct fixture *f, const char *bridge, uint16_t vid, uint8_t last, const char *port)
+{
+	struct wanted w = { .vid = vid, .last = last };
+	uint16_t id;
+
+	assert_true(sw_bridge_id(f->sw, bridge, &id));
+	ofp_mac_each(sw_ofp(f->sw), id, find_row, &w);
+	assert_int_equal(w.port, port ? sw_port_id(f->sw, port) : 0);
+	assert_int_equal(w.is_static, port != NULL);
+}
+
+#define VM(name, macs) "'" name "':{'type':'vhost-user','static-macs':[" macs "]}"
+
+static void
+static_addresses_of_the_document_are_in_the_table(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, DOC(VM("vm1", "'02:00:00:00:00:01','7/02:00:00:00:00:01'") "," VM("vm2", "")));
+	row_is(f, "br0", 0, 1, "vm1");
+	row_is(f, "br0", 7, 1, "vm1");
+	assert_int_equal(n_macs(f, "br0"), 2);
+	/* One goes, one moves, one comes; one that was learned elsewhere becomes static. */
+	learn(f, "vm1", 9);
+	apply(f, DOC(VM("vm1", "") "," VM("vm2", "'7/02:00:00:00:00:01','02:00:00:00:00:09'")));
+	row_is(f, "br0", 0, 1, NULL);
+	row_is(f, "br0", 7, 1, "vm2");
+	row_is(f, "br0", 0, 9, "vm2");
+	assert_int_equal(n_macs(f, "br0"), 2);
+	assert_int_equal(fake_n_opened, 2);
+	refused(f, DOC("'vm2':{'type':'vhost-user','tag':7,'static-macs':['02:00:00:00:00:09']}"),
+		"bridges.br0.ports.vm2: static-macs: 02:00:00:00:00:09: the port does not carry VLAN 0");
+	row_is(f, "br0", 0, 9, "vm2");
+	apply(f, DOC(VM("vm1", "")));
+	assert_int_equal(n_macs(f, "br0"), 0);
+}
+
+static void
+static_addresses_go_with_their_port(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, "{'bridges':{'br0':{'ports':{" VM("vm1", "'02:00:00:00:00:01'") "}},'br1':{}}}");
+	apply(f, "{'bridges':{'br0':{},'br1':{'ports':{" VM("vm1", "'02:00:00:00:00:01'") "}}}}");
+	assert_int_equal(n_macs(f, "br0"), 0);
+	row_is(f, "br1", 0, 1, "vm1");
+	/* Another type, and then another way to be opened: a new port, the same addresses. */
+	apply(f, "{'bridges':{'br1':{'ports':{'vm1':{'type':'netdev','static-macs':['02:00:00:00:00:01']}}}}}");
+	row_is(f, "br1", 0, 1, "vm1");
+	apply(f, "{'bridges':{'br1':{'ports':{'vm1':{'type':'netdev','queues':2,'static-macs':['02:00:00:00:00:01']}}}}}");
+	row_is(f, "br1", 0, 1, "vm1");
+	assert_int_equal(n_macs(f, "br1"), 1);
+}
+
+static void
+full_table_of_static_addresses_can_be_exchanged_and_cut(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, "{'bridges':{'br0':{'mac-limit':2,'ports':{" VM("vm1", "'02:00:00:00:00:01','02:00:00:00:00:02'") "}}}}");
+	apply(f, "{'bridges':{'br0':{'mac-limit':2,'ports':{" VM("vm1", "'02:00:00:00:00:03','02:00:00:00:00:04'") "}}}}");
+	row_is(f, "br0", 0, 3, "vm1");
+	row_is(f, "br0", 0, 4, "vm1");
+	apply(f, "{'bridges':{'br0':{'mac-limit':1,'ports':{" VM("vm1", "'02:00:00:00:00:05'") "}}}}");
+	row_is(f, "br0", 0, 5, "vm1");
+	apply(f, "{'bridges':{'br0':{'mac-limit':3,'ports':{"
+	      VM("vm1", "'02:00:00:00:00:05','02:00:00:00:00:06','02:00:00:00:00:07'") "}}}}");
+	assert_int_equal(n_macs(f, "br0"), 3);
+}
+
+static void
+difference_of_static_addresses_is_told_one_by_one(void **state)
+{
+	struct fixture *f = *state;
+	json_t *doc = doc_of(DOC(VM("vm1", "'02:00:00:00:00:02','02:00:00:00:00:03'"))), *d, *want;
+
+	apply(f, DOC(VM("vm1", "'02:00:00:00:00:01','02:00:00:00:00:02'")));
+	d = sw_diff(f->sw, doc, NULL);
+	want = doc_of("[{'op':'del','path':'bridges.br0.ports.vm1.static-macs','old':'02:00:00:00:00:01'},"
+		      "{'op':'add','path':'bridges.br0.ports.vm1.static-macs','new':'02:00:00:00:00:03'}]");
+	assert_true(json_equal(d, want));
+	json_decref(d);
+	json_decref(want);
+	json_decref(doc);
+}
+
 static void
 many_learned_addresses_make_one_commit(void **state)
 {
@@ -669,6 +774,10 @@ main(void)
 		T(name_can_be_taken_again_at_once),
 		T(port_moves_to_another_bridge_without_being_closed),
 		T(learned_addresses_survive_changes_that_do_not_concern_them),
+		T(static_addresses_of_the_document_are_in_the_table),
+		T(static_addresses_go_with_their_port),
+		T(full_table_of_static_addresses_can_be_exchanged_and_cut),
+		T(difference_of_static_addresses_is_told_one_by_one),
 		T(many_learned_addresses_make_one_commit),
 		T(link_that_goes_down_takes_its_addresses_along),
 		T(patch_ports_are_up_only_as_a_pair),
