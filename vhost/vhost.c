@@ -56,6 +56,7 @@ struct vhp_conn {
 	bool running;                   /* Between new_device and destroy_device. */
 	bool exposed;                   /* Polling threads may hold its vid. */
 	bool ring_on[N_RINGS];
+	bool one_buffer;                /* It wants a frame in one buffer, and its ring can be asked for free ones. */
 	int kickfd;                     /* Our duplicate, watched by vhp->epfd; -1: the guest gave none. */
 };
 
@@ -70,6 +71,7 @@ struct vhp {
 	/* Written under 'lock' by callbacks, read by polling threads: the device whose rings run, or -1. */
 	int vid;
 	bool no_kick;                   /* It cannot wake anyone, likewise; may lag behind 'vid' harmlessly. */
+	bool one_buffer;                /* As in its vhp_conn, likewise. */
 	struct rte_mbuf *early;         /* [lcore] Taken from the ring by arm(), not given yet. */
 
 	pthread_mutex_t lock;           /* Of what follows, which no polling thread touches. */
@@ -191,6 +193,7 @@ publish(struct vhp *v)
 			best = &v->conn[i];
 	if (best) {
 		__atomic_store_n(&v->no_kick, best->kickfd < 0, __ATOMIC_RELAXED);
+		__atomic_store_n(&v->one_buffer, best->one_buffer, __ATOMIC_RELAXED);
 		best->exposed = true;
 	}
 	__atomic_store_n(&v->vid, best ? best->vid : -1, __ATOMIC_RELEASE);
@@ -252,6 +255,10 @@ on_new_device(int vid)
 	struct vhp_conn *c = conn_find(v, vid);
 
 	if (c) {
+		uint64_t features = 0;
+
+		rte_vhost_get_negotiated_features(vid, &features);
+		c->one_buffer = !(features & (1ULL << VIRTIO_NET_F_MRG_RXBUF | 1ULL << VIRTIO_F_RING_PACKED));
 		c->running = true;
 		/* Before anyone can arm the ring: we poll, the guest need not kick. */
 		rte_vhost_enable_guest_notification(vid, Q_FROM_GUEST, 0);
@@ -347,21 +354,47 @@ vhp_rx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 	return got;
 }
 
+/* The library stops at a frame for which the guest has no buffers, and at one that is longer than the guest's: that
+ * one would hold up all behind it for ever.  Whether the frame is such a one; takes it when it goes after all. */
+static bool
+is_too_long(const struct vhp *v, int vid, struct rte_mbuf **m, uint16_t *done)
+{
+	uint16_t sent;
+
+	/* Buffers first, then the try: they may have come just now. */
+	if (!__atomic_load_n(&v->one_buffer, __ATOMIC_RELAXED) || !rte_vhost_avail_entries(vid, Q_TO_GUEST))
+		return false;
+	sent = rte_vhost_enqueue_burst(vid, Q_TO_GUEST, m, 1);
+	*done += sent;
+	return !sent && rte_vhost_avail_entries(vid, Q_TO_GUEST);
+}
+
 static uint16_t
 vhp_tx(struct port *p, uint16_t q UNUSED, struct rte_mbuf **pkts, uint16_t n)
 {
+	const struct vhp *v = p->priv;
 	int vid = vid_get(p);
-	uint16_t done = 0, sent;
+	uint16_t done = 0, sent, want;
 
 	if (vid < 0) {
 		port_tx_drop(p, DROP_TX_DOWN, n);
 		rte_pktmbuf_free_bulk(pkts, n);
 		return n;
 	}
-	do {
-		sent = rte_vhost_enqueue_burst(vid, Q_TO_GUEST, pkts + done, MIN_OF(n - done, BURST));
+	while (done < n) {
+		want = (uint16_t)MIN_OF(n - done, BURST);
+		sent = rte_vhost_enqueue_burst(vid, Q_TO_GUEST, pkts + done, want);
 		done += sent;
-	} while (sent == BURST && done < n);
+		if (LIKELY(sent == want))
+			continue;
+		sent = done;
+		if (is_too_long(v, vid, &pkts[done], &done)) {
+			port_tx_drop(p, DROP_TX_TOO_BIG, 1);
+			done++;
+		}
+		if (done == sent)
+			break;
+	}
 	rte_pktmbuf_free_bulk(pkts, done);
 	return done;
 }

@@ -184,6 +184,7 @@ guest_negotiate(struct guest *g, uint64_t extra)
 	if (!send_msg(g, SET_PROTOCOL_FEATURES, &m, 8, -1) || !send_msg(g, SET_OWNER, &m, 0, -1))
 		return false;
 	m.u64 = 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_NET_F_MRG_RXBUF | 1ull << F_PROTOCOL_FEATURES | extra;
+	m.u64 &= ~g->refuse;
 	if (!send_msg(g, SET_FEATURES, &m, 8, -1))
 		return false;
 	m.mem.n = 1;

@@ -30,6 +30,7 @@ struct guest {
 	int mem_fd;
 	struct guest_ring ring[2];
 	unsigned num;
+	uint64_t refuse;                /* Features it does not take though it could. */
 };
 
 /* Memory and rings of 'num' entries; no socket yet. */

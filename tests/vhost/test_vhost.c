@@ -654,6 +654,37 @@ what_does_not_fit_the_ring_stays_with_the_sender(void **state UNUSED)
 	no_mbuf_is_lost();
 }
 
+/* A guest that takes no chains of buffers: what is longer than one is lost, and nothing behind it. */
+static void
+a_frame_too_long_for_the_guest_does_not_block_others(void **state UNUSED)
+{
+	struct port *p = port_open("server");
+	struct rte_mbuf *m[70], *tail = frame(2, 1500);
+	struct guest g;
+	uint8_t buf[GUEST_BUF];
+
+	guest_init(&g, 64);
+	g.refuse = 1ull << VIRTIO_NET_F_MRG_RXBUF;
+	assert_int_equal(guest_connect(&g, sock_path), 0);
+	assert_true(guest_start(&g));
+	wait_for(p, true);
+	m[0] = frame(1, 1500);
+	assert_int_equal(rte_pktmbuf_chain(m[0], tail), 0);
+	for (unsigned i = 1; i < 70; i++)
+		m[i] = frame((uint8_t)i, 60);
+	/* The long one, and as many as there are buffers: a full ring is no reason to lose one. */
+	assert_int_equal(port_tx(p, m, 70), 65);
+	assert_int_equal(p->tx_drops[DROP_TX_TOO_BIG], 1);
+	for (unsigned i = 1; i < 65; i++) {
+		assert_int_equal(guest_recv(&g, buf, sizeof buf), 60);
+		assert_int_equal(buf[0], i);
+	}
+	assert_int_equal(port_tx(p, m + 65, 5), 5);
+	port_destroy(p);
+	guest_fini(&g);
+	no_mbuf_is_lost();
+}
+
 static void
 no_offload_is_offered_and_the_useful_features_are(void **state UNUSED)
 {
@@ -803,6 +834,7 @@ main(void)
 		cmocka_unit_test(an_endless_frame_takes_no_buffers),
 		cmocka_unit_test(a_peer_that_stops_in_a_message_stops_nobody_else),
 		cmocka_unit_test(what_does_not_fit_the_ring_stays_with_the_sender),
+		cmocka_unit_test(a_frame_too_long_for_the_guest_does_not_block_others),
 		cmocka_unit_test(no_offload_is_offered_and_the_useful_features_are),
 		cmocka_unit_test(a_stale_socket_is_replaced_and_a_live_one_is_not),
 		cmocka_unit_test(what_is_in_the_way_of_the_socket_is_named),
