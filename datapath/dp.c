@@ -7,7 +7,7 @@
 #include <errno.h>
 #include <rte_errno.h>
 #include <rte_ether.h>
-#include <rte_malloc.h>
+#include <rte_mbuf_pool_ops.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -16,6 +16,8 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+
+enum { POOL_CACHE = 256 };
 
 /* Something to release once no lcore can reach it. */
 struct dead {
@@ -155,6 +157,31 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	return lc;
 }
 
+/* The packet buffers.  On plain memory DPDK's own constructor starts each buffer on a page of its own, so that
+ * none crosses into another: for devices that address physical memory.  There are none then, and dense
+ * buffers take 40 % less. */
+static struct rte_mempool *
+pool_create(const char *name, uint32_t n)
+{
+	struct rte_pktmbuf_pool_private priv = { .mbuf_data_room_size = RTE_MBUF_DEFAULT_BUF_SIZE };
+	struct rte_mempool *pool;
+
+	if (rte_eal_has_hugepages())
+		return rte_pktmbuf_pool_create(name, n, POOL_CACHE, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	pool = rte_mempool_create_empty(name, n, sizeof(struct rte_mbuf) + RTE_MBUF_DEFAULT_BUF_SIZE, POOL_CACHE,
+					sizeof priv, SOCKET_ID_ANY, RTE_MEMPOOL_F_NO_IOVA_CONTIG);
+	if (!pool)
+		return NULL;
+	rte_pktmbuf_pool_init(pool, &priv);
+	if (rte_mempool_set_ops_byname(pool, rte_mbuf_best_mempool_ops(), NULL) ||
+	    rte_mempool_populate_default(pool) < 0) {
+		rte_mempool_free(pool);
+		return NULL;
+	}
+	rte_mempool_obj_iter(pool, rte_pktmbuf_init, NULL);
+	return pool;
+}
+
 static struct dp_view *view_build(struct dp *);
 
 struct dp *
@@ -181,7 +208,7 @@ dp_create(const struct dp_conf *conf, struct err *e)
 		goto fail;
 	}
 	snprintf(name, sizeof name, "weft-pool-%p", (void *)dp);
-	dp->pool = rte_pktmbuf_pool_create(name, conf->n_mbufs, 256, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
+	dp->pool = pool_create(name, conf->n_mbufs);
 	if (!dp->pool) {
 		err_set(e, rte_errno, "packet buffers: cannot get %u of %u bytes: %s", conf->n_mbufs,
 			RTE_MBUF_DEFAULT_BUF_SIZE, rte_strerror(rte_errno));

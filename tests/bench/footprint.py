@@ -78,7 +78,7 @@ def main():
         hv.ctl("port add br0 v2 type=vhost-user mode=server")
         lat = first_packet([hv.sock("v1"), hv.sock("v2")])
         m = memory(hv.proc.pid)
-        buffers = hv.counter("mbuf_bytes") / 1e6
+        buffers = json.loads(hv.ctl("stats memory --json").stdout)["memory"]["mbuf_bytes"] / 1e6
         rows += [("first packet after idle, median", f"{lat['p50']:.0f} us", "< 200 us"),
                  ("first packet after idle, p99", f"{lat['p99']:.0f} us", ""),
                  ("packet buffers", f"{buffers:.0f} MB", "<= 128 MB"),
