@@ -144,7 +144,8 @@ tun_wait_service(struct lcore *lc)
 		struct tun_wait *w = &all[i];
 		const struct tun_dst *d = tun_view_dst(lc->view->tun, w->dst);
 
-		if (!d || d->state == TUN_DST_NO_ROUTE)
+		/* The index may be another tunnel's by now. */
+		if (!d || d->port != w->port || d->state == TUN_DST_NO_ROUTE)
 			exec_drop(lc, w->port, DROP_TUN_NO_ROUTE, &w->m, 1);
 		else if (d->state == TUN_DST_READY)
 			release(lc, w, d);

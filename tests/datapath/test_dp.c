@@ -453,6 +453,48 @@ a_new_port_gets_no_frames_that_waited_for_the_one_before_it(void **state)
 	assert_int_equal(s.drops[DROP_TX_DOWN], 0);
 }
 
+static struct tun_view *
+one_destination(enum tun_dst_state state, uint16_t tun_port)
+{
+	struct tun_conf conf = { .key = tun_port, .dst_port = 4789, .ttl = 64 };
+	struct tun_dst d = { .state = state, .port = tun_port, .underlay_port = 2, .max_frame = 1450,
+			     .type = tun_type_find("vxlan") };
+	struct tun_view *v = tun_view_create();
+	struct tun_path path = { .local = ip_from_v4(be32(0xc0000201)), .remote = ip_from_v4(be32(0xc0000202)) };
+	struct err e;
+
+	assert_int_equal(tun_hdr_build(d.type, &conf, &path, &d.hdr, &e), 0);
+	tun_view_set_dst(v, 1, &d);
+	return v;
+}
+
+/* The tunnel was deleted, and another got the index, before the next hop answered. */
+static void
+a_frame_that_waits_for_a_tunnel_does_not_leave_by_another(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_TUN_PUSH, .port = 5, .arg = 1 }, { .op = ACT_OUTPUT, .port = 2 } } },
+			   .n = { [1] = 2 } };
+	struct dp_lcore_stats s = { 0 };
+	struct dp_port_stats ps;
+	uint8_t f[64], got[2048];
+
+	(void)state;
+	dp_set_tunnels(dp, one_destination(TUN_DST_RESOLVING, 5));
+	set_rules(&r);
+	frame(f, 9);
+	assert_true(mem_port_send(port[1], f, 64));
+	for (uint64_t end = clock_ms() + 2000; !s.tun_waiting && clock_ms() < end; poll(NULL, 0, 1))
+		dp_lcore_stats(dp, 0, &s);
+	assert_int_equal(s.tun_waiting, 1);
+	dp_set_tunnels(dp, one_destination(TUN_DST_READY, 6));
+	commit();
+	for (uint64_t end = clock_ms() + 2000; s.tun_waiting && clock_ms() < end; poll(NULL, 0, 1))
+		dp_lcore_stats(dp, 0, &s);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 20), 0);
+	dp_port_stats(dp, 5, &ps);
+	assert_int_equal(ps.drops[DROP_TUN_NO_ROUTE], 1);
+}
+
 static void
 an_idle_thread_sleeps_and_the_first_packet_wakes_it(void **state)
 {
@@ -607,6 +649,7 @@ main(void)
 		T(a_stalled_receiver_is_tried_once_a_turn),
 		T(a_deleted_port_gets_nothing_and_its_number_starts_anew),
 		T(a_new_port_gets_no_frames_that_waited_for_the_one_before_it),
+		T(a_frame_that_waits_for_a_tunnel_does_not_leave_by_another),
 		T(an_idle_thread_sleeps_and_the_first_packet_wakes_it),
 		T(a_port_that_cannot_wake_is_looked_at_all_the_same),
 		T(a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it),
