@@ -150,7 +150,8 @@ pmtud_answer(struct lcore *lc, const struct flow_key *key, const struct rte_mbuf
 	uint16_t len = 0;
 	be16_t type;
 
-	if (!vp->port || !vp->tx || !rate_ok(lc))
+	/* Nor to a group's MAC address: the answer would come from it. */
+	if (!vp->port || !vp->tx || *rte_pktmbuf_mtod(m, const uint8_t *) & 1 || !rate_ok(lc))
 		return;
 	off = find_l3(m, &type);
 	if (!off || mtu + RTE_ETHER_HDR_LEN <= off)
