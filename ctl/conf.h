@@ -87,9 +87,9 @@ conf_mac_format(const struct conf_mac *m, char buf[CONF_MAC_LEN])
 }
 /* "vhost-user", "vxlan". */
 const char *conf_port_type_name(const struct conf_port *);
-/* What the port's type is opened with: 'opts', completed with what the bridge gives it (an internal port
- * without a MAC of its own: the bridge's, when it is the one that bears the bridge's name or the only one).
- * Caller frees; NULL for tunnels, which have nothing to open. */
+/* What the port's type is opened with: 'opts', completed with a MAC for an internal port that has none: the
+ * bridge's for the port of the bridge's name, else one made from the port's own name.  Caller frees; NULL for
+ * tunnels, which have nothing to open. */
 void *conf_port_open_opts(const struct conf_port *);
 /* Whether going from 'a' to 'b' takes a new port: another type, or other options to open it with. */
 bool conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b);
