@@ -19,9 +19,7 @@
 enum {
 	MB = 1 << 20,
 	HUGE_MB = 2,
-	/* Of one packet buffer with its headers.  Where pages are small, none may cross a page's end. */
-	MBUF_HUGE = 2496,
-	MBUF_PLAIN = 4096,
+	MBUF_BYTES = 2496,              /* A packet buffer with its headers, rounded up. */
 	OWN_MB = 32,                    /* Rings, device structures, the heap's own. */
 	SPARE_MB = 256,                 /* Address space for devices that come later; takes memory only when used. */
 };
@@ -164,9 +162,9 @@ limit_mb(void)
 }
 
 static unsigned
-need_mb(const struct eal_conf *c, bool huge)
+need_mb(const struct eal_conf *c)
 {
-	return (unsigned)((uint64_t)c->n_mbufs * (huge ? MBUF_HUGE : MBUF_PLAIN) / MB) + OWN_MB;
+	return (unsigned)((uint64_t)c->n_mbufs * MBUF_BYTES / MB) + OWN_MB;
 }
 
 static int
@@ -179,7 +177,7 @@ check_plain(unsigned need, struct err *e)
 		have = limit;
 	if (!have || have >= need)
 		return 0;
-	fits = have > OWN_MB ? (have - OWN_MB) * MB / MBUF_PLAIN : 0;
+	fits = have > OWN_MB ? (have - OWN_MB) * MB / MBUF_BYTES : 0;
 	return err_set(e, ENOMEM, "not enough memory: packet buffers take %u MB, %lu MB are available, %lu MB are missing: "
 		       "stop something, or set datapath.mbufs in weft.json to %lu or less", need, have, need - have, fits);
 }
@@ -187,7 +185,7 @@ check_plain(unsigned need, struct err *e)
 static int
 choose_memory(const struct eal_conf *c, bool *huge, struct err *e)
 {
-	unsigned need = need_mb(c, true);
+	unsigned need = need_mb(c);
 	unsigned long free_mb = read_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages") * HUGE_MB;
 
 	*huge = c->huge != EAL_HUGE_OFF && free_mb >= need;
@@ -199,7 +197,7 @@ choose_memory(const struct eal_conf *c, bool *huge, struct err *e)
 			       free_mb, need - free_mb, (need - free_mb + HUGE_MB - 1) / HUGE_MB);
 	if (c->huge == EAL_HUGE_AUTO)
 		log_info("start: %lu of %u MB free in hugepages: using plain memory", free_mb, need);
-	return check_plain(need_mb(c, false), e);
+	return check_plain(need, e);
 }
 
 /* --- Its log in ours ---------------------------------------------------------------------------- */
@@ -295,7 +293,7 @@ eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 	if (huge) {
 		arg(&a, "--in-memory");
 	} else {
-		snprintf(mem, sizeof mem, "%u", need_mb(c, false) + SPARE_MB);
+		snprintf(mem, sizeof mem, "%u", need_mb(c) + SPARE_MB);
 		arg(&a, "--no-huge");
 		arg(&a, "--no-shconf");
 		arg(&a, "-m");
