@@ -134,7 +134,6 @@ struct lcore {
 	struct rte_ring *events;        /* SPSC: lcore to control thread. */
 	bool event_kick;                /* [lcore] Events were added: signal at the end of the turn. */
 	int wake_fd;                    /* Anyone writes to wake it. */
-	bool asleep;                    /* Set while it may need waking. */
 	bool stop;
 	pthread_t thread;
 	struct dp_port_stats *pstats;   /* [stat] By port number. */
@@ -244,6 +243,30 @@ tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 		b->serial = lc->view->port[port].serial;
 		lc->tx_dirty[lc->n_dirty++] = port;
 	}
+}
+
+/* Sends packets out of a port, those that it can carry; takes them. */
+static inline void
+output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	const struct vport *vp = &lc->view->port[port];
+
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(m[i]->pkt_len <= vp->max_len))
+			tx_add(lc, port, m[i]);
+		else
+			exec_drop(lc, port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m[i], 1);
+	}
+}
+
+/* Counts packets of a flow, and says that it is in use. */
+static inline void
+flow_hit(struct lcore *lc, struct cflow *fl, unsigned n, uint64_t bytes)
+{
+	fl->packets += n;
+	fl->bytes += bytes;
+	fl->used = lc->now;
+	fl->flags |= CFLOW_TOUCHED;
 }
 
 #endif

@@ -119,15 +119,10 @@ release(struct lcore *lc, const struct tun_wait *w, const struct tun_dst *d)
 
 	if (!push(lc, w->port, d, &m, 1))
 		return;
-	if (!vp->port) {
-		exec_drop(lc, w->port, DROP_TX_DOWN, &m, 1);
-	} else if (vp->port->type->caps & PORT_CAP_HOST_LEG) {
+	if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
 		lc->isa->process(lc, &m, 1, d->underlay_port);
-	} else if (m->pkt_len > vp->max_len) {
-		exec_drop(lc, d->underlay_port, DROP_TX_TOO_BIG, &m, 1);
-	} else {
-		tx_add(lc, d->underlay_port, m);
-	}
+	else
+		output(lc, d->underlay_port, &m, 1);
 }
 
 /* Looks after the waiting packets; called once per turn while there are any. */
@@ -162,7 +157,10 @@ tun_wait_service(struct lcore *lc)
 	}
 	if (lc->n_wait && lc->tsc - lc->ask_tsc > lc->tsc_hz * ASK_AGAIN_MS / 1000) {
 		lc->ask_tsc = lc->tsc;
-		ask(lc, lc->wait[0].dst);
+		/* An earlier question may have been lost to a full ring. */
+		for (unsigned i = 0; i < lc->n_wait; i++)
+			if (!i || lc->wait[i].dst != lc->wait[i - 1].dst)
+				ask(lc, lc->wait[i].dst);
 	}
 	ctr_set(&lc->stats.tun_waiting, lc->n_wait);
 }

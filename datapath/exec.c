@@ -40,19 +40,6 @@ own(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 	return left;
 }
 
-static void
-output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
-{
-	const struct vport *vp = &lc->view->port[port];
-
-	for (unsigned i = 0; i < n; i++) {
-		if (LIKELY(m[i]->pkt_len <= vp->max_len))
-			tx_add(lc, port, m[i]);
-		else
-			exec_drop(lc, port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m[i], 1);
-	}
-}
-
 static unsigned
 push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte_mbuf **m, unsigned n)
 {

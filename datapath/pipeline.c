@@ -76,19 +76,9 @@ act(struct lcore *lc, uint32_t f, const struct flow_key *key, struct rte_mbuf **
 {
 	struct cflow *fl = &lc->cache.flows[f];
 
-	fl->packets += n;
-	fl->bytes += bytes;
-	fl->used = lc->now;
-	fl->flags |= CFLOW_TOUCHED;
+	flow_hit(lc, fl, n, bytes);
 	if (LIKELY(fl->out_port)) {
-		const struct vport *vp = &lc->view->port[fl->out_port];
-
-		for (unsigned i = 0; i < n; i++) {
-			if (LIKELY(m[i]->pkt_len <= vp->max_len))
-				tx_add(lc, fl->out_port, m[i]);
-			else
-				exec_drop(lc, fl->out_port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m[i], 1);
-		}
+		output(lc, fl->out_port, m, n);
 	} else if (fl->n_acts) {
 		exec_acts(lc, key, cache_acts(&lc->cache, fl), fl->n_acts, m, n);
 	} else {

@@ -86,9 +86,7 @@ upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
 		struct cflow *fl = &c->flows[f];
 		struct act one = { .op = ACT_OUTPUT, .port = fl->out_port };
 
-		fl->packets++;
-		fl->bytes += m->pkt_len;
-		fl->used = lc->now;
+		flow_hit(lc, fl, 1, m->pkt_len);
 		ctr_add(&lc->stats.mega_hits, 1);
 		run(lc, key, fl->out_port ? &one : cache_acts(c, fl), fl->n_acts, fl->drop, m);
 		return;
@@ -104,14 +102,8 @@ upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
 		f = cache_update(c, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	else if (!lc->out.no_cache)
 		f = cache_insert(c, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
-	if (f != CACHE_NONE) {
-		struct cflow *fl = &c->flows[f];
-
-		fl->packets++;
-		fl->bytes += m->pkt_len;
-		fl->used = lc->now;
-		fl->flags |= CFLOW_TOUCHED;
-	}
+	if (f != CACHE_NONE)
+		flow_hit(lc, &c->flows[f], 1, m->pkt_len);
 	run(lc, key, lc->out.acts.a, lc->out.acts.n, lc->out.drop, m);
 }
 
