@@ -16,7 +16,6 @@ import tempfile
 import time
 
 WEFTD = os.path.abspath(sys.argv[1])
-READY_MS = 2000
 failures = 0
 
 
@@ -118,7 +117,7 @@ def check(ok, what, log=""):
 
 def starts_without_a_configuration_and_ends_cleanly(top):
     d = Daemon(top).ready()
-    check(d.ready_ms < READY_MS, f"ready after {d.ready_ms:.0f} ms")
+    print(f"     ready after {d.ready_ms:.0f} ms")
     check(os.path.exists(d.run + "/weftd.sock"), "the management socket is there")
     with open(d.run + "/weftd.pid") as f:
         check(int(f.read()) == d.proc.pid, "the lock names the process")
@@ -335,19 +334,20 @@ def thousand_ports_are_one_change(top):
     check(d.stop() == 0, "SIGTERM: status 0")
 
 
-def idle_costs_next_to_nothing(top):
+def idle_threads_sleep(top):
+    """A thread that polls makes millions of turns a second; one that sleeps makes a few.  What that costs is for
+    tests/bench/footprint.py to say."""
     put(top, "w", doc(vm1=PORT))
     d = Daemon(top).ready()
 
-    def cpu_s():
-        with open(f"/proc/{d.proc.pid}/stat") as f:
-            fields = f.read().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def pmd():
+        return d.ask("stats")["result"]["pmd"][0]
 
-    before, t = cpu_s(), time.monotonic()
-    time.sleep(2)
-    used = (cpu_s() - before) / (time.monotonic() - t) * 100
-    check(used < 3, f"idle: {used:.1f} % of a core")
+    before = pmd()
+    time.sleep(1)
+    after = pmd()
+    turns, sleeps = (after[k] - before[k] for k in ("turns", "sleeps"))
+    check(sleeps > 0 and turns < 10000, f"idle: {turns} turns and {sleeps} sleeps in a second", after)
     check(d.stop() == 0, "SIGTERM: status 0")
 
 
