@@ -66,6 +66,9 @@ remote_text(const json_t *r, char *buf, size_t len)
 	uint64_t max_frame = cli_num(r, "max_frame");
 	char mtu[40] = "";
 
+	/* On the link itself: said once is enough. */
+	if (!strcmp(hop, cli_str(r, "remote")))
+		hop = "";
 	/* What guests can send: the frame without its Ethernet header. */
 	if (max_frame > 14)
 		snprintf(mtu, sizeof mtu, ", mtu %llu", (unsigned long long)max_frame - 14);
