@@ -343,9 +343,17 @@ config_diff(struct ctl_req *r)
 		ctl_refuse(r, "document", &e);
 }
 
+/* A whole document replaces everything, so it has to say that it is one: "{}" from a script gone wrong does not
+ * mean "remove all".  Documents in files are the operator's own, and an empty one is an empty switch. */
 static void
 config_apply(struct ctl_req *r)
 {
+	const json_t *doc = ctl_param(r, "document");
+
+	if (json_is_object(doc) && !json_object_get(doc, "version")) {
+		ctl_refuse_fmt(r, "document", EINVAL, "version is missing: a whole document starts { \"version\": 1, ... }");
+		return;
+	}
 	ctl_apply(r, json_incref((json_t *)ctl_param(r, "document")), "document");
 }
 

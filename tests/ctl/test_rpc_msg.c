@@ -403,6 +403,8 @@ a_whole_document_is_compared_and_applied(void **state)
 	result_of(f);
 	call(f, "config.apply", "{\"document\":[]}");
 	expect_error(f, CTL_E_PARAMS, "an object is needed");
+	call(f, "config.apply", "{\"document\":{}}");
+	expect_error(f, CTL_E_REFUSED, "version is missing");
 	call(f, "config.diff", "{\"document\":{\"bridges\":7}}");
 	expect_error(f, CTL_E_REFUSED, "bridges");
 }
