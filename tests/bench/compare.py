@@ -137,7 +137,14 @@ def measure(lib, sw, name, stream, slices):
     cycles = busy_cycles(sw, before, sw.pmd()) if before is not None else None
     sw.pause()
     s = lib.summary(g["rows"])
-    return {"mpps": s["s_med"], "p90": s["s_p90"], "quiet": s.get("q_med"), "lost": (g["total"] or {}).get("lost"), "cycles": cycles}
+    return {"mpps": s["s_med"], "p90": s["s_p90"], "lost": (g["total"] or {}).get("lost"), "cycles": cycles, "rows": g["rows"]}
+
+
+def quiet(lib, rounds):
+    """The quiet-slice method: the median over all rounds of the slices in which both cores were ours and the host
+    was quiet, with their number; None when there were fewer than five."""
+    s = lib.summary([row for r in rounds for row in r["rows"]])
+    return (s["q_med"], s["nquiet"]) if s.get("nquiet", 0) >= 5 and s.get("q_med") else (None, s.get("nquiet", 0))
 
 
 def main():
@@ -182,19 +189,26 @@ def main():
     if args.json:
         with open(args.json, "w") as f:
             json.dump(out, f, indent=1)
-    report(out)
+    report(lib, out)
 
 
-def report(out):
-    print(f"\n{'case':<22} {'switch':<11} {'Mpps':>6} {'best':>6} {'of testpmd':>11} {'weft is':>9} {'cycles':>7}")
+def report(lib, out):
+    print(f"\n{'case':<21} {'switch':<11} {'quiet':>6} {'slices':>6} {'of testpmd':>10} {'weft is':>8}   "
+          f"{'median':>6} {'of testpmd':>10} {'weft is':>8} {'cycles':>7}")
     for case, rows in out.items():
+        q = {n: quiet(lib, rs) for n, rs in rows.items()}
+
+        def ratio(a, b):
+            return f"{q[a][0] / q[b][0]:.2f}" if q[a][0] and q[b][0] else "-"
+
         for n, rs in rows.items():
             med = statistics.median(r["mpps"] for r in rs)
             to_limit = statistics.median(r["mpps"] / t["mpps"] for r, t in zip(rs, rows["testpmd"]))
             weft = statistics.median(w["mpps"] / r["mpps"] for r, w in zip(rs, rows["weft"]))
             cyc = [r["cycles"] for r in rs if r["cycles"]]
-            print(f"{case:<22} {n:<11} {med:>6.2f} {max(r['p90'] for r in rs):>6.2f} {to_limit:>11.2f} "
-                  f"{'' if n == 'weft' else f'{weft:.2f} x':>9} {f'{statistics.median(cyc):.0f}' if cyc else '':>7}")
+            print(f"{case:<21} {n:<11} {f'{q[n][0]:.2f}' if q[n][0] else '-':>6} {q[n][1]:>6} {ratio(n, 'testpmd'):>10} "
+                  f"{'' if n == 'weft' else ratio('weft', n) + ' x':>8}   {med:>6.2f} {to_limit:>10.2f} "
+                  f"{'' if n == 'weft' else f'{weft:.2f} x':>8} {f'{statistics.median(cyc):.0f}' if cyc else '':>7}")
             case = ""
 
 
