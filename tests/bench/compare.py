@@ -123,7 +123,7 @@ def ovs(lib, rule, tag):
 
 def busy_cycles(weft, before, after):
     try:
-        a, b = before[0] if isinstance(before, list) else before["pmds"][0], after[0] if isinstance(after, list) else after["pmds"][0]
+        a, b = before["pmd"][0], after["pmd"][0]
         return (b["busy_cycles"] - a["busy_cycles"]) / max(b["packets"] - a["packets"], 1)
     except (KeyError, IndexError, TypeError):
         return None
