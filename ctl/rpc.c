@@ -24,8 +24,8 @@
 #include "ctl/rpc_priv.h"
 
 enum {
-	LINES_PER_TURN = 32,            /* Requests of one client before others get their turn, */
-	TURN_US = 5000,                 /* and the time after which there is no next one. */
+	LINES_PER_TURN = 32,            /* Requests of one client before others get theirs. */
+	TURN_US = 5000,                 /* For all clients, before the control loop has other things to do. */
 	IDLE_EVICT_MS = 10000,          /* With all places taken, who has been quiet this long makes room. */
 	SWEEP_MS = 1000,
 	ACCEPT_PAUSE_MS = 200,
@@ -50,6 +50,8 @@ struct rpc_client {
 	uint64_t active_ms;             /* When it last sent or read something. */
 	size_t scanned;                 /* Bytes of the input known to hold no newline. */
 	size_t in_len;                  /* Its part in rpc->in_len. */
+	TAILQ_ENTRY(rpc_client) ready_link;
+	bool ready;                     /* Has more to do in the next turn. */
 	bool closing;                   /* Nothing is read any more; goes when its answers are out. */
 	bool eof;                       /* It sends no more, but may still read. */
 	bool busy;                      /* Inside client_work(): not to be freed now. */
@@ -60,10 +62,13 @@ struct rpc {
 	struct event_base *base;
 	struct sw *sw;
 	struct evconnlistener *listener;
-	struct event *sweep, *resume;
+	struct event *sweep, *resume, *next_turn;
 	struct rpc_limits limits;
 	char path[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 	LIST_HEAD(, rpc_client) clients;
+	TAILQ_HEAD(, rpc_client) ready;
+	bool armed;                     /* 'next_turn' is on its way: adding it again would put it off. */
+	uint64_t turn_end_us;           /* 0: nobody had anything to do since the last one. */
 	unsigned n_clients;
 	size_t in_len, out_len;         /* Bytes waiting, of all clients. */
 	uint64_t start_ms;
@@ -95,10 +100,37 @@ on_output_change(struct evbuffer *buf UNUSED, const struct evbuffer_cb_info *inf
 		c->active_ms = clock_ms();
 }
 
+/* By a timer, not by a callback deferred within the same round of the event loop: that would never end while
+ * clients go on sending, and the switch would wait. */
+static void
+arm_next_turn(struct rpc *rpc)
+{
+	const struct timeval now = { 0 };
+
+	if (!rpc->armed)
+		event_add(rpc->next_turn, &now);
+	rpc->armed = true;
+}
+
+static void
+set_ready(struct rpc_client *c, bool ready)
+{
+	if (ready == c->ready)
+		return;
+	c->ready = ready;
+	if (ready) {
+		TAILQ_INSERT_TAIL(&c->rpc->ready, c, ready_link);
+		arm_next_turn(c->rpc);
+	} else {
+		TAILQ_REMOVE(&c->rpc->ready, c, ready_link);
+	}
+}
+
 static void
 client_free(struct rpc_client *c)
 {
 	LIST_REMOVE(c, link);
+	set_ready(c, false);
 	c->rpc->n_clients--;
 	count_input(c, 0);
 	/* What is thrown away with the buffer is not told to its callback. */
@@ -146,6 +178,19 @@ client_settle(struct rpc_client *c)
 		bufferevent_enable(c->bev, EV_READ);
 }
 
+/* Of many that do not read their answers, the one with the most goes. */
+static void
+shed(struct rpc *rpc)
+{
+	struct rpc_client *c, *most = LIST_FIRST(&rpc->clients);
+
+	LIST_FOREACH(c, &rpc->clients, link)
+		if (out_len(c) > out_len(most))
+			most = c;
+	most->closing = most->doomed = true;
+	client_settle(most);
+}
+
 static void
 on_reply(void *arg, const char *line, size_t len)
 {
@@ -154,16 +199,16 @@ on_reply(void *arg, const char *line, size_t len)
 
 	if (!c->closing && len)
 		bufferevent_write(c->bev, line, len);
-	/* Of many that do not read their answers, those with the most go. */
-	if (rpc->out_len > rpc->limits.all_out && out_len(c) > rpc->limits.unread / 4)
-		c->closing = c->doomed = true;
 	if (!c->busy) {
 		/* An answer from later: room for the next request. */
 		if (c->in_len)
-			bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+			set_ready(c, true);
 		else
 			client_settle(c);
 	}
+	/* Last, since it may be this one. */
+	if (rpc->out_len > rpc->limits.all_out)
+		shed(rpc);
 }
 
 /* The next whole line, NULL when there is none.  Caller frees. */
@@ -206,13 +251,18 @@ is_blank(const char *s, size_t len)
 static bool
 client_lines(struct rpc_client *c)
 {
-	uint64_t until = clock_us() + TURN_US;
+	struct rpc *rpc = c->rpc;
 	size_t len;
+
+	if (!rpc->turn_end_us) {
+		rpc->turn_end_us = clock_us() + TURN_US;
+		arm_next_turn(rpc);
+	}
 
 	for (unsigned n = 0; !client_blocked(c); n++) {
 		char *line;
 
-		if (n == LINES_PER_TURN || clock_us() > until)
+		if (n == LINES_PER_TURN || clock_us() > rpc->turn_end_us)
 			return true;
 		line = next_line(c, &len);
 		if (!line)
@@ -233,6 +283,7 @@ client_work(struct rpc_client *c)
 	bool more;
 
 	c->busy = true;
+	set_ready(c, false);
 	c->active_ms = clock_ms();
 	more = client_lines(c);
 	count_input(c, c->closing ? 0 : evbuffer_get_length(in));
@@ -246,8 +297,7 @@ client_work(struct rpc_client *c)
 	} else {
 		c->partial_ms = 0;
 	}
-	if (more)
-		bufferevent_trigger(c->bev, EV_READ, BEV_TRIG_IGNORE_WATERMARKS | BEV_TRIG_DEFER_CALLBACKS);
+	set_ready(c, more);
 	c->busy = false;
 	client_settle(c);
 }
@@ -276,6 +326,17 @@ on_event(struct bufferevent *bev UNUSED, short what, void *arg)
 		c->eof = true;
 		client_work(c);
 	}
+}
+
+static void
+on_next_turn(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
+{
+	struct rpc *rpc = arg;
+
+	rpc->armed = false;
+	rpc->turn_end_us = 0;
+	while (!TAILQ_EMPTY(&rpc->ready) && (!rpc->turn_end_us || clock_us() <= rpc->turn_end_us))
+		client_work(TAILQ_FIRST(&rpc->ready));
 }
 
 /* --- Accepting ---------------------------------------------------------------------------------------- */
@@ -472,11 +533,13 @@ rpc_create(struct event_base *base, struct sw *sw, const char *path, struct err 
 	rpc->start_ms = clock_ms();
 	rpc->full_log = (struct log_rate){ .burst = 2, .per_ms = 10000 };
 	LIST_INIT(&rpc->clients);
+	TAILQ_INIT(&rpc->ready);
 	str_copy(rpc->path, sizeof rpc->path, path);
 	rpc->listener = evconnlistener_new(base, on_accept, rpc, LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, 0, fd);
 	rpc->sweep = event_new(base, -1, EV_PERSIST, on_sweep, rpc);
 	rpc->resume = evtimer_new(base, on_resume, rpc);
-	if (!rpc->listener || !rpc->sweep || !rpc->resume) {
+	rpc->next_turn = evtimer_new(base, on_next_turn, rpc);
+	if (!rpc->listener || !rpc->sweep || !rpc->resume || !rpc->next_turn) {
 		if (!rpc->listener)
 			close(fd);
 		err_set(e, ENOMEM, "%s: no memory to listen", path);
@@ -501,6 +564,8 @@ rpc_destroy(struct rpc *rpc)
 		event_free(rpc->sweep);
 	if (rpc->resume)
 		event_free(rpc->resume);
+	if (rpc->next_turn)
+		event_free(rpc->next_turn);
 	unlink(rpc->path);
 	free(rpc);
 }

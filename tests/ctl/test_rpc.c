@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -438,6 +440,86 @@ all_clients_together_have_a_limit(void **state)
 	close(b);
 }
 
+/* As much as the socket takes. */
+static size_t
+fill(int fd, const char *line)
+{
+	char buf[8192];
+	size_t one = strlen(line), n = 0;
+	ssize_t sent;
+
+	while (n + one <= sizeof buf) {
+		memcpy(buf + n, line, one);
+		n += one;
+	}
+	for (size_t all = 0;; all += (size_t)sent) {
+		sent = send(fd, buf, n, MSG_NOSIGNAL);
+		if (sent < (ssize_t)n)
+			return all + (sent > 0 ? (size_t)sent : 0);
+	}
+}
+
+static void
+clients_that_never_stop_let_the_loop_go_on(void **state)
+{
+	enum { N = 60 };
+	struct fixture *f = *state;
+	int fd[N], last;
+	long all = 0;
+
+	/* Nothing comes back, so that nothing but the time is a limit. */
+	for (unsigned i = 0; i < N; i++) {
+		fd[i] = client(f);
+		turn(f);
+	}
+	last = client(f);
+	turn(f);
+	for (unsigned i = 0; i < N; i++) {
+		assert_true(fill(fd[i], "{\"jsonrpc\":\"2.0\",\"method\":\"show\"}\n") > 10000);
+	}
+	assert_int_equal(send(last, VERSION, strlen(VERSION), MSG_NOSIGNAL), strlen(VERSION));
+	/* A turn ends long before everything is read. */
+	event_base_loop(f->base, EVLOOP_ONCE);
+	for (unsigned i = 0; i < N; i++) {
+		int waiting;
+
+		assert_int_equal(ioctl(fd[i], SIOCOUTQ, &waiting), 0);
+		all += waiting;
+	}
+	assert_int_not_equal(all, 0);
+	expect(f, last, "\"result\"");
+	for (unsigned i = 0; i < N; i++)
+		close(fd[i]);
+	close(last);
+}
+
+static void
+many_that_read_little_do_not_take_all_memory(void **state)
+{
+	enum { N = 12, REQUESTS = 5000 };
+	struct fixture *f = *state;
+	struct rpc_limits l = rpc_default_limits;
+	int fd[N], other;
+
+	l.all_out = 1 << 20;
+	rpc_set_limits(f->rpc, &l);
+	for (unsigned i = 0; i < N; i++) {
+		fd[i] = client(f);
+		/* Each far below what one client may leave unread. */
+		for (unsigned j = 0; j < REQUESTS && put(f, fd[i], VERSION, strlen(VERSION)); j++)
+			;
+	}
+	for (unsigned i = 0; i < 100; i++)
+		turn(f);
+	assert_in_range(rpc_n_clients(f->rpc), 1, N / 2);
+	other = client(f);
+	put(f, other, VERSION, strlen(VERSION));
+	expect(f, other, "\"result\"");
+	for (unsigned i = 0; i < N; i++)
+		close(fd[i]);
+	close(other);
+}
+
 static void
 garbage_is_answered_and_survived(void **state)
 {
@@ -510,6 +592,8 @@ main(void)
 		TEST(a_client_that_does_not_read_is_not_listened_to),
 		TEST(one_who_never_reads_is_dropped_in_the_end),
 		TEST(all_clients_together_have_a_limit),
+		TEST(clients_that_never_stop_let_the_loop_go_on),
+		TEST(many_that_read_little_do_not_take_all_memory),
 		TEST(garbage_is_answered_and_survived),
 		TEST(a_stale_socket_is_replaced_and_a_live_one_is_not),
 	};
