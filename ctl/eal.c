@@ -202,15 +202,36 @@ choose_memory(const struct eal_conf *c, bool *huge, struct err *e)
 
 /* --- Its log in ours ---------------------------------------------------------------------------- */
 
-static enum log_level
-level_of(const char *line, size_t len)
-{
-	static const char noise[] = "hugepages reported on node";
-	unsigned level = (unsigned)rte_log_cur_msg_loglevel();
-
+/* Lines that DPDK takes more seriously than an operator should: all the words must be there, in this order. */
+static const char *const noise[][3] = {
 	/* That there are no pages of a size nobody asked for is no warning. */
-	if (memmem(line, len, noise, sizeof noise - 1))
-		return LOG_LVL_DEBUG;
+	{ "hugepages reported on node" },
+	/* A guest that ends hangs up.  The second line follows each failure to read, which has a line of its own. */
+	{ "VHOST_CONFIG: (", ") recvmsg failed on fd ", "(Connection reset by peer)" },
+	{ "VHOST_CONFIG: (", ") vhost read message failed" },
+	{ "VHOST_CONFIG: (", ") vhost peer closed" },
+};
+
+static bool
+has_words(const char *line, size_t len, const char *const words[3])
+{
+	const char *at = line;
+
+	for (unsigned i = 0; i < 3 && words[i]; i++) {
+		at = memmem(at, len - (size_t)(at - line), words[i], strlen(words[i]));
+		if (!at)
+			return false;
+		at += strlen(words[i]);
+	}
+	return true;
+}
+
+enum log_level
+eal_log_level(const char *line, size_t len, unsigned level)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(noise); i++)
+		if (has_words(line, len, noise[i]))
+			return LOG_LVL_DEBUG;
 	return level <= RTE_LOG_ERR ? LOG_LVL_ERR : level <= RTE_LOG_WARNING ? LOG_LVL_WARN :
 	       level <= RTE_LOG_INFO ? LOG_LVL_INFO : LOG_LVL_DEBUG;
 }
@@ -218,13 +239,15 @@ level_of(const char *line, size_t len)
 static ssize_t
 eal_log_write(void *cookie, const char *buf, size_t len)
 {
+	unsigned level = (unsigned)rte_log_cur_msg_loglevel();
+
 	(void)cookie;
 	for (size_t at = 0; at < len;) {
 		const char *end = memchr(buf + at, '\n', len - at);
 		size_t n = end ? (size_t)(end - buf) - at : len - at;
 
 		if (n)
-			log_msg(level_of(buf + at, n), "dpdk: %.*s", (int)n, buf + at);
+			log_msg(eal_log_level(buf + at, n, level), "dpdk: %.*s", (int)n, buf + at);
 		at += n + 1;
 	}
 	return (ssize_t)len;

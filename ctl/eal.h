@@ -4,6 +4,7 @@
 #define CTL_EAL_H
 
 #include "base/err.h"
+#include "base/log.h"
 #include "datapath/dp.h"
 
 enum eal_huge { EAL_HUGE_AUTO, EAL_HUGE_ON, EAL_HUGE_OFF };
@@ -23,5 +24,9 @@ int eal_parse_cpus(const char *list, struct dp_conf *, struct err *);
  * to the polling threads, where this thread has another one to run on. */
 int eal_start(const struct eal_conf *, const struct dp_conf *, struct err *);
 void eal_stop(void);
+
+/* How serious a line of DPDK's log is for our operator; 'level' is RTE_LOG_*.  Lines that belong to normal
+ * operation are LOG_LVL_DEBUG, whatever DPDK thinks of them. */
+enum log_level eal_log_level(const char *line, size_t len, unsigned level);
 
 #endif
