@@ -223,6 +223,12 @@ ctl_start_ms(const struct ctl_req *r)
 	return r->peer->start_ms;
 }
 
+bool
+ctl_is_gone(const struct ctl_req *r)
+{
+	return !r->peer->reply;
+}
+
 const json_t *
 ctl_param(const struct ctl_req *r, const char *name)
 {

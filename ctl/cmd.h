@@ -72,6 +72,10 @@ struct sw *ctl_sw(const struct ctl_req *);
 /* When this management interface was started, clock_ms(). */
 uint64_t ctl_start_ms(const struct ctl_req *);
 
+/* Whether nobody waits for the answer any more: it must be given all the same, but may be empty.  Always so in
+ * callbacks that run while the switch is destroyed. */
+bool ctl_is_gone(const struct ctl_req *);
+
 /* Parameters, valid until the request is answered. */
 const json_t *ctl_param(const struct ctl_req *, const char *name);      /* NULL: not given. */
 const char *ctl_str(const struct ctl_req *, const char *name);          /* NULL: not given. */

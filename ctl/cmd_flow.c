@@ -213,7 +213,8 @@ on_page(void *arg, const struct dp_flow *flows, unsigned n, uint32_t next)
 	json_t *result = json_object();
 	char cursor[32];
 
-	for (unsigned i = 0; i < n; i++)
+	/* To describe flows takes the whole switch, which may be on its way out. */
+	for (unsigned i = 0; i < n && !ctl_is_gone(d->req); i++)
 		if (selected(d, &flows[i]))
 			json_array_append_new(d->rows, row_of(d, &flows[i]));
 	if (next)

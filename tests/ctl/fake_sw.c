@@ -21,7 +21,7 @@ struct waiting {
 struct sw {
 	json_t *doc;
 	uint64_t generation;
-	unsigned n_waiting, n_flows, n_macs;
+	unsigned n_waiting, n_flows, n_macs, n_states;
 	struct waiting waiting[MAX_WAITING];
 	struct ofp_mac macs[MAX_MACS];
 	struct port port;
@@ -58,6 +58,12 @@ void
 fake_sw_set_flows(struct sw *sw, unsigned n)
 {
 	sw->n_flows = n;
+}
+
+unsigned
+fake_sw_states(const struct sw *sw)
+{
+	return sw->n_states;
 }
 
 void
@@ -224,6 +230,8 @@ sw_state(const struct sw *sw)
 {
 	json_t *bridges = json_array(), *state = json_object(), *b, *p;
 	const char *bridge, *port;
+
+	((struct sw *)(uintptr_t)sw)->n_states++;
 
 	json_object_foreach(json_object_get(sw->doc, "bridges"), bridge, b) {
 		json_t *ports = json_array(), *row = json_object();

@@ -14,6 +14,8 @@ unsigned fake_sw_run(struct sw *);
 unsigned fake_sw_waiting(const struct sw *);
 /* The MAC table: this many learned rows of port 1 in VLAN 10. */
 void fake_sw_set_macs(struct sw *, unsigned n);
+/* How often sw_state() was asked for. */
+unsigned fake_sw_states(const struct sw *);
 /* What dp_flow_dump() finds in each of two threads. */
 void fake_sw_set_flows(struct sw *, unsigned n);
 

@@ -470,6 +470,26 @@ static_macs_are(struct fixture *f, const char *port, const char *want)
 }
 
 static void
+flows_for_a_client_that_is_gone_are_not_described(void **state)
+{
+	static const char dump[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"flow.dump\"}";
+	struct fixture *f = *state;
+	struct rpc_peer *p;
+
+	build_switch(f);
+	fake_sw_set_flows(f->sw, 4);
+	call(f, "flow.dump", "{}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "flows")), 4);
+	assert_int_equal(fake_sw_states(f->sw), 1);
+	/* So it is at the end of weftd, when half of the switch is gone already. */
+	p = rpc_peer_create(f->sw, NULL, NULL);
+	rpc_handle(p, dump, strlen(dump));
+	rpc_peer_close(p);
+	assert_int_equal(fake_sw_run(f->sw), 1);
+	assert_int_equal(fake_sw_states(f->sw), 1);
+}
+
+static void
 static_addresses_are_kept_in_the_document(void **state)
 {
 	struct fixture *f = *state;
@@ -604,6 +624,7 @@ main(void)
 		TEST(a_whole_document_is_compared_and_applied),
 		TEST(lists_and_the_tree_agree),
 		TEST(the_mac_table_comes_in_pages),
+		TEST(flows_for_a_client_that_is_gone_are_not_described),
 		TEST(static_addresses_are_kept_in_the_document),
 		TEST(flows_come_in_pages_with_what_they_depend_on),
 		TEST(a_made_up_cursor_is_refused),
