@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <rte_eal.h>
@@ -297,6 +298,20 @@ main_lcore(const cpu_set_t *set)
 	return s;
 }
 
+/* A limit on address space is not what anyone sees in "Cannot preallocate VA space" or "Cannot init plugins". */
+static int
+explain_failure(int code, struct err *e)
+{
+	struct rlimit space;
+
+	code = code ? code : EIO;
+	if (!getrlimit(RLIMIT_AS, &space) && space.rlim_cur != RLIM_INFINITY)
+		return err_set(e, ENOMEM, "DPDK does not start: %s: this process may use %llu MB of address space only: "
+			       "lift that with 'ulimit -v unlimited', or without LimitAS= in the unit", rte_strerror(code),
+			       (unsigned long long)space.rlim_cur / MB);
+	return err_set(e, code, "DPDK does not start: %s (see its lines above)", rte_strerror(code));
+}
+
 int
 eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 {
@@ -331,8 +346,7 @@ eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 	arg(&a, "lib.eal:warning");
 	free(lcore);
 	if (rte_eal_init(a.n, a.v) < 0)
-		return err_set(e, rte_errno ? rte_errno : EIO, "DPDK does not start: %s (see its lines above)",
-			       rte_strerror(rte_errno));
+		return explain_failure(rte_errno, e);
 	leave_polling_cpus(dp, &before);
 	return 0;
 }

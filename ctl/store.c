@@ -369,8 +369,8 @@ static int
 open_dir(struct store_file *f, struct err *e)
 {
 	if (!f->read_only && mkdir(f->dir, 0755) && errno != EEXIST)
-		return err_set(e, errno, "config directory %s is missing and cannot be created: %s", f->dir,
-			       strerror(errno));
+		return err_set(e, errno, "config directory %s is missing and cannot be created: %s: create it, or choose another "
+			       "with --config-dir", f->dir, strerror(errno));
 	f->dir_fd = open(f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (f->dir_fd < 0)
 		return err_set(e, errno, "config directory %s: %s", f->dir, strerror(errno));

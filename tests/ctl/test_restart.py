@@ -82,6 +82,13 @@ def static_addresses_outlive_a_restart(top):
         check(rows(top) == want[1:], "they go with their port", rows(top))
 
 
+def limit_on_address_space_is_named(top):
+    p = subprocess.run(["prlimit", f"--as={200 << 20}", WEFTD, "--config-dir", top + "/etc", "--run-dir", top + "/run",
+                        "--hugepages", "off"], capture_output=True, text=True, timeout=30)
+    check(p.returncode == 1 and "200 MB of address space only: lift that with 'ulimit -v unlimited'" in p.stderr,
+          "too little address space", p.stderr)
+
+
 def main():
     if os.geteuid() != 0:
         print("skipped: needs root")
