@@ -402,6 +402,47 @@ check_unique(const struct conf *c, struct err *e)
 	return rc;
 }
 
+/* Notes which port has which interface of the kernel: of our own taps, or of all the others. */
+static int
+add_links(const struct conf *c, bool legs, json_t *seen, struct err *e)
+{
+	for (unsigned i = 0; i < c->n_bridges; i++) {
+		const struct conf_bridge *b = &c->bridges[i];
+
+		for (unsigned j = 0; j < b->n_ports; j++) {
+			const struct conf_port *p = &b->ports[j], *other;
+			const char *link = p->type ? ctl_port_kernel_link(p->type, p->name, p->opts) : NULL;
+			const char *name;
+
+			if (!link || legs != !!(p->type->caps & PORT_CAP_HOST_LEG))
+				continue;
+			name = json_string_value(json_object_get(seen, link));
+			other = name ? conf_port(c, name) : NULL;
+			if (other && other->type->caps & PORT_CAP_HOST_LEG)
+				return err_set(e, EINVAL, "bridges.%s.ports.%s: %s is the interface of internal port %s of this "
+					       "switch: frames would loop", b->name, p->name, link, other->name);
+			if (other)
+				return err_set(e, EEXIST, "bridges.%s.ports.%s: interface %s is used by port %s", b->name,
+					       p->name, link, other->name);
+			json_object_set_new(seen, link, json_string(p->name));
+		}
+	}
+	return 0;
+}
+
+/* Two ports on one interface hand each other's frames back. */
+static int
+check_links(const struct conf *c, struct err *e)
+{
+	json_t *seen = json_object();
+	int rc = add_links(c, true, seen, e);
+
+	if (!rc)
+		rc = add_links(c, false, seen, e);
+	json_decref(seen);
+	return rc;
+}
+
 /* --- The canonical document -------------------------------------------------------------------- */
 
 static json_t *
@@ -542,6 +583,8 @@ conf_create(const json_t *doc, struct err *e)
 		rc = read_bridges(json_object_get(doc, "bridges"), c, e);
 	if (!rc)
 		rc = check_unique(c, e);
+	if (!rc)
+		rc = check_links(c, e);
 	if (rc) {
 		conf_destroy(c);
 		return NULL;

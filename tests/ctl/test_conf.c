@@ -207,6 +207,26 @@ wrong_values_and_kinds_are_refused(void **state)
 }
 
 static void
+kernel_interface_belongs_to_one_port(void **state)
+{
+	(void)state;
+	refuse("{'bridges':{'br0':{'ports':{'lan0':{'type':'internal'},'nic':{'type':'netdev','device':'lan0'}}}}}", EINVAL,
+	       "bridges.br0.ports.nic: lan0 is the interface of internal port lan0 of this switch: frames would loop");
+	/* In whatever order they stand, and on different bridges. */
+	refuse("{'bridges':{'br0':{'ports':{'a':{'type':'netdev','device':'lan0'}}},"
+	       "'br1':{'ports':{'lan0':{'type':'internal'}}}}}", EINVAL,
+	       "bridges.br0.ports.a: lan0 is the interface of internal port lan0 of this switch: frames would loop");
+	refuse("{'bridges':{'br0':{'ports':{'a':{'type':'netdev','device':'eth1'}}},"
+	       "'br1':{'ports':{'b':{'type':'netdev','device':'eth1'}}}}}", EEXIST,
+	       "bridges.br1.ports.b: interface eth1 is used by port a");
+	/* Without 'device' the name is the device. */
+	refuse("{'bridges':{'br0':{'ports':{'eth1':{'type':'netdev'},'nic':{'type':'netdev','device':'eth1'}}}}}", EEXIST,
+	       "bridges.br0.ports.nic: interface eth1 is used by port eth1");
+	conf_destroy(accept("{'bridges':{'br0':{'ports':{'lan0':{'type':'internal'},'eth1':{'type':'netdev'},"
+			    "'nic':{'type':'netdev','device':'eth2'},'eth2':{'type':'vhost-user'}}}}}"));
+}
+
+static void
 names_are_checked(void **state)
 {
 	(void)state;
@@ -372,6 +392,7 @@ main(void)
 		cmocka_unit_test(static_addresses_have_a_canonical_form),
 		cmocka_unit_test(missing_things_are_named),
 		cmocka_unit_test(wrong_values_and_kinds_are_refused),
+		cmocka_unit_test(kernel_interface_belongs_to_one_port),
 		cmocka_unit_test(names_are_checked),
 		cmocka_unit_test(canonical_form_is_sorted_typed_and_without_defaults),
 		cmocka_unit_test(vlan_mode_is_written_only_where_it_does_not_follow),
