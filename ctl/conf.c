@@ -550,6 +550,20 @@ check_top(const json_t *doc, struct err *e)
 	return 0;
 }
 
+/* Asked here, so that a document that was accepted is one to start with. */
+static int
+check_isa(const struct conf_dp *dp, struct err *e)
+{
+	const char *const *known = dp_isa_names();
+	char all[100] = "auto";
+
+	if (!strcmp(dp->isa, "auto") || is_one_of(known, dp->isa))
+		return 0;
+	for (size_t used = strlen(all); *known && used < sizeof all; known++)
+		used += (size_t)snprintf(all + used, sizeof all - used, ", %s", *known);
+	return err_set(e, EINVAL, "isa: '%s' is unknown or not for this CPU: one of %s", dp->isa, all);
+}
+
 static int
 read_dp(const json_t *obj, struct conf_dp *dp, struct err *e)
 {
@@ -561,7 +575,7 @@ read_dp(const json_t *obj, struct conf_dp *dp, struct err *e)
 		return 0;
 	if (!json_is_object(obj))
 		return err_set(e, EINVAL, "datapath: must be an object of options");
-	if (read_options(obj, &t, 1, structural, e))
+	if (read_options(obj, &t, 1, structural, e) || check_isa(dp, e))
 		return err_prefix(e, "datapath");
 	return 0;
 }

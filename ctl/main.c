@@ -188,6 +188,16 @@ loop_destroy(struct weftd *w)
 
 /* --- Start -------------------------------------------------------------------------------------- */
 
+static bool
+previous_is_good(struct weftd *w)
+{
+	json_t *doc = NULL;
+	bool good = !w->store->ops->load_previous(w->store, &doc, NULL) && !sw_check(doc, NULL);
+
+	json_decref(doc);
+	return good;
+}
+
 /* The message of a document that was refused, and what can be done about it, as two lines. */
 static void
 tell_refused(struct weftd *w, struct err *e)
@@ -195,7 +205,7 @@ tell_refused(struct weftd *w, struct err *e)
 	char advice[1000];
 
 	log_err("config: %s", e->msg);
-	if (w->store->ops->advice(w->store, advice, sizeof advice))
+	if (previous_is_good(w) && w->store->ops->advice(w->store, advice, sizeof advice))
 		log_err("config: %s", advice);
 	e->msg[0] = '\0';
 }
@@ -235,8 +245,10 @@ check_config(struct weftd *w, struct err *e)
 	rc = load_config(w, e);
 	if (!rc) {
 		rc = sw_check(w->doc, e);
-		if (rc)
+		if (rc) {
 			err_prefix(e, "%s/weft.json", w->opt.config_dir);
+			tell_refused(w, e);
+		}
 	}
 	if (!rc)
 		printf("%s/weft.json: good\n", w->opt.config_dir);

@@ -103,6 +103,14 @@ fake_dp_commits(const struct dp *dp)
 	return dp->commits;
 }
 
+const char *const *
+dp_isa_names(void)
+{
+	static const char *const names[] = { "x86-64-v2", NULL };
+
+	return names;
+}
+
 int
 dp_event_fd(const struct dp *dp)
 {

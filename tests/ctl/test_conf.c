@@ -207,6 +207,22 @@ wrong_values_and_kinds_are_refused(void **state)
 }
 
 static void
+instruction_set_must_be_one_that_weftd_would_start_with(void **state)
+{
+	json_t *doc = doc_of("{'datapath':{'isa':'x86-64-v9'}}");
+	struct err e = { 0 };
+
+	(void)state;
+	assert_null(conf_create(doc, &e));
+	assert_int_equal(e.code, EINVAL);
+	/* What follows depends on the CPU. */
+	assert_non_null(strstr(e.msg, "datapath: isa: 'x86-64-v9' is unknown or not for this CPU: one of auto, x86-64-v"));
+	json_decref(doc);
+	conf_destroy(accept("{'datapath':{'isa':'auto'}}"));
+	conf_destroy(accept("{'datapath':{'isa':'x86-64-v2'}}"));
+}
+
+static void
 kernel_interface_belongs_to_one_port(void **state)
 {
 	(void)state;
@@ -392,6 +408,7 @@ main(void)
 		cmocka_unit_test(static_addresses_have_a_canonical_form),
 		cmocka_unit_test(missing_things_are_named),
 		cmocka_unit_test(wrong_values_and_kinds_are_refused),
+		cmocka_unit_test(instruction_set_must_be_one_that_weftd_would_start_with),
 		cmocka_unit_test(kernel_interface_belongs_to_one_port),
 		cmocka_unit_test(names_are_checked),
 		cmocka_unit_test(canonical_form_is_sorted_typed_and_without_defaults),

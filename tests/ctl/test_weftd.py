@@ -228,6 +228,13 @@ def broken_configuration_is_refused_and_the_last_good_one_taken(top):
     check(rc == 1 and "bridges.br0.ports.vm1: unknown type 'vhost-usr': did you mean 'vhost-user'?" in log,
           "a document that says nonsense", log)
     check("the last good one is" in log, "and there, too, the last good one is offered", log)
+    put(top, "w", json.dumps({"datapath": {"isa": "x86-64-v9"}}))
+    rc, log = Daemon(top).fails()
+    check(rc == 1 and "isa: 'x86-64-v9' is unknown" in log and "the last good one is" in log,
+          "so it is for an instruction set that does not exist", log)
+    put(top, "w", doc(vm1={**PORT, "tagg": 1}), "weft.json.prev")
+    rc, log = Daemon(top).fails()
+    check(rc == 1 and "the last good one is" not in log, "a previous document that means nothing is not offered", log)
 
 
 def check_config_judges_without_starting(top):
@@ -238,6 +245,10 @@ def check_config_judges_without_starting(top):
     put(top, "w", doc(vm1={**PORT, "tagg": 1}))
     p = subprocess.run(args, capture_output=True, text=True)
     check(p.returncode == 1 and "did you mean 'tag'" in p.stderr, "--check-config: not good", p.stderr)
+    check("last good one" not in p.stderr, "--check-config: offers nothing where there is nothing", p.stderr)
+    put(top, "w", doc(vm1=PORT), "weft.json.prev")
+    p = subprocess.run(args, capture_output=True, text=True)
+    check("the last good one is" in p.stderr, "--check-config: offers the last good one", p.stderr)
 
 
 def sighup_applies_the_file_and_ignores_a_broken_one(top):
