@@ -226,6 +226,19 @@ forget_route(struct remote *r)
 	r->timer_ms = 0;
 }
 
+/* A link that goes down takes its routes along: then it is the link that wants mending. */
+static void
+tell_no_route(struct underlay *u, const struct remote *r, int code, struct err *e)
+{
+	struct nl_link l = { 0 };
+	char ip[IP_STR_LEN];
+
+	if (r->last_ifindex && !nl_link_by_index(u->nl, r->last_ifindex, &l) && !l.up)
+		err_set(e, ENETDOWN, "interface %s is down: bring it up", l.name);
+	else
+		err_set(e, code, "no route to %s: add one or check the underlay address", ip_format(r->ip, ip));
+}
+
 /* Fills 'route' and the link it leaves by; NULL with the reason in 'e'. */
 static struct via *
 find_route(struct underlay *u, const struct remote *r, struct nl_route *route, uint64_t now, struct err *e)
@@ -242,7 +255,7 @@ find_route(struct underlay *u, const struct remote *r, struct nl_route *route, u
 	}
 	rc = nl_route_get(u->nl, &r->ip, local, route);
 	if (rc) {
-		err_set(e, -rc, "no route to %s: add one or check the underlay address", ip_format(r->ip, ip));
+		tell_no_route(u, r, -rc, e);
 		return NULL;
 	}
 	if (route->local) {
@@ -294,6 +307,7 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 	if (r->via != v || !ip_equal(&r->next_hop, &next_hop))
 		r->state = TUN_DST_FREE;
 	r->via = v;
+	r->last_ifindex = v->nl.ifindex;
 	r->local = route.src;
 	r->next_hop = next_hop;
 	r->mtu = mtu;

@@ -42,6 +42,7 @@ struct remote {
 	struct via *via;
 	struct ipaddr local, next_hop;
 	uint32_t mtu, max_frame;
+	int last_ifindex;               /* Of the link that the last route left by; 0: there was none yet. */
 	/* Set while READY. */
 	struct mac mac;
 	/* The next thing to do about the neighbour: confirm, give up, or retry, by state.  0: nothing. */

@@ -429,6 +429,37 @@ missing_route_is_told_and_found_when_it_comes(void **state)
 }
 
 static void
+route_that_went_with_its_link_names_the_link(void **state)
+{
+	(void)state;
+	fake_route(NULL, ETH1, "172.16.0.1", NULL);
+	neigh_is(ETH1, "172.16.0.2", NL_NEIGH_VALID, 0x22);
+	add(VX0, "5000", "172.16.0.2");
+	assert_int_equal(row(VX0)->state, TUN_DST_READY);
+
+	/* The kernel takes a link's routes away when it goes down. */
+	fake.n_routes = 0;
+	fake.link[0].up = false;
+	fake.events = NL_EV_LINK | NL_EV_ROUTE;
+	live(30);
+	assert_no_route("interface eth1 is down: bring it up");
+	live(60000);
+	assert_no_route("interface eth1 is down: bring it up");
+
+	/* Up again, and still no route: that is another matter. */
+	fake.link[0].up = true;
+	fake.events = NL_EV_LINK;
+	live(30);
+	assert_no_route("no route to 172.16.0.2: add one");
+
+	/* A link that is gone cannot be brought up. */
+	fake.n_links = 0;
+	fake.events = NL_EV_LINK;
+	live(30);
+	assert_no_route("no route to 172.16.0.2: add one");
+}
+
+static void
 own_address_as_remote_is_refused_with_a_reason(void **state)
 {
 	(void)state;
@@ -788,6 +819,7 @@ main(void)
 		UNDERLAY_TEST(gateway_is_the_next_hop),
 		UNDERLAY_TEST(ipv6_underlay_costs_twenty_bytes_more),
 		UNDERLAY_TEST(missing_route_is_told_and_found_when_it_comes),
+		UNDERLAY_TEST(route_that_went_with_its_link_names_the_link),
 		UNDERLAY_TEST(own_address_as_remote_is_refused_with_a_reason),
 		UNDERLAY_TEST(local_that_is_not_ours_is_told),
 		UNDERLAY_TEST(links_that_cannot_carry_are_told),
