@@ -162,17 +162,20 @@ json_row(struct out *o, const json_t *row, bool first)
 	json_dumpf(row, o->f, JSON_COMPACT);
 }
 
+/* The frame of the JSON list opens with the first page and closes after the last: a dump that was cut short is no
+ * whole document, and none at all when there was no answer. */
 int
 cli_run_flow_dump(struct cli *c, const struct cli_cmd *cmd UNUSED, json_t *params)
 {
 	json_t *args = json_copy(params), *page, *f;
+	bool opened = false;
 	size_t i, n = 0;
 
 	json_object_set_new(args, "limit", json_integer(512));
-	if (c->json)
-		fputs("{\n  \"flows\": [", c->out.f);
 	do {
 		page = cli_call(c, "flow.dump", json_copy(args));
+		if (page && c->json && !opened)
+			opened = fputs("{\n  \"flows\": [", c->out.f) >= 0;
 		json_array_foreach(json_object_get(page, "flows"), i, f) {
 			if (c->json)
 				json_row(&c->out, f, !n);
@@ -183,7 +186,7 @@ cli_run_flow_dump(struct cli *c, const struct cli_cmd *cmd UNUSED, json_t *param
 		json_object_set(args, "cursor", json_object_get(page, "cursor"));
 		json_decref(page);
 	} while (page && json_is_string(json_object_get(args, "cursor")));
-	if (c->json)
+	if (page && c->json)
 		fputs("\n  ]\n}\n", c->out.f);
 	else if (page && !n)
 		out_text(&c->out, ST_PLAIN, "no flows\n");

@@ -98,6 +98,7 @@ def no_daemon():
     with tempfile.TemporaryDirectory(prefix='weftctl-') as tmp:
         path = os.path.join(tmp, 's')
         check('no daemon', run(['show'], path), REFUSED, '', 'no weftd listens on')
+        check('no daemon, no document', run(['--json', 'flow', 'dump'], path), REFUSED, '', 'no weftd listens on')
         stale = socket.socket(socket.AF_UNIX)
         stale.bind(path)
         stale.close()
