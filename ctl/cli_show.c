@@ -226,6 +226,18 @@ cli_print_bridges(struct out *o, const json_t *result)
 	table_print(t, o);
 }
 
+/* What the lists of ports and of tunnels say alike. */
+static void
+port_cells(struct table *t, const json_t *p)
+{
+	table_row(t, "", "");
+	table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
+	table_cell(t, ST_PLAIN, "%s", cli_str(p, "bridge"));
+	table_cell(t, ST_PLAIN, "%s", cli_str(p, "type"));
+	state_cell(t, json_is_true(json_object_get(p, "up")));
+	table_cell(t, ST_PLAIN, "%s", cli_str(p, "vlan"));
+}
+
 void
 cli_print_ports(struct out *o, const json_t *result)
 {
@@ -243,12 +255,7 @@ cli_print_ports(struct out *o, const json_t *result)
 		return;
 	t = table_create(cols, ARRAY_SIZE(cols));
 	json_array_foreach(list, i, p) {
-		table_row(t, "", "");
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "bridge"));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "type"));
-		state_cell(t, json_is_true(json_object_get(p, "up")));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "vlan"));
+		port_cells(t, p);
 		about_cell(t, p);
 	}
 	table_print(t, o);
@@ -275,12 +282,7 @@ cli_print_tunnels(struct out *o, const json_t *result)
 		char key[64];
 
 		key_text(tunnel, key, sizeof key);
-		table_row(t, "", "");
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "bridge"));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "type"));
-		state_cell(t, json_is_true(json_object_get(p, "up")));
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "vlan"));
+		port_cells(t, p);
 		table_cell(t, ST_PLAIN, "%s", key);
 		remote_lines(o, t, tunnel, "");
 	}
