@@ -158,6 +158,7 @@ def main():
         sys.exit("compare.py: needs root (hugepages, network namespaces)")
     work = tempfile.mkdtemp(prefix="weft-bench-")
     reserved = int(open(HUGE).read())
+    mounted = os.path.ismount("/dev/hugepages")
     lib = load_harness(work)
     switches, out = {}, {}
     try:
@@ -185,6 +186,8 @@ def main():
             lib.stop_pid(p)
         with open(HUGE, "w") as f:
             f.write(str(reserved))
+        if not mounted:
+            subprocess.run(["umount", "/dev/hugepages"], check=False)
         shutil.rmtree(work, ignore_errors=True)
     if args.json:
         with open(args.json, "w") as f:
