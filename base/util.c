@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Allocation that cannot fail, and the nearest spelling of a word. */
+/* Allocation that cannot fail, pages that are backed as they are touched, and the nearest spelling of a word. */
 #include "base/util.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "base/log.h"
 
@@ -48,6 +49,21 @@ xalloc_aligned(size_t align, size_t len)
 	if (posix_memalign(&p, MAX_OF(align, sizeof(void *)), len ? len : 1))
 		p = NULL;
 	return memset(check(p, len), 0, len);
+}
+
+void *
+map_zeroed(size_t len)
+{
+	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+void
+map_free(void *p, size_t len)
+{
+	if (p)
+		munmap(p, len);
 }
 
 bool

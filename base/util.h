@@ -27,6 +27,12 @@ char *xstrdup(const char *s);
 /* Zeroed, 'align' a power of two; release with free(). */
 void *xalloc_aligned(size_t align, size_t len);
 
+/* Zeroed pages of address space, which the kernel backs as they are touched: for large tables that a small
+ * installation uses little of.  NULL when there is none. */
+void *map_zeroed(size_t len);
+/* 'p' may be NULL; 'len' as it was asked for. */
+void map_free(void *p, size_t len);
+
 /* Copies at most len-1 bytes and terminates.  Returns false when 's' was cut. */
 bool str_copy(char *dst, size_t len, const char *s);
 

@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
 
@@ -45,9 +44,8 @@ act_store_create(uint32_t n_acts)
 {
 	struct act_store *s = xcalloc(1, sizeof *s);
 
-	s->arena = mmap(NULL, (size_t)n_acts * sizeof *s->arena, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (s->arena == MAP_FAILED) {
+	s->arena = map_zeroed((size_t)n_acts * sizeof *s->arena);
+	if (!s->arena) {
 		free(s);
 		return NULL;
 	}
@@ -62,7 +60,7 @@ act_store_destroy(struct act_store *s)
 {
 	if (!s)
 		return;
-	munmap(s->arena, (size_t)s->n_acts * sizeof *s->arena);
+	map_free(s->arena, (size_t)s->n_acts * sizeof *s->arena);
 	free(s);
 }
 

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "base/hash.h"
 #include "datapath/act_store.h"
@@ -13,22 +12,6 @@ enum {
 	EVICT_SCAN = 64,                /* Flows looked at to find one to evict. */
 	ACTS_PER_FLOW = 4,              /* Arena size, in instructions a flow; shared programs need far less. */
 };
-
-/* Address space; the kernel backs what is touched. */
-static void *
-map_alloc(size_t len)
-{
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-map_free(void *p, size_t len)
-{
-	if (p)
-		munmap(p, len);
-}
 
 static uint32_t
 n_slots_for(uint32_t max_flows)
@@ -44,13 +27,13 @@ cache_init(struct cache *c, uint32_t max_flows)
 	*c = (struct cache){ .max_flows = max_flows, .high = 1, .slot_mask = n_slots_for(max_flows) - 1 };
 	for (unsigned i = 0; i < 16; i++)
 		seed[i] = hash_random_seed();
-	c->flows = map_alloc((max_flows + 1) * sizeof *c->flows);
-	c->ext = map_alloc((max_flows + 1) * sizeof *c->ext);
-	c->cold = map_alloc((max_flows + 1) * sizeof *c->cold);
-	c->slots = map_alloc((c->slot_mask + 1ul) * sizeof *c->slots);
-	c->hints = map_alloc(CACHE_HINT_BUCKETS * sizeof *c->hints);
-	c->masks = map_alloc(CACHE_MASKS * sizeof *c->masks);
-	c->ports = map_alloc(CACHE_MAX_PORTS * sizeof *c->ports);
+	c->flows = map_zeroed((max_flows + 1) * sizeof *c->flows);
+	c->ext = map_zeroed((max_flows + 1) * sizeof *c->ext);
+	c->cold = map_zeroed((max_flows + 1) * sizeof *c->cold);
+	c->slots = map_zeroed((c->slot_mask + 1ul) * sizeof *c->slots);
+	c->hints = map_zeroed(CACHE_HINT_BUCKETS * sizeof *c->hints);
+	c->masks = map_zeroed(CACHE_MASKS * sizeof *c->masks);
+	c->ports = map_zeroed(CACHE_MAX_PORTS * sizeof *c->ports);
 	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
 	if (!c->flows || !c->ext || !c->cold || !c->slots || !c->hints || !c->masks || !c->ports || !c->acts) {
 		cache_fini(c);

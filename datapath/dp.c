@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -95,26 +94,15 @@ owner_quiesce(struct port_owner *o)
 
 /* --- Creation ------------------------------------------------------------------------------ */
 
-static void *
-map_zeroed(size_t len)
-{
-	void *p = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
 static void
 lcore_free(struct lcore *lc)
 {
 	if (!lc)
 		return;
 	cache_fini(&lc->cache);
-	if (lc->tx)
-		munmap(lc->tx, DP_MAX_PORTS * sizeof *lc->tx);
-	if (lc->pstats)
-		munmap(lc->pstats, DP_MAX_PORTS * sizeof *lc->pstats);
-	if (lc->budget)
-		munmap(lc->budget, DP_MAX_PORTS * sizeof *lc->budget);
+	map_free(lc->tx, DP_MAX_PORTS * sizeof *lc->tx);
+	map_free(lc->pstats, DP_MAX_PORTS * sizeof *lc->pstats);
+	map_free(lc->budget, DP_MAX_PORTS * sizeof *lc->budget);
 	rte_ring_free(lc->requests);
 	rte_ring_free(lc->events);
 	if (lc->wake_fd >= 0)
@@ -324,8 +312,7 @@ dp_destroy(struct dp *dp)
 		lcore_free(dp->lcore[i]);
 	rcu_destroy(dp->rcu);
 	rte_mempool_free(dp->pool);
-	if (dp->tag_epoch)
-		munmap(dp->tag_epoch, DP_N_TAGS * sizeof *dp->tag_epoch);
+	map_free(dp->tag_epoch, DP_N_TAGS * sizeof *dp->tag_epoch);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	free(dp);
