@@ -61,45 +61,47 @@ push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte
 	return left;
 }
 
+/* Like own(), for packets that are about to lose or change their outermost tag: one that has none whole is
+ * dropped. */
 static unsigned
-pop_vlan(struct lcore *lc, const struct flow_key *key, struct rte_mbuf **m, unsigned n)
+own_tagged(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
 	unsigned left = 0;
 
-	n = own(lc, key->in_port, m, n);
+	n = own(lc, port, m, n);
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *p = pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN);
-
-		if (UNLIKELY(!p)) {
-			exec_drop(lc, key->in_port, DROP_RX_MALFORMED, &m[i], 1);
-			continue;
-		}
-		memmove(p + VLAN_HLEN, p, 2 * RTE_ETHER_ADDR_LEN);
-		pkt_pull(m[i], VLAN_HLEN);
-		m[left++] = m[i];
+		if (LIKELY(pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN)))
+			m[left++] = m[i];
+		else
+			exec_drop(lc, port, DROP_RX_MALFORMED, &m[i], 1);
 	}
 	return left;
 }
 
 static unsigned
+pop_vlan(struct lcore *lc, const struct flow_key *key, struct rte_mbuf **m, unsigned n)
+{
+	n = own_tagged(lc, key->in_port, m, n);
+	for (unsigned i = 0; i < n; i++) {
+		uint8_t *p = rte_pktmbuf_mtod(m[i], uint8_t *);
+
+		memmove(p + VLAN_HLEN, p, 2 * RTE_ETHER_ADDR_LEN);
+		pkt_pull(m[i], VLAN_HLEN);
+	}
+	return n;
+}
+
+static unsigned
 set_vlan(struct lcore *lc, const struct flow_key *key, uint16_t tci, struct rte_mbuf **m, unsigned n)
 {
-	unsigned left = 0;
-
-	n = own(lc, key->in_port, m, n);
+	n = own_tagged(lc, key->in_port, m, n);
 	for (unsigned i = 0; i < n; i++) {
-		uint8_t *p = pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN);
+		uint8_t *tag = rte_pktmbuf_mtod_offset(m[i], uint8_t *, RTE_ETHER_HDR_LEN);
 
-		if (UNLIKELY(!p)) {
-			exec_drop(lc, key->in_port, DROP_RX_MALFORMED, &m[i], 1);
-			continue;
-		}
 		/* The priority bits stay the frame's own: the flow does not match on them. */
-		store_be16(p + RTE_ETHER_HDR_LEN,
-			   (load_be16(p + RTE_ETHER_HDR_LEN) & be16(0xf000)) | be16(tci & VLAN_VID_MASK));
-		m[left++] = m[i];
+		store_be16(tag, (load_be16(tag) & be16(0xf000)) | be16(tci & VLAN_VID_MASK));
 	}
-	return left;
+	return n;
 }
 
 /* One more reference to each packet, for a branch that starts with the same array. */
