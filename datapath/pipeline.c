@@ -194,12 +194,10 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 			exec_drop(lc, d->in_port[i], DROP_TUN_INNER_SHORT, &d->m[i], 1);
 			continue;
 		}
-		if (!l4)
-			block_clear((flow_block *)k + 1);
 		k->flags |= FLOW_F_TUNNEL;
 		k->tun_peer = d->peer[i];
 		k->tun_id = be64(d->key[i]);
-		key_mask(k, mask, true);
+		key_mask(k, mask, l4);
 		d->m[b.n++] = d->m[i];
 	}
 	lookup(lc, &b, true);

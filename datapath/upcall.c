@@ -132,11 +132,13 @@ void
 upcall_sweep(struct lcore *lc)
 {
 	struct cache *c = &lc->cache;
-	uint64_t ms = (lc->tsc - lc->sweep_tsc) * 1000 / lc->tsc_hz, n;
+	uint64_t kilo_tsc = (lc->tsc - lc->sweep_tsc) * 1000, ms, n;
 	uint32_t expire = (uint32_t)(EXPIRE_S * lc->tsc_hz >> TICK_SHIFT);
 
-	if (!ms)
+	/* Comes by in every turn, so a turn too early costs no division. */
+	if (LIKELY(kilo_tsc < lc->tsc_hz))
 		return;
+	ms = kilo_tsc / lc->tsc_hz;
 	lc->sweep_tsc = lc->tsc;
 	n = MIN_OF(MIN_OF(c->high * ms / 1000 + 1, (uint64_t)c->high), (uint64_t)SWEEP_MAX);
 	for (; n; n--) {
