@@ -380,15 +380,6 @@ dp_port(const struct dp *dp, uint16_t id)
 	return id < DP_MAX_PORTS ? dp->port[id] : NULL;
 }
 
-struct port *
-dp_port_by_name(const struct dp *dp, const char *name)
-{
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
-		if (dp->port[i] && !strcmp(dp->port[i]->name, name))
-			return dp->port[i];
-	return NULL;
-}
-
 /* What was counted under a number before belongs to the port that had it. */
 static void
 stats_rebase(struct dp *dp, uint16_t id)
@@ -436,26 +427,6 @@ dp_port_del(struct dp *dp, struct port *p)
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, p->id));
 	dead_add(dp, port_free, p);
 	dp->view_dirty = true;
-}
-
-int
-dp_port_pin(struct dp *dp, struct port *p, uint16_t q, int cpu, struct err *e)
-{
-	if (q >= p->n_rxq || q >= MAX_RXQ)
-		return err_set(e, ERANGE, "port %s has %u receive queues, no queue %u", p->name, p->n_rxq, q);
-	if (cpu < 0) {
-		dp->rxq_home[p->id][q] = 0;
-		dp->view_dirty = true;
-		return 0;
-	}
-	for (unsigned i = 0; i < dp->n_lcores; i++) {
-		if (dp->lcore[i]->cpu == (unsigned)cpu) {
-			dp->rxq_home[p->id][q] = (uint8_t)(i + 1);
-			dp->view_dirty = true;
-			return 0;
-		}
-	}
-	return err_set(e, ENOENT, "no polling thread runs on cpu %d", cpu);
 }
 
 /* --- Publication --------------------------------------------------------------------------- */

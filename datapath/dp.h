@@ -55,9 +55,6 @@ struct port *dp_port_add(struct dp *, const struct port_type *, const char *name
 /* Takes it out of the next commit; closed and freed after that one's grace period. */
 void dp_port_del(struct dp *, struct port *);
 struct port *dp_port(const struct dp *, uint16_t id);           /* NULL: none. */
-struct port *dp_port_by_name(const struct dp *, const char *name);
-/* Binds rx queue 'q' to the polling thread on 'cpu' at the next commit; -1: placed by the datapath. */
-int dp_port_pin(struct dp *, struct port *, uint16_t q, int cpu, struct err *);
 
 /* --- Publication --------------------------------------------------------------------------- */
 
