@@ -6,6 +6,13 @@
 #include "base/byteorder.h"
 #include "base/util.h"
 
+enum {
+	ETH_HLEN = 14,
+	IP4_HLEN = 20,
+	IP6_HLEN = 40,
+	UDP_HLEN = 8,
+};
+
 struct inner {
 	uint32_t entropy;       /* Same for all packets of a flow. */
 	uint8_t tos, ttl;       /* 0 when the frame is not IP. */

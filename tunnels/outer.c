@@ -11,10 +11,6 @@
 #include "tunnels/tun.h"
 
 enum {
-	ETH_HLEN = 14,
-	IP4_HLEN = 20,
-	IP6_HLEN = 40,
-	UDP_HLEN = 8,
 	MAX_EXT_HDRS = 4,
 };
 

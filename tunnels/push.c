@@ -12,10 +12,6 @@
 #include "tunnels/tun.h"
 
 enum {
-	ETH_HLEN = 14,
-	IP4_HLEN = 20,
-	IP6_HLEN = 40,
-	UDP_HLEN = 8,
 	IP4_DF = 0x4000,
 	TTL_DEFAULT = 64,
 	PORT_FIRST = 49152,     /* .. 65535: fourteen bits. */
