@@ -5,6 +5,34 @@
 #include "datapath/drop.h"
 #include "datapath/text_priv.h"
 
+const struct act_field_info act_field_info[ACT_N_FIELDS] = {
+	[ACT_F_ETH_DST] = { "eth_dst", 6 },
+	[ACT_F_ETH_SRC] = { "eth_src", 6 },
+	[ACT_F_ETH_TYPE] = { "eth_type", 2 },
+	[ACT_F_VLAN_TCI] = { "vlan_tci", 2 },
+	[ACT_F_MPLS_LSE] = { "mpls_lse", 4 },
+	[ACT_F_PBB_ITAG] = { "pbb_itag", 4 },
+	[ACT_F_IPV4_SRC] = { "ip_src", 4 },
+	[ACT_F_IPV4_DST] = { "ip_dst", 4 },
+	[ACT_F_IPV6_SRC] = { "ipv6_src", 16 },
+	[ACT_F_IPV6_DST] = { "ipv6_dst", 16 },
+	[ACT_F_IPV6_LABEL] = { "ipv6_label", 4 },
+	[ACT_F_IP_TOS] = { "nw_tos", 1 },
+	[ACT_F_IP_TTL] = { "nw_ttl", 1 },
+	[ACT_F_TP_SRC] = { "tp_src", 2 },
+	[ACT_F_TP_DST] = { "tp_dst", 2 },
+	[ACT_F_ICMP_TYPE] = { "icmp_type", 1 },
+	[ACT_F_ICMP_CODE] = { "icmp_code", 1 },
+	[ACT_F_ARP_OP] = { "arp_op", 2 },
+	[ACT_F_ARP_SPA] = { "arp_spa", 4 },
+	[ACT_F_ARP_TPA] = { "arp_tpa", 4 },
+	[ACT_F_ARP_SHA] = { "arp_sha", 6 },
+	[ACT_F_ARP_THA] = { "arp_tha", 6 },
+	[ACT_F_ND_TARGET] = { "nd_target", 16 },
+	[ACT_F_ND_SLL] = { "nd_sll", 6 },
+	[ACT_F_ND_TLL] = { "nd_tll", 6 },
+};
+
 struct act_text {
 	struct text t;
 	const char *(*port_name)(void *, uint16_t);

@@ -34,6 +34,12 @@ struct dp_conf {
 	void (*port_changed)(void *arg, uint16_t port);
 	/* Packets wait for a tunnel destination whose next hop is unresolved. */
 	void (*resolve)(void *arg, uint32_t tun_dst);
+	/* ACT_PUNT: a packet for the control plane, with the instruction's data.  'frame' has 'len' of the packet's
+	 * 'orig_len' bytes.  Borrowed.  NULL: such packets are dropped. */
+	void (*punt)(void *arg, uint16_t in_port, const void *data, unsigned data_len, const void *frame, uint32_t len,
+		     uint32_t orig_len);
+	/* An answer's note. */
+	void (*note)(void *arg, const void *data, unsigned len);
 	void *arg;
 };
 
@@ -124,9 +130,42 @@ int dp_flow_dump(struct dp *, unsigned lcore, uint32_t from, unsigned max,
 /* Forgets every cached flow (they are translated anew on demand). */
 void dp_flow_flush(struct dp *);
 
+/* Hands what every cached flow has counted so far to xlate's credit(); 'done' runs when all threads have.  In
+ * quanta: packets do not wait for it. */
+void dp_fold(struct dp *, void (*done)(void *), void *arg);
+
+/* --- Meters -------------------------------------------------------------------------------- */
+
+enum { DP_MAX_METERS = 4096, DP_METER_BANDS = 8 };       /* Numbers 0..4095. */
+
+struct dp_meter_band {
+	uint64_t rate;                  /* Packets or kilobits per second above which it applies. */
+	uint64_t burst;                 /* Packets or kilobits. */
+	bool remark;                    /* Raise the drop precedence in the DSCP by 'prec_level'; else drop. */
+	uint8_t prec_level;
+};
+struct dp_meter_conf {
+	bool pktps;                     /* Rates are in packets, else in kilobits. */
+	unsigned n_bands;
+	struct dp_meter_band band[DP_METER_BANDS];      /* The one with the highest rate that is exceeded applies. */
+};
+struct dp_meter_stats {
+	uint64_t packets, bytes;        /* In. */
+	struct {
+		uint64_t packets, bytes;
+	} band[DP_METER_BANDS];
+};
+/* Effective on the next packet; a set of an existing one keeps its counters.  -ENOSPC: number out of range. */
+int dp_meter_set(struct dp *, uint32_t meter, const struct dp_meter_conf *);
+void dp_meter_del(struct dp *, uint32_t meter);         /* ACT_METER of it lets everything through. */
+void dp_meter_stats(const struct dp *, uint32_t meter, struct dp_meter_stats *);
+
 /* --- Packets from the control plane -------------------------------------------------------- */
 
 /* Sends a frame as if it had come in on port 'in_port' (copied; at most 2048 bytes). */
 int dp_inject(struct dp *, uint16_t in_port, const void *frame, uint16_t len);
+/* Runs a program on a frame (copied, at most 65535 bytes): after every commit before it, in order with other calls.
+ * 'key' is the frame's (its in_port gets the drop counters; 0 is allowed).  -ENOBUFS: too many are under way. */
+int dp_exec(struct dp *, const struct flow_key *key, const void *frame, uint32_t len, const struct act *, unsigned n_acts);
 
 #endif

@@ -43,7 +43,17 @@
 	DROP(TUN_NEIGH_WAIT, "tun-neigh-wait", "next hop not resolved, and enough packets wait for it") \
 	DROP(TUN_NEIGH_FAILED, "tun-neigh-failed", "the next hop did not answer in time") \
 	DROP(TUN_NO_HEADROOM, "tun-no-headroom", "no room in front of the packet for outer headers") \
-	DROP(RECURSION, "recursion", "too many translation steps for one packet")
+	DROP(RECURSION, "recursion", "too many translation steps for one packet") \
+	DROP(OF_RULE, "of-rule", "an OpenFlow rule says so: it has no output") \
+	DROP(OF_MISS, "of-miss", "no OpenFlow rule matched, and the bridge drops what misses") \
+	DROP(OF_SECURE, "of-secure", "fail-mode is secure and no controller has given rules yet") \
+	DROP(OF_PORT, "of-port", "OpenFlow port settings (no-recv, no-fwd, down) forbid it") \
+	DROP(OF_TTL, "of-ttl", "the TTL ran out") \
+	DROP(OF_GROUP, "of-group", "no live bucket, or the group is gone") \
+	DROP(OF_FRAG, "of-frag", "IP fragment, and the bridge is set to drop those") \
+	DROP(OF_ACTION, "of-action", "an OpenFlow action does not fit the packet") \
+	DROP(METER, "meter", "above the rate of an OpenFlow meter") \
+	DROP(PUNT_FULL, "punt-full", "for the controller, faster than the control thread takes packets")
 
 enum dp_drop {
 #define DROP(sym, name, text) DROP_##sym,

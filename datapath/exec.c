@@ -152,6 +152,17 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			i += len;
 			break;
 		}
+		case ACT_SET:
+		case ACT_PUNT:
+			i += a[i].arg;
+			break;
+		case ACT_PUSH_MPLS:
+		case ACT_POP_MPLS:
+		case ACT_PUSH_PBB:
+		case ACT_POP_PBB:
+		case ACT_TRUNC:
+		case ACT_METER:
+			break;
 		case ACT_DROP:
 			exec_drop(lc, key->in_port, a[i].arg, m, n);
 			return;

@@ -45,7 +45,7 @@ translate(struct lcore *lc, const struct flow_key *key)
 	out->acts.n = 0;
 	out->acts.overflow = false;
 	if (lc->view->xlate)
-		lc->dp->conf.xlate->translate(lc->view->xlate, key, out);
+		lc->dp->conf.xlate->translate(lc->view->xlate, key, NULL, out);
 	else
 		out->drop = DROP_NO_BRIDGE;
 	if (UNLIKELY(out->acts.overflow)) {

@@ -20,8 +20,8 @@ enum dp_tag_kind {
 	TAG_PORT,               /* A port's settings or state: low bits of its number. */
 	TAG_MAC,                /* A MAC table row: hash of (bridge, VLAN, MAC). */
 	TAG_NEXTHOP,            /* A tunnel destination's path: low bits of its index. */
-	TAG_TABLE,              /* An OpenFlow table, later. */
-	TAG_RULE,               /* An OpenFlow rule or group, later. */
+	TAG_TABLE,              /* An OpenFlow table of a bridge, or any table of it. */
+	TAG_RULE,               /* An OpenFlow group or meter. */
 };
 
 #define DP_N_TAGS 65536
@@ -43,6 +43,24 @@ struct xlate_learn {
 	struct mac mac;
 };
 
+/* The packet that a key was made of, for what the key has no room for.  Borrowed for the call. */
+struct xlate_pkt {
+	const uint8_t *data;            /* From the Ethernet header on. */
+	uint32_t contig;                /* Bytes that can be read there... */
+	uint32_t len;                   /* ...and the packet's own, at least as many. */
+};
+
+/* What an answer wants the control thread to be told, once, when it is made: opaque to the datapath. */
+#define XLATE_NOTE_MAX 1016
+struct xlate_note {
+	uint16_t len;
+	uint8_t data[XLATE_NOTE_MAX] __attribute__((aligned(8)));
+};
+
+/* Objects whose counters follow a flow's: opaque numbers, never 0. */
+#define XLATE_MAX_REFS 128
+#define XLATE_MAX_NOTES 2
+
 struct xlate_out {
 	struct flow_key mask;           /* Bits that were examined; in_port is always whole. */
 	enum dp_drop drop;              /* Why nothing is sent. */
@@ -51,8 +69,23 @@ struct xlate_out {
 	struct xlate_learn learn;
 	uint64_t touch;                 /* Handed to touch() while the flow is in use; 0: nothing. */
 	bool no_cache;                  /* Not to be installed: the answer holds for this packet only. */
-	struct act_list acts;           /* Empty only with 'drop' set.  Last, so that the rest is zeroed cheaply. */
+	uint16_t n_refs;                /* Of refs[]: what credit() gets with the flow's packets. */
+	uint8_t n_notes;                /* Of notes[].  One that cannot be handed on now makes the answer no_cache. */
+	uint64_t refs[XLATE_MAX_REFS];
+	/* From here on nothing is zeroed before a translation. */
+	struct act_list acts;           /* Empty only with 'drop' set. */
+	struct xlate_note notes[XLATE_MAX_NOTES];
 };
+
+/* More than fit: the packets are translated one by one, so that none goes uncounted. */
+static inline void
+xlate_ref(struct xlate_out *out, uint64_t ref)
+{
+	if (UNLIKELY(out->n_refs == XLATE_MAX_REFS))
+		out->no_cache = true;
+	else
+		out->refs[out->n_refs++] = ref;
+}
 
 static inline void
 xlate_tag(struct xlate_out *out, dp_tag tag)
@@ -67,14 +100,20 @@ xlate_tag(struct xlate_out *out, dp_tag tag)
 }
 
 struct xlate_ops {
-	/* [lcore] 'view' is what the control thread last handed to dp_commit(), valid for the call.  'out' comes
-	 * zeroed but for acts.a[].  Never blocks, allocates or logs. */
-	void (*translate)(const void *view, const struct flow_key *key, struct xlate_out *out);
+	/* [lcore] 'view' is what the control thread last handed to dp_commit(), valid for the call.  'pkt' NULL: there
+	 * is no packet, only a key.  'out' comes zeroed up to 'acts', with acts.n and acts.overflow zero.  Never blocks,
+	 * allocates or logs.  (The control thread calls it too: to trace, and for packets of its own.) */
+	void (*translate)(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt,
+			  struct xlate_out *out);
 	/* [lcore] Bits of the key that any answer for packets from 'port' may examine.  The cache leaves all
 	 * others out of the key.  Called once per port and view. */
 	void (*port_mask)(const void *view, uint16_t port, struct flow_key *mask);
 	/* [lcore] A flow whose answer carried 'touch' was used since the last call. */
 	void (*touch)(const void *view, uint64_t touch);
+	/* [lcore] So many packets and bytes more have followed an answer with these refs, the last one at 'used_ms'
+	 * (clock_ms()); called when a flow is evicted, re-translated, swept or asked about.  NULL: nobody counts. */
+	void (*credit)(const void *view, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes,
+		       uint64_t used_ms);
 };
 
 #endif

@@ -318,13 +318,14 @@ give_up(struct xlate_out *out, enum dp_drop why)
 }
 
 static void
-translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
 	struct xl x = { .view = view, .key = key, .out = out };
 	const struct view_port *in = port_find(view, key->in_port);
 	struct frame f = { .src = key->dl_src, .dst = key->dl_dst };
 	struct outs o;
 
+	(void)pkt;
 	outs_init(&o);
 	mask_init(in, &out->mask);
 	out->drop = visit(&x, &o, f, key->in_port, in && in->kind == OFP_PORT_TUNNEL ? key->tun_peer : 0);

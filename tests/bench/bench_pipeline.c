@@ -84,8 +84,9 @@ static const struct port_type sink = { .name = "sink", .open = bench_open, .clos
 static bool two_masks;
 
 static void
-translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
+	(void)pkt;
 	(void)view;
 	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
 	if (!two_masks || key->dl_dst.b[1] & 1)
@@ -113,7 +114,7 @@ touch(const void *view, uint64_t t)
 static void
 row(const char *isa, uint32_t flows, double seconds)
 {
-	static const struct xlate_ops ops = { translate, port_mask, touch };
+	static const struct xlate_ops ops = { .translate = translate, .port_mask = port_mask, .touch = touch };
 	struct dp_conf conf = {
 		.n_lcores = 1, .cpu = { 1 }, .run_dir = "/tmp", .n_mbufs = 1024, .max_flows = 1 << 20, .poll_always = true,
 		.isa = isa, .xlate = &ops,

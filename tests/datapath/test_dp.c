@@ -28,10 +28,11 @@ static bool storm;                      /* Each address learned brings another. 
 static const char *isa = "auto";
 
 static void
-fake_translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+fake_translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
 	const struct rules *r = view;
 
+	(void)pkt;
 	out->mask.in_port = 0xffff;
 	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
 	xlate_tag(out, dp_tag_make(TAG_BRIDGE, 1));
@@ -60,7 +61,9 @@ fake_touch(const void *view, uint64_t t)
 	(void)t;
 }
 
-static const struct xlate_ops fake_xlate = { fake_translate, fake_port_mask, fake_touch };
+static const struct xlate_ops fake_xlate = {
+	.translate = fake_translate, .port_mask = fake_port_mask, .touch = fake_touch,
+};
 
 static void
 frame(uint8_t *f, uint8_t dst)

@@ -175,7 +175,7 @@ sim_xlate_to(struct sim *s, const struct flow_key *k, struct xlate_out *out)
 	memset(out, 0, offsetof(struct xlate_out, acts));
 	out->acts.n = 0;
 	out->acts.overflow = false;
-	ofp_xlate.translate(s->view, k, out);
+	ofp_xlate.translate(s->view, k, NULL, out);
 }
 
 static unsigned

@@ -407,7 +407,7 @@ polling_thread(void *arg)
 		memset(out, 0, offsetof(struct xlate_out, acts));
 		out->acts.n = 0;
 		out->acts.overflow = false;
-		ofp_xlate.translate(p->view, &k, out);
+		ofp_xlate.translate(p->view, &k, NULL, out);
 		if (i & 1)
 			ctr_add(&p->n_wrong, out->acts.n != 1 || out->acts.a[0].port != 2);
 		if (out->touch)

@@ -24,9 +24,9 @@ deep_port_mask(const void *view, uint16_t port, struct flow_key *mask)
 }
 
 static void
-deep_translate(const void *view, const struct flow_key *key, struct xlate_out *out)
+deep_translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
-	ofp_xlate.translate(view, key, out);
+	ofp_xlate.translate(view, key, pkt, out);
 	memset(&out->mask, 0xff, sizeof out->mask);
 }
 
@@ -36,7 +36,9 @@ deep_touch(const void *view, uint64_t touch)
 	ofp_xlate.touch(view, touch);
 }
 
-static const struct xlate_ops deep_xlate = { deep_translate, deep_port_mask, deep_touch };
+static const struct xlate_ops deep_xlate = {
+	.translate = deep_translate, .port_mask = deep_port_mask, .touch = deep_touch,
+};
 
 static void
 set_view(void *arg, const void *view, void (*destroy)(void *))
