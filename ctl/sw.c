@@ -246,10 +246,56 @@ sw_tick(struct sw *sw, uint64_t now_ms)
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
+static void
+sink_defer(void *arg, void (*fn)(void *), void *obj)
+{
+	dp_defer(((struct sw *)arg)->dp, fn, obj);
+}
+
+static void
+sink_fold(void *arg, void (*done)(void *), void *done_arg)
+{
+	dp_fold(((struct sw *)arg)->dp, done, done_arg);
+}
+
+static int
+sink_exec(void *arg, const struct flow_key *key, const void *frame, uint32_t len, const struct act *a, unsigned n)
+{
+	return dp_exec(((struct sw *)arg)->dp, key, frame, len, a, n);
+}
+
+static int
+sink_meter_set(void *arg, uint32_t meter, const struct dp_meter_conf *c)
+{
+	return dp_meter_set(((struct sw *)arg)->dp, meter, c);
+}
+
+static void
+sink_meter_del(void *arg, uint32_t meter)
+{
+	dp_meter_del(((struct sw *)arg)->dp, meter);
+}
+
+static void
+sink_meter_stats(void *arg, uint32_t meter, struct dp_meter_stats *s)
+{
+	dp_meter_stats(((struct sw *)arg)->dp, meter, s);
+}
+
+static void
+sink_dirty(void *arg)
+{
+	((struct sw *)arg)->dirty = true;
+}
+
 static int
 create_parts(struct sw *sw, const struct dp_conf *conf, struct err *e)
 {
-	const struct ofp_sink sink = { sink_set_view, sink_tag_changed, sw };
+	const struct ofp_sink sink = {
+		.set_view = sink_set_view, .tag_changed = sink_tag_changed, .defer = sink_defer, .fold = sink_fold,
+		.exec = sink_exec, .meter_set = sink_meter_set, .meter_del = sink_meter_del,
+		.meter_stats = sink_meter_stats, .dirty = sink_dirty, .arg = sw,
+	};
 	struct underlay_ops ops = sw_underlay_ops;
 	struct dp_conf dc = *conf;
 

@@ -450,6 +450,12 @@ dp_set_tunnels(struct dp *dp, struct tun_view *v)
 	dp->view_dirty = true;
 }
 
+void
+dp_defer(struct dp *dp, void (*fn)(void *), void *obj)
+{
+	dead_add(dp, fn, obj);
+}
+
 /* The mark is written now and becomes visible with the epoch that dp_commit() publishes. */
 void
 dp_tag_changed(struct dp *dp, dp_tag tag)

@@ -69,6 +69,8 @@ void dp_set_xlate_view(struct dp *, const void *view, void (*destroy)(void *));
 void dp_set_tunnels(struct dp *, struct tun_view *);
 /* Marks a tag: cached flows that depend on it are translated anew on their next hit. */
 void dp_tag_changed(struct dp *, dp_tag);
+/* Runs fn(obj) after the grace period of the next commit. */
+void dp_defer(struct dp *, void (*fn)(void *), void *obj);
 /* Publishes all of the above at once.  'done' (may be NULL) runs when no packet follows the old state any
  * more: the moment to tell the user "done". */
 void dp_commit(struct dp *, void (*done)(void *), void *arg);

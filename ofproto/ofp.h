@@ -12,12 +12,25 @@
 #include "base/opt.h"
 #include "datapath/xlate.h"
 
+struct dp_meter_conf;
+struct dp_meter_stats;
 struct ofp;
 
-/* Where the view and the tags go: the datapath, or a test. */
+/* Where the view and the tags go: the datapath, or a test.  Only the first two must be there: without 'defer' things
+ * are freed at once, without 'fold' all is counted already, and without the others nothing happens. */
 struct ofp_sink {
 	void (*set_view)(void *arg, const void *view, void (*destroy)(void *));
 	void (*tag_changed)(void *arg, dp_tag);
+	/* Runs fn(obj) when no polling thread holds what was unpublished before the next commit. */
+	void (*defer)(void *arg, void (*fn)(void *), void *obj);
+	/* dp_fold(), dp_exec() and the meters of datapath/dp.h. */
+	void (*fold)(void *arg, void (*done)(void *), void *done_arg);
+	int (*exec)(void *arg, const struct flow_key *, const void *frame, uint32_t len, const struct act *, unsigned n_acts);
+	int (*meter_set)(void *arg, uint32_t meter, const struct dp_meter_conf *);
+	void (*meter_del)(void *arg, uint32_t meter);
+	void (*meter_stats)(void *arg, uint32_t meter, struct dp_meter_stats *);
+	/* Something is to be committed soon: whoever owns the datapath calls ofp_commit() and dp_commit() before it sleeps. */
+	void (*dirty)(void *arg);
 	void *arg;
 };
 
@@ -111,6 +124,49 @@ struct ofp_tun_path {
 	struct mac src, next_hop;       /* Of the outer frame; zero while unresolved. */
 };
 void ofp_set_tun_path(struct ofp *, uint32_t dst, const struct ofp_tun_path *);
+
+/* --- OpenFlow ------------------------------------------------------------------------------ */
+
+/* The pipeline of a bridge (ofproto/table.h): never NULL for a bridge that is there.  A bridge starts with one rule,
+ * "priority=0 actions=NORMAL" in table 0: a learning switch.  ofp_of_reset() goes back to that, or with 'secure' to
+ * no rule at all; groups and meters go as well. */
+struct of_pipe;
+struct of_pipe *ofp_pipe(const struct ofp *, uint16_t bridge);
+void ofp_of_reset(struct ofp *, uint16_t bridge, bool secure);
+
+/* What a table-miss does where no rule says it: OpenFlow 1.0 to 1.2 controllers want the packet. */
+void ofp_of_set_miss_punt(struct ofp *, uint16_t bridge, bool punt);
+/* OFPC_FRAG_* and OFPC_INVALID_TTL_TO_CONTROLLER. */
+void ofp_of_set_config(struct ofp *, uint16_t bridge, uint16_t flags);
+
+/* OpenFlow's number of a port: its datapath number, or OFPP_LOCAL for the internal port of the bridge's own name. */
+uint32_t ofp_port_no(const struct ofp *, uint16_t port);
+/* The datapath number of a bridge's OpenFlow port; 0: none. */
+uint16_t ofp_port_by_no(const struct ofp *, uint16_t bridge, uint32_t port_no);
+void ofp_port_set_local(struct ofp *, uint16_t port);           /* It is its bridge's LOCAL. */
+/* Calls cb for each port of a bridge, in order of OpenFlow number. */
+void ofp_ports_each(const struct ofp *, uint16_t bridge, void (*cb)(void *, uint16_t port), void *arg);
+/* OFPPC_* of OpenFlow 1.3 with NO_FLOOD and NO_STP of 1.0: PORT_DOWN, NO_RECV, NO_FWD, NO_PACKET_IN, NO_FLOOD act. */
+void ofp_port_set_of_config(struct ofp *, uint16_t port, uint32_t config);
+uint32_t ofp_port_of_config(const struct ofp *, uint16_t port);
+
+/* Runs an action list on a frame as PACKET_OUT does, in the state that the last change left: commits first where
+ * something is to be committed.  'in_port' is OpenFlow's (OFPP_CONTROLLER, OFPP_ANY... are fine); 'meta' (may be NULL)
+ * are registers, metadata and tunnel fields to start with.  0, or -errno. */
+struct of_acts;
+struct oflow;
+int ofp_packet_out(struct ofp *, uint16_t bridge, uint32_t in_port, const struct oflow *meta, const struct of_acts *,
+		   const void *frame, uint32_t len);
+
+/* From dp_conf.note: what translate() wants done (learned rules, shortened timeouts). */
+void ofp_note(struct ofp *, const void *data, unsigned len);
+
+/* Translates as a packet of this key on port 'in_port' would be, writing what happens line by line, as `weftctl trace`
+ * shows it: table, rule, why those above it did not match, actions, and at the end the datapath actions and the
+ * megaflow.  'frame' NULL: only the key.  'out_key', 'out' (may be NULL): the datapath key and the answer, to look for
+ * it in the live cache.  Caller frees the text. */
+char *ofp_trace(const struct ofp *, uint16_t bridge, const struct oflow *, const void *frame, uint32_t len,
+		struct flow_key *out_key, struct xlate_out *out);
 
 /* --- MAC table ----------------------------------------------------------------------------- */
 

@@ -313,3 +313,52 @@ underlay_remotes(const struct underlay *u, uint16_t port, struct underlay_remote
 			.state = TUN_DST_NO_ROUTE, .state_name = "no-route", .reason = "no route" };
 	return t ? t->conf.remote.n : 0;
 }
+
+void
+dp_defer(struct dp *dp, void (*fn)(void *), void *obj)
+{
+	push(&dp->dead, fn, obj);
+}
+
+void
+dp_fold(struct dp *dp, void (*done)(void *), void *arg)
+{
+	(void)dp;
+	done(arg);
+}
+
+int
+dp_meter_set(struct dp *dp, uint32_t meter, const struct dp_meter_conf *c)
+{
+	(void)dp;
+	(void)meter;
+	(void)c;
+	return 0;
+}
+
+void
+dp_meter_del(struct dp *dp, uint32_t meter)
+{
+	(void)dp;
+	(void)meter;
+}
+
+void
+dp_meter_stats(const struct dp *dp, uint32_t meter, struct dp_meter_stats *s)
+{
+	(void)dp;
+	(void)meter;
+	memset(s, 0, sizeof *s);
+}
+
+int
+dp_exec(struct dp *dp, const struct flow_key *key, const void *frame, uint32_t len, const struct act *a, unsigned n)
+{
+	(void)dp;
+	(void)key;
+	(void)frame;
+	(void)len;
+	(void)a;
+	(void)n;
+	return 0;
+}

@@ -52,7 +52,7 @@ sim_create(void)
 {
 	struct sim *s = xcalloc(1, sizeof *s);
 
-	s->ofp = ofp_create(&(struct ofp_sink){ sim_set_view, sim_tag_changed, s });
+	s->ofp = ofp_create(&(struct ofp_sink){ .set_view = sim_set_view, .tag_changed = sim_tag_changed, .arg = s });
 	return s;
 }
 

@@ -165,7 +165,7 @@ world_create(const struct world_conf *c, struct err *e)
 
 	str_copy(w->title, sizeof w->title, c->title);
 	w->pcap_dir = c->pcap_dir;
-	w->ofp = ofp_create(&(struct ofp_sink){ set_view, tag_changed, w });
+	w->ofp = ofp_create(&(struct ofp_sink){ .set_view = set_view, .tag_changed = tag_changed, .arg = w });
 	w->dp = dp_create(&conf, e);
 	if (!w->dp || world_commit(w, e)) {
 		world_destroy(w, NULL);
