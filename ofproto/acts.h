@@ -21,7 +21,7 @@ enum of_act_kind {
 	OFA_POP_QUEUE,          /* struct of_act */
 	OFA_GROUP,              /* struct of_act_u32 */
 	OFA_SET_FIELD,          /* struct of_act_set_field */
-	OFA_SET_VLAN_VID,       /* struct of_act_u32; form PUSH: on an untagged frame, pushes a tag (1.0) */
+	OFA_SET_VLAN_VID,       /* struct of_act_u32; FORM_1_0: on an untagged frame, pushes a tag */
 	OFA_SET_VLAN_PCP,       /* likewise */
 	OFA_SET_TP_SRC,         /* struct of_act_u32: TCP, UDP or SCTP, by the packet (1.0, 1.1) */
 	OFA_SET_TP_DST,
@@ -40,7 +40,7 @@ enum of_act_kind {
 	OFA_MOVE,               /* struct of_act_move: NX REG_MOVE, ONF and 1.5 COPY_FIELD */
 	OFA_STACK_PUSH,         /* struct of_act_sub */
 	OFA_STACK_POP,
-	OFA_RESUBMIT,           /* struct of_act_resubmit */
+	OFA_RESUBMIT,           /* struct of_act_resubmit; FORM_NX2: RESUBMIT_TABLE even where table is 255 */
 	OFA_LEARN,              /* struct of_act_learn, specs follow */
 	OFA_MULTIPATH,          /* struct of_act_multipath */
 	OFA_BUNDLE,             /* struct of_act_bundle, ports follow */
@@ -50,7 +50,7 @@ enum of_act_kind {
 	OFA_CONJUNCTION,        /* struct of_act_conj; alone, or with NOTE, in its list */
 	OFA_CLONE,              /* struct of_act_nested: actions follow */
 	/* Instructions. */
-	OFA_METER,              /* struct of_act_u32 */
+	OFA_METER,              /* struct of_act_u32; in 1.5 an action, wherever it stands */
 	OFA_APPLY_NOTHING,      /* struct of_act: an APPLY_ACTIONS without actions stood here; does nothing */
 	OFA_CLEAR_ACTIONS,      /* struct of_act */
 	OFA_WRITE_ACTIONS,      /* struct of_act_nested: the actions follow */

@@ -190,6 +190,11 @@ struct of_port_mod {
 	uint32_t config, mask, advertise;
 };
 
+/* A set of fields, by enum of_field. */
+struct of_field_set {
+	uint64_t bits[(OFF_N_FIELDS + 63) / 64];
+};
+
 enum of_group_command { OFGC_ADD, OFGC_MODIFY, OFGC_DELETE, OFGC_INSERT_BUCKET = 3, OFGC_REMOVE_BUCKET = 5,
 			OFGC_ADD_OR_MOD = 0x8000 };
 enum of_group_type { OFGT_ALL, OFGT_SELECT, OFGT_INDIRECT, OFGT_FF };
@@ -207,6 +212,7 @@ struct of_group_mod {
 	const struct of_bucket *buckets;
 	char selection_method[16];      /* Netronome's property; "": none. */
 	uint64_t selection_param;
+	struct of_field_set selection_fields;
 };
 
 enum of_meter_command { OFMC_ADD, OFMC_MODIFY, OFMC_DELETE };
@@ -285,6 +291,23 @@ struct of_nx_resume {
 	struct of_packet_in pin;
 };
 
+enum of_tlv_command { OFTLV_ADD, OFTLV_DELETE, OFTLV_CLEAR };
+struct of_tlv_map {
+	uint16_t option_class, index;
+	uint8_t option_type, option_len;
+};
+struct of_tlv_table {                   /* NX_TLV_TABLE_MOD and _REPLY. */
+	uint16_t command, max_fields;
+	uint32_t max_option_space;
+	uint32_t n_maps;
+	const struct of_tlv_map *maps;
+};
+
+struct of_nx_ct_flush {
+	uint8_t ip_proto;
+	struct of_data tlvs;
+};
+
 /* --- Multiparts.  Requests are one struct; replies are rows ------------------------------------- */
 
 struct of_desc {
@@ -354,6 +377,7 @@ struct of_group_desc {
 	const struct of_bucket *buckets;
 	char selection_method[16];
 	uint64_t selection_param;
+	struct of_field_set selection_fields;
 };
 
 struct of_group_features {
@@ -376,21 +400,21 @@ struct of_meter_config {
 struct of_meter_features {
 	uint32_t max_meter, band_types, capabilities;
 	uint8_t max_bands, max_color;
+	uint32_t features;              /* 1.5. */
 };
 
-/* One table's features; sets of fields by enum of_field, of instructions and actions by the bit of their 1.3 type. */
-struct of_field_set {
-	uint64_t bits[(OFF_N_FIELDS + 63) / 64];
-};
+/* One table's features; sets of instructions and actions by the bit of their 1.3 type. */
 struct of_table_features {
-	uint8_t table_id;
+	uint8_t table_id, command;      /* 1.5: 0 replace, 1 modify, 2 enable, 3 disable. */
 	char name[32];
 	uint64_t metadata_match, metadata_write;
-	uint32_t config, max_entries;
+	uint32_t config, max_entries;   /* 1.5: 'config' is its capabilities. */
+	uint32_t features;              /* 1.5. */
 	uint32_t instructions, miss_instructions;
 	uint64_t next_tables[4], miss_next_tables[4];
 	uint32_t write_actions, apply_actions, miss_write_actions, miss_apply_actions;
 	struct of_field_set match, wildcards, write_setfield, apply_setfield, miss_write_setfield, miss_apply_setfield;
+	struct of_field_set write_copyfield, apply_copyfield, miss_write_copyfield, miss_apply_copyfield; /* 1.5. */
 };
 struct of_table_features_request {
 	uint32_t n;                     /* 0: a question. */
@@ -423,7 +447,26 @@ struct of_monitor_row {
 
 struct of_queue_desc {
 	uint32_t port_no, queue_id;
-	uint16_t min_rate, max_rate;    /* Tenths of a percent; above 1000: none. */
+	uint16_t min_rate, max_rate;    /* Tenths of a percent; OF_NO_RATE: none. */
+};
+enum { OF_NO_RATE = 0xffff };
+
+struct of_queue_config {                /* QUEUE_GET_CONFIG_REPLY (1.0 to 1.3). */
+	uint32_t port_no;
+	uint32_t n_queues;
+	const struct of_queue_desc *queues;
+};
+
+struct of_bundle_features {             /* 1.5; time properties are left out. */
+	uint32_t flags;                 /* Request. */
+	uint16_t capabilities;          /* Reply: OFBF_*. */
+};
+
+struct of_controller_status {           /* 1.5: CONTROLLER_STATUS and rows of its multipart. */
+	uint16_t short_id;
+	uint32_t role;
+	uint8_t reason, channel_status; /* Status: 0 up, 1 down. */
+	char uri[128];
 };
 
 /* --- Messages ------------------------------------------------------------------------------------ */
