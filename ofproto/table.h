@@ -117,6 +117,8 @@ struct of_pipe_events {
 
 struct of_pipe *of_pipe_create(uint16_t bridge, const struct ofp_sink *, void (*mark)(void *, dp_tag), void *mark_arg);
 void of_pipe_destroy(struct of_pipe *);                 /* No lcore sees it any more. */
+/* The rule that makes a learning switch: "priority=0 actions=NORMAL" in table 0. */
+void of_pipe_add_default(struct of_pipe *);
 void of_pipe_set_events(struct of_pipe *, const struct of_pipe_events *);
 
 /* Makes the changes so far visible: raises the version and marks tags.  Returns whether there were any.  Also tells
@@ -143,6 +145,10 @@ int of_flow_mod(struct of_pipe *, const struct of_who *, const struct of_flow_mo
 int of_group_mod(struct of_pipe *, const struct of_who *, const struct of_group_mod *, struct of_error *);
 int of_meter_mod(struct of_pipe *, const struct of_who *, const struct of_meter_mod *, struct of_error *);
 int of_table_mod(struct of_pipe *, const struct of_who *, const struct of_table_mod *, struct of_error *);
+
+/* A controller's TABLE_FEATURES: names and limits are kept, the rest must be what the switch can do. */
+int of_table_set_features(struct of_pipe *, const struct of_who *, const struct of_table_features_request *,
+			  struct of_error *);
 
 /* Bundles: after begin, changes are staged; later ones see earlier ones; readers see nothing until commit and then, at
  * the next publication, all of it; abort leaves no trace (events included).  Not nested. */
