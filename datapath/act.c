@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Text of action programs: one row for each instruction. */
+/* Text of action programs: one row for each instruction.  'n' counts the words of the program from the instruction
+ * on: a program that is shown in part may be cut within the data of its last one. */
 #include "datapath/act.h"
+
+#include <arpa/inet.h>
 
 #include "datapath/drop.h"
 #include "datapath/text_priv.h"
@@ -51,7 +54,7 @@ put_port(struct act_text *x, uint16_t port)
 }
 
 static void
-put_output(struct act_text *x, const struct act *a)
+put_output(struct act_text *x, const struct act *a, unsigned n UNUSED)
 {
 	text_add(&x->t, "output:");
 	put_port(x, a->port);
@@ -72,26 +75,25 @@ put_tci(struct act_text *x, const char *verb, uint32_t tpid, uint32_t tci)
 }
 
 static void
-put_push_vlan(struct act_text *x, const struct act *a)
+put_push_vlan(struct act_text *x, const struct act *a, unsigned n UNUSED)
 {
 	put_tci(x, "push_vlan", a->arg >> 16, a->arg & 0xffff);
 }
 
 static void
-put_pop_vlan(struct act_text *x, const struct act *a)
+put_pop_vlan(struct act_text *x, const struct act *a UNUSED, unsigned n UNUSED)
 {
-	(void)a;
 	text_add(&x->t, "pop_vlan");
 }
 
 static void
-put_set_vlan(struct act_text *x, const struct act *a)
+put_set_vlan(struct act_text *x, const struct act *a, unsigned n UNUSED)
 {
 	put_tci(x, "set_vlan", 0x8100, a->arg & 0xffff);
 }
 
 static void
-put_tun_push(struct act_text *x, const struct act *a)
+put_tun_push(struct act_text *x, const struct act *a, unsigned n UNUSED)
 {
 	text_add(&x->t, "tun_push(");
 	put_port(x, a->port);
@@ -99,19 +101,137 @@ put_tun_push(struct act_text *x, const struct act *a)
 }
 
 static void
-put_drop(struct act_text *x, const struct act *a)
+put_drop(struct act_text *x, const struct act *a, unsigned n UNUSED)
 {
 	text_add(&x->t, "drop(%s)", a->arg < DP_N_DROPS ? dp_drop_info[a->arg].name : "?");
 }
 
+/* As its field is written elsewhere: addresses in their own way, 'nw_ttl' and the like in decimal. */
+static void
+put_bytes(struct act_text *x, const uint8_t *b, unsigned len, bool mask)
+{
+	char buf[INET6_ADDRSTRLEN];
+	unsigned v = 0;
+
+	switch (len) {
+	case 16:
+		text_add(&x->t, "%s", inet_ntop(AF_INET6, b, buf, sizeof buf));
+		break;
+	case 6:
+		text_add(&x->t, "%02x:%02x:%02x:%02x:%02x:%02x", b[0], b[1], b[2], b[3], b[4], b[5]);
+		break;
+	default:
+		for (unsigned i = 0; i < len; i++)
+			v = v << 8 | b[i];
+		text_add(&x->t, mask || len == 4 ? "0x%x" : "%u", v);
+	}
+}
+
+static void
+put_value(struct act_text *x, enum act_field f, const uint8_t *b, bool mask)
+{
+	char buf[INET_ADDRSTRLEN];
+
+	if (f == ACT_F_IPV4_SRC || f == ACT_F_IPV4_DST || f == ACT_F_ARP_SPA || f == ACT_F_ARP_TPA)
+		text_add(&x->t, "%s", inet_ntop(AF_INET, b, buf, sizeof buf));
+	else if (f == ACT_F_ETH_TYPE || f == ACT_F_VLAN_TCI)
+		text_add(&x->t, "0x%04x", b[0] << 8 | b[1]);
+	else
+		put_bytes(x, b, act_field_info[f].len, mask);
+}
+
+/* "set(ip_dst=10.0.0.1)", "set(vlan_tci=0x6000/0xe000)". */
+static void
+put_set(struct act_text *x, const struct act *a, unsigned n)
+{
+	static const uint8_t ones[16] = { 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255 };
+	const uint8_t *value = (const uint8_t *)&a[1], *mask;
+	unsigned words;
+
+	if (a->port >= ACT_N_FIELDS) {
+		text_add(&x->t, "set(?)");
+		return;
+	}
+	words = act_field_words(a->port);
+	mask = value + words * sizeof *a;
+	text_add(&x->t, "set(%s=", act_field_info[a->port].name);
+	if (a->arg == 2 * words && n > a->arg) {
+		put_value(x, a->port, value, false);
+		if (memcmp(mask, ones, act_field_info[a->port].len)) {
+			text_add(&x->t, "/");
+			put_value(x, a->port, mask, true);
+		}
+	} else {
+		text_add(&x->t, "...");
+	}
+	text_add(&x->t, ")");
+}
+
+static void
+put_push_mpls(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "push_mpls(0x%04x,label=%u,tc=%u,bos=%u,ttl=%u)", a->port, a->arg >> 12, a->arg >> 9 & 7,
+		 a->arg >> 8 & 1, a->arg & 0xff);
+}
+
+static void
+put_pop_mpls(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "pop_mpls(0x%04x)", a->port);
+}
+
+static void
+put_push_pbb(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "push_pbb(isid=0x%x", a->arg & 0xffffff);
+	if (a->arg >> 24)
+		text_add(&x->t, ",flags=0x%02x", a->arg >> 24);
+	text_add(&x->t, ")");
+}
+
+static void
+put_pop_pbb(struct act_text *x, const struct act *a UNUSED, unsigned n UNUSED)
+{
+	text_add(&x->t, "pop_pbb");
+}
+
+static void
+put_trunc(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "trunc(%u)", a->arg);
+}
+
+static void
+put_meter(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "meter:%u", a->arg);
+}
+
+static void
+put_punt(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	if (a->port == UINT16_MAX)
+		text_add(&x->t, "punt");
+	else
+		text_add(&x->t, "punt(%u)", a->port);
+}
+
 /* ACT_CLONE has no row: it brackets the instructions after it. */
-static void (*const put[ACT_N_OPS])(struct act_text *, const struct act *) = {
+static void (*const put[ACT_N_OPS])(struct act_text *, const struct act *, unsigned n) = {
 	[ACT_OUTPUT] = put_output,
 	[ACT_PUSH_VLAN] = put_push_vlan,
 	[ACT_POP_VLAN] = put_pop_vlan,
 	[ACT_SET_VLAN] = put_set_vlan,
 	[ACT_TUN_PUSH] = put_tun_push,
 	[ACT_DROP] = put_drop,
+	[ACT_SET] = put_set,
+	[ACT_PUSH_MPLS] = put_push_mpls,
+	[ACT_POP_MPLS] = put_pop_mpls,
+	[ACT_PUSH_PBB] = put_push_pbb,
+	[ACT_POP_PBB] = put_pop_pbb,
+	[ACT_TRUNC] = put_trunc,
+	[ACT_METER] = put_meter,
+	[ACT_PUNT] = put_punt,
 };
 
 int
@@ -124,7 +244,7 @@ act_format(const struct act *a, unsigned n, const char *(*port_name)(void *, uin
 
 	if (len)
 		buf[0] = '\0';
-	for (unsigned i = 0; i < n; i++) {
+	for (unsigned i = 0; i < n; i += 1 + MIN_OF(act_n_data(a[i].op, a[i].arg), n - i - 1)) {
 		for (; depth && end[depth - 1] <= i; depth--)
 			text_add(&x.t, ")");
 		text_add(&x.t, first ? "" : ",");
@@ -134,7 +254,7 @@ act_format(const struct act *a, unsigned n, const char *(*port_name)(void *, uin
 			end[depth++] = i + 1 + MIN_OF(a[i].arg, n - i - 1);
 			first = true;
 		} else if (a[i].op < ACT_N_OPS && put[a[i].op]) {
-			put[a[i].op](&x, &a[i]);
+			put[a[i].op](&x, &a[i], n - i);
 		} else {
 			text_add(&x.t, "?%u", a[i].op);
 		}

@@ -9,7 +9,8 @@
 
 enum {
 	N_CLASSES = 12,                 /* 1..2048 instructions. */
-	N_BUCKETS = 4096,
+	BUCKETS_MIN = 4096,
+	WORDS_PER_BUCKET = 16,
 	HDR = 2,                        /* A block's header takes the room of two instructions. */
 };
 
@@ -29,7 +30,8 @@ struct act_store {
 	uint32_t n_acts, high;          /* 'high': never used from there on. */
 	uint32_t count;
 	uint32_t free[N_CLASSES];
-	uint32_t bucket[N_BUCKETS];
+	uint32_t *bucket;
+	uint32_t n_buckets;             /* A power of two. */
 	uint64_t seed;
 };
 
@@ -44,12 +46,15 @@ act_store_create(uint32_t n_acts)
 {
 	struct act_store *s = xcalloc(1, sizeof *s);
 
+	s->n_acts = n_acts;
+	for (s->n_buckets = BUCKETS_MIN; s->n_buckets < n_acts / WORDS_PER_BUCKET; s->n_buckets *= 2)
+		;
 	s->arena = map_zeroed((size_t)n_acts * sizeof *s->arena);
-	if (!s->arena) {
-		free(s);
+	s->bucket = map_zeroed(s->n_buckets * sizeof *s->bucket);
+	if (!s->arena || !s->bucket) {
+		act_store_destroy(s);
 		return NULL;
 	}
-	s->n_acts = n_acts;
 	s->high = 1;
 	s->seed = hash_random_seed();
 	return s;
@@ -61,6 +66,7 @@ act_store_destroy(struct act_store *s)
 	if (!s)
 		return;
 	map_free(s->arena, (size_t)s->n_acts * sizeof *s->arena);
+	map_free(s->bucket, s->n_buckets * sizeof *s->bucket);
 	free(s);
 }
 
@@ -90,7 +96,7 @@ uint32_t
 act_store_get(struct act_store *s, const struct act *a, uint16_t n)
 {
 	uint32_t hash = (uint32_t)hash_bytes(a, n * sizeof *a, s->seed), at;
-	uint32_t *head = &s->bucket[hash % N_BUCKETS];
+	uint32_t *head = &s->bucket[hash & (s->n_buckets - 1)];
 	struct block *b;
 
 	for (at = *head; at; at = b->next) {
@@ -122,7 +128,7 @@ act_store_put(struct act_store *s, uint32_t at)
 	b = block_of(s, at);
 	if (--b->refs)
 		return;
-	for (link = &s->bucket[b->hash % N_BUCKETS]; *link != at; link = &block_of(s, *link)->next)
+	for (link = &s->bucket[b->hash & (s->n_buckets - 1)]; *link != at; link = &block_of(s, *link)->next)
 		;
 	*link = b->next;
 	b->next = s->free[b->class];
@@ -139,7 +145,7 @@ act_store_at(const struct act_store *s, uint32_t at)
 uint64_t
 act_store_bytes(const struct act_store *s)
 {
-	return (uint64_t)s->n_acts * sizeof *s->arena + sizeof *s;
+	return (uint64_t)s->n_acts * sizeof *s->arena + s->n_buckets * sizeof *s->bucket + sizeof *s;
 }
 
 uint32_t

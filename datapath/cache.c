@@ -11,6 +11,7 @@
 enum {
 	EVICT_SCAN = 64,                /* Flows looked at to find one to evict. */
 	ACTS_PER_FLOW = 4,              /* Arena size, in instructions a flow; shared programs need far less. */
+	REFS_PER_FLOW = 12,             /* Likewise; lists differ more than programs do. */
 };
 
 static uint32_t
@@ -35,7 +36,8 @@ cache_init(struct cache *c, uint32_t max_flows)
 	c->masks = map_zeroed(CACHE_MASKS * sizeof *c->masks);
 	c->ports = map_zeroed(CACHE_MAX_PORTS * sizeof *c->ports);
 	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
-	if (!c->flows || !c->ext || !c->cold || !c->slots || !c->hints || !c->masks || !c->ports || !c->acts) {
+	c->refs = act_store_create(MAX_OF(max_flows * REFS_PER_FLOW, 64u * ACT_MAX));
+	if (!c->flows || !c->ext || !c->cold || !c->slots || !c->hints || !c->masks || !c->ports || !c->acts || !c->refs) {
 		cache_fini(c);
 		return -ENOMEM;
 	}
@@ -53,6 +55,7 @@ cache_fini(struct cache *c)
 	map_free(c->masks, CACHE_MASKS * sizeof *c->masks);
 	map_free(c->ports, CACHE_MAX_PORTS * sizeof *c->ports);
 	act_store_destroy(c->acts);
+	act_store_destroy(c->refs);
 	*c = (struct cache){ 0 };
 }
 
@@ -61,7 +64,8 @@ cache_bytes(const struct cache *c)
 {
 	return (c->max_flows + 1ull) * (sizeof *c->flows + sizeof *c->ext + sizeof *c->cold) +
 	       (c->slot_mask + 1ull) * sizeof *c->slots + CACHE_HINT_BUCKETS * sizeof *c->hints +
-	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts);
+	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts) +
+	       act_store_bytes(c->refs);
 }
 
 /* --- Masks --------------------------------------------------------------------------------- */
@@ -189,14 +193,37 @@ flow_in_port(const struct cflow *fl)
 }
 
 void
+cache_settle(struct cache *c, uint32_t f)
+{
+	struct cflow_cold *cold = &c->cold[f];
+	const struct cflow *fl = &c->flows[f];
+	uint64_t packets, bytes;
+
+	if (!cold->refs)
+		return;
+	packets = fl->packets - cold->packets;
+	bytes = fl->bytes - cold->bytes;
+	if (!packets)
+		return;
+	cold->packets = fl->packets;
+	cold->bytes = fl->bytes;
+	if (c->credit)
+		c->credit(c->credit_arg, (const uint64_t *)act_store_at(c->refs, cold->refs), cold->n_refs, packets, bytes,
+			  fl->used);
+}
+
+void
 cache_remove(struct cache *c, uint32_t f)
 {
 	struct cflow *fl = &c->flows[f];
 
+	cache_settle(c, f);
 	slot_del(c, c->cold[f].sig, f);
 	port_mask_unref(&c->ports[flow_in_port(fl)], fl->mask);
 	c->masks[fl->mask].n_flows--;
 	act_store_put(c->acts, fl->acts);
+	act_store_put(c->refs, c->cold[f].refs);
+	c->cold[f].refs = 0;
 	fl->flags = 0;
 	c->cold[f].next_free = c->free_list;
 	c->free_list = f;
@@ -243,12 +270,14 @@ flow_alloc(struct cache *c, uint32_t now)
 	return f;
 }
 
-/* Writes what the answer says into a record whose key and mask stand.  False: no room for the program. */
+/* Writes what the answer says into a record whose key and mask stand.  False: no room for the program, or for what
+ * counts along. */
 static bool
-flow_set_answer(struct cache *c, struct cflow *fl, struct cflow_cold *cold, const struct xlate_out *out,
-		uint64_t epoch)
+flow_set_answer(struct cache *c, uint32_t f, const struct xlate_out *out, uint64_t epoch)
 {
-	uint32_t acts = 0;
+	struct cflow_cold *cold = &c->cold[f];
+	struct cflow *fl = &c->flows[f];
+	uint32_t acts = 0, refs = 0;
 	uint16_t out_port = 0;
 
 	if (out->acts.n == 1 && out->acts.a[0].op == ACT_OUTPUT) {
@@ -258,7 +287,21 @@ flow_set_answer(struct cache *c, struct cflow *fl, struct cflow_cold *cold, cons
 		if (!acts)
 			return false;
 	}
+	if (out->n_refs) {
+		refs = act_store_get(c->refs, (const struct act *)out->refs, out->n_refs);
+		if (!refs) {
+			act_store_put(c->acts, acts);
+			return false;
+		}
+	}
+	/* What was counted so far was counted by the old answer. */
+	cache_settle(c, f);
 	act_store_put(c->acts, fl->acts);
+	act_store_put(c->refs, cold->refs);
+	cold->refs = refs;
+	cold->n_refs = out->n_refs;
+	cold->packets = fl->packets;
+	cold->bytes = fl->bytes;
 	fl->acts = acts;
 	fl->n_acts = out->acts.n;
 	fl->out_port = out_port;
@@ -287,7 +330,7 @@ cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key 
 		return CACHE_NONE;
 	fl = &c->flows[f];
 	memset(fl, 0, sizeof *fl);
-	if (!flow_set_answer(c, fl, &c->cold[f], out, epoch))
+	if (!flow_set_answer(c, f, out, epoch))
 		goto no_room;
 
 	mask_of(port_mask, out, m);
@@ -318,6 +361,8 @@ cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key 
 
 no_mask:
 	act_store_put(c->acts, fl->acts);
+	act_store_put(c->refs, c->cold[f].refs);
+	c->cold[f].refs = 0;
 no_room:
 	memset(fl, 0, sizeof *fl);
 	c->cold[f].next_free = c->free_list;
@@ -329,13 +374,12 @@ uint32_t
 cache_update(struct cache *c, uint32_t f, const struct flow_key *key, const struct flow_key *port_mask,
 	     const struct xlate_out *out, uint64_t epoch, uint32_t now)
 {
-	struct cflow *fl = &c->flows[f];
-	const struct cmask *cm = &c->masks[fl->mask];
+	const struct cmask *cm = &c->masks[c->flows[f].mask];
 	flow_block m[2];
 
 	mask_of(port_mask, out, m);
 	if (!out->no_cache && block_equal(&m[0], &cm->m[0]) && block_equal(&m[1], &cm->m[1]) &&
-	    flow_set_answer(c, fl, &c->cold[f], out, epoch))
+	    flow_set_answer(c, f, out, epoch))
 		return f;
 	cache_remove(c, f);
 	return out->no_cache ? CACHE_NONE : cache_insert(c, key, port_mask, out, epoch, now);

@@ -9,6 +9,7 @@
  *   flows        128 bytes each: block 0 of the masked key, and a line of everything a hit needs
  *   ext, cold    block 1 of the key (flows that use it), and what only the sweep needs
  *   acts         action programs, shared by the flows that have the same one
+ *   refs         likewise, lists of what counts along with a flow
  */
 #ifndef DATAPATH_CACHE_H
 #define DATAPATH_CACHE_H
@@ -51,8 +52,11 @@ _Static_assert(sizeof(struct cflow) == 2 * CACHE_LINE, "two lines");
 
 struct cflow_cold {
 	uint64_t touch;
+	uint64_t packets, bytes;        /* What credit() has heard of already. */
 	uint32_t sig;                   /* Its hash in 'slots'. */
 	uint32_t next_free;
+	uint32_t refs;                  /* First one in the store; 0: none. */
+	uint16_t n_refs;
 };
 
 struct cmask {
@@ -90,7 +94,10 @@ struct cache {
 	struct chint *hints;
 	struct cmask *masks;
 	struct cport *ports;
-	struct act_store *acts;
+	struct act_store *acts, *refs;
+	/* Told what a flow has counted since the last time; 'used' is coarse.  May be NULL. */
+	void (*credit)(void *arg, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used);
+	void *credit_arg;
 	uint32_t slot_mask;
 	uint32_t max_flows, n_flows, high;      /* 'high': flow numbers ever used are below it. */
 	uint32_t free_list;
@@ -117,6 +124,10 @@ uint32_t cache_update(struct cache *, uint32_t f, const struct flow_key *key, co
 
 void cache_remove(struct cache *, uint32_t f);
 void cache_flush(struct cache *);
+
+/* Credits what flow 'f' has counted since the last time, if it lives and anyone counts along.  Removal and a new
+ * answer do it by themselves. */
+void cache_settle(struct cache *, uint32_t f);
 
 /* Key and mask of a live flow, both blocks. */
 void cache_flow_key(const struct cache *, uint32_t f, struct flow_key *key, struct flow_key *mask);

@@ -16,7 +16,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-enum { POOL_CACHE = 256 };
+enum {
+	POOL_CACHE = 256,
+	EVENTS_PER_POLL = 1024,         /* Of one thread. */
+};
 
 /* Something to release once no lcore can reach it. */
 struct dead {
@@ -105,6 +108,7 @@ lcore_free(struct lcore *lc)
 	map_free(lc->budget, DP_MAX_PORTS * sizeof *lc->budget);
 	rte_ring_free(lc->requests);
 	rte_ring_free(lc->events);
+	tell_fini(lc);
 	if (lc->wake_fd >= 0)
 		close(lc->wake_fd);
 	free(lc->rx);
@@ -133,12 +137,14 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (lc->wake_fd < 0 || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
-	    cache_init(&lc->cache, dp->conf.max_flows)) {
+	    tell_init(lc) || cache_init(&lc->cache, dp->conf.max_flows)) {
 		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache of %u flows", idx,
 			dp->conf.max_flows);
 		lcore_free(lc);
 		return NULL;
 	}
+	lc->cache.credit = upcall_credit;
+	lc->cache.credit_arg = lc;
 	lc->stats.cpu = lc->cpu;
 	lc->stats.tsc_hz = lc->tsc_hz;
 	lc->stats.max_flows = dp->conf.max_flows;
@@ -275,12 +281,17 @@ run_dead(struct dp *dp)
 static void
 finish_requests(struct dp *dp, struct lcore *lc)
 {
+	struct dp_request *job;
 	struct dp_event ev;
 	void *r;
 
 	while (!rte_ring_sc_dequeue_elem(lc->events, &ev, sizeof ev))
 		if (ev.kind == EV_REQUEST_DONE)
 			ev.request->done(dp, ev.request);
+	while ((job = lc->jobs)) {
+		lc->jobs = job->next;
+		job->done(dp, job);
+	}
 	while (!rte_ring_sc_dequeue(lc->requests, &r))
 		((struct dp_request *)r)->done(dp, r);
 }
@@ -291,6 +302,7 @@ dp_destroy(struct dp *dp)
 {
 	if (!dp)
 		return;
+	dp->closing = true;
 	for (unsigned i = 0; i < dp->n_lcores; i++) {
 		if (!dp->lcore[i]->thread)
 			continue;
@@ -299,6 +311,7 @@ dp_destroy(struct dp *dp)
 		pthread_join(dp->lcore[i]->thread, NULL);
 		finish_requests(dp, dp->lcore[i]);
 	}
+	dp_fold_cancel(dp);
 	if (dp->rcu)
 		rcu_drain(dp->rcu);
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
@@ -315,6 +328,7 @@ dp_destroy(struct dp *dp)
 	map_free(dp->tag_epoch, DP_N_TAGS * sizeof *dp->tag_epoch);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
+	free(dp->punt_frame);
 	free(dp);
 }
 
@@ -344,10 +358,25 @@ handle_event(struct dp *dp, struct dp_event *ev)
 	}
 }
 
+/* Whether there is more than was taken.  What comes meanwhile signals again: a thread with much to tell must not keep
+ * us here. */
+static bool
+take_events(struct dp *dp, struct lcore *lc)
+{
+	unsigned n = rte_ring_count(lc->events);
+	bool more = n > EVENTS_PER_POLL;
+	struct dp_event ev;
+
+	for (n = MIN_OF(n, (unsigned)EVENTS_PER_POLL); n && !rte_ring_sc_dequeue_elem(lc->events, &ev, sizeof ev); n--)
+		handle_event(dp, &ev);
+	return tell_take(dp, lc) || more;
+}
+
 bool
 dp_poll(struct dp *dp)
 {
-	uint64_t drained;
+	uint64_t drained, one = 1;
+	bool more = false;
 
 	if (read(dp->event_fd, &drained, sizeof drained) < 0 && errno != EAGAIN)
 		log_debug("datapath: event fd: %s", strerror(errno));
@@ -361,15 +390,11 @@ dp_poll(struct dp *dp)
 				dp->conf.port_changed(dp->conf.arg, id);
 		}
 	}
-	for (unsigned i = 0; i < dp->n_lcores; i++) {
-		struct rte_ring *r = dp->lcore[i]->events;
-		struct dp_event ev;
-
-		/* What comes meanwhile signals again: a thread with much to tell must not keep us here. */
-		for (unsigned n = rte_ring_count(r); n && !rte_ring_sc_dequeue_elem(r, &ev, sizeof ev); n--)
-			handle_event(dp, &ev);
-	}
-	return rcu_poll(dp->rcu) != 0;
+	for (unsigned i = 0; i < dp->n_lcores; i++)
+		more |= take_events(dp, dp->lcore[i]);
+	if (more && write(dp->event_fd, &one, sizeof one) < 0 && errno != EAGAIN)
+		log_debug("datapath: event fd: %s", strerror(errno));
+	return rcu_poll(dp->rcu) != 0 || more;
 }
 
 /* --- Ports --------------------------------------------------------------------------------- */
@@ -587,13 +612,6 @@ dp_commit(struct dp *dp, void (*done)(void *), void *arg)
 		rcu_defer(dp->rcu, done, arg);
 }
 
-void
-dp_fold(struct dp *dp, void (*done)(void *), void *arg)
-{
-	(void)dp;
-	done(arg);
-}
-
 int
 dp_meter_set(struct dp *dp, uint32_t meter, const struct dp_meter_conf *c)
 {
@@ -616,16 +634,4 @@ dp_meter_stats(const struct dp *dp, uint32_t meter, struct dp_meter_stats *s)
 	(void)dp;
 	(void)meter;
 	memset(s, 0, sizeof *s);
-}
-
-int
-dp_exec(struct dp *dp, const struct flow_key *key, const void *frame, uint32_t len, const struct act *a, unsigned n)
-{
-	(void)dp;
-	(void)key;
-	(void)frame;
-	(void)len;
-	(void)a;
-	(void)n;
-	return 0;
 }

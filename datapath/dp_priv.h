@@ -13,6 +13,7 @@
 #include "base/rcu.h"
 #include "datapath/cache.h"
 #include "datapath/dp.h"
+#include "datapath/msgq_priv.h"
 
 enum {
 	BURST = 32,
@@ -21,7 +22,7 @@ enum {
 	TUN_WAIT_MAX = 256,             /* Packets of one thread that wait for next hops... */
 	TUN_WAIT_PER_DST = 16,          /* ...and for any one of them. */
 	EVENT_RING = 4096,
-	REQUEST_RING = 256,
+	REQUEST_RING = 4096,
 	TICK_SHIFT = 20,                /* Coarse time: TSC >> 20, half a millisecond at 2 GHz. */
 };
 
@@ -72,10 +73,19 @@ struct dp_event {
 
 struct lcore;
 
-/* Control thread -> lcore and back.  'run' on the lcore between bursts, 'done' on the control thread. */
+/* Control thread -> lcore and back.  'run' on the lcore between bursts, with a view no older than the request; false:
+ * it wants to be run again in the next turn.  'done' on the control thread. */
 struct dp_request {
-	void (*run)(struct lcore *, struct dp_request *);
+	bool (*run)(struct lcore *, struct dp_request *);
 	void (*done)(struct dp *, struct dp_request *);
+	unsigned cost;                  /* Of a turn's REQUEST_BUDGET. */
+	struct dp_request *next;        /* [lcore] In lcore->jobs. */
+};
+
+/* Packet buffers that punted packets hold, and have held. */
+struct punt_count {
+	uint32_t sent;                  /* [lcore] */
+	uint32_t done;                  /* [ctl] */
 };
 
 struct tx_buf {
@@ -132,7 +142,13 @@ struct lcore {
 	uint32_t icmp_tokens;
 	struct rte_ring *requests;      /* SPSC: control thread to lcore. */
 	struct rte_ring *events;        /* SPSC: lcore to control thread. */
-	bool event_kick;                /* [lcore] Events were added: signal at the end of the turn. */
+	struct dp_request *jobs;        /* [lcore] Requests that take many turns, the first one at work. */
+	struct msgq notes, punts;       /* See tell.c. */
+	struct punt_count punts_all;
+	struct punt_count *punts_of;    /* By port number. */
+	uint32_t punt_max;              /* [const] */
+	uint64_t ms;                    /* [lcore] clock_ms(), a millisecond old at most. */
+	bool event_kick;                /* [lcore] Something was added: signal at the end of the turn. */
 	int wake_fd;                    /* Anyone writes to wake it. */
 	bool stop;
 	pthread_t thread;
@@ -166,6 +182,13 @@ struct dp {
 	bool view_dirty, tags_dirty;
 	struct dead *dead;              /* To be released after the next commit's grace period. */
 	uint64_t changed_ports[DP_MAX_PORTS / 64];      /* Bits set by any thread. */
+	unsigned n_exec;                /* Packets on their way to lcore 0... */
+	uint32_t n_exec_segs;           /* ...and their buffers. */
+	struct fold *fold;              /* The pass under way... */
+	struct fold_waiter *fold_waiters;       /* ...and who waits for the next. */
+	bool closing;                   /* Nothing new is started. */
+	uint8_t *punt_frame;            /* Room for a packet in several buffers. */
+	uint32_t punt_room;
 	int event_fd;
 	unsigned n_lcores;
 	struct lcore *lcore[DP_MAX_LCORES];
@@ -179,17 +202,41 @@ void lcore_wake(struct lcore *);
 void lcore_event(struct lcore *, const struct dp_event *);
 bool lcore_event_room(const struct lcore *);     /* For anything but answers to requests. */
 
+/* dp_exec.c, dp_stat.c: [ctl] Takes the request only with 0. */
+int dp_ask(struct dp *, unsigned lcore, struct dp_request *);
+void dp_fold_cancel(struct dp *);
+
+/* tell.c: notes and punted packets. */
+int tell_init(struct lcore *);
+void tell_fini(struct lcore *);
+/* References packets that the control plane wants 'want' bytes of; what cannot be is counted. */
+void tell_punt(struct lcore *, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf **,
+	       unsigned n);
+/* Whether tell_notes() can send all notes of the answer. */
+bool tell_notes_room(const struct lcore *, const struct xlate_out *);
+void tell_notes(struct lcore *, const struct xlate_out *);
+/* [ctl] Hands some of them to the callbacks; true when there are more. */
+bool tell_take(struct dp *, struct lcore *);
+
 /* upcall.c: the slow path. */
 /* Answers a miss and runs the answer; takes the packet. */
 void upcall_packet(struct lcore *, const struct flow_key *key, struct rte_mbuf *);
 /* For a flow hit with an old epoch: CACHE_NONE when it had to go (the caller makes upcalls then). */
-uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key);
+uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct rte_mbuf *);
+/* cache.credit */
+void upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used);
 void upcall_sweep(struct lcore *);
 
 /* exec.c: runs a program on packets of one flow; takes them. */
 void exec_acts(struct lcore *, const struct flow_key *key, const struct act *, unsigned n_acts,
 	       struct rte_mbuf **, unsigned n);
 void exec_drop(struct lcore *, uint16_t port, enum dp_drop, struct rte_mbuf **, unsigned n);
+/* Makes m[i] the caller's own, to write to.  Returns how many are left; what could not be copied is counted. */
+unsigned exec_own(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
+/* exec_edit.c: runs ACT_SET (and those that follow it), ACT_TRUNC, or a push or pop of MPLS or PBB at 'a', of which
+ * '*n_words' were done.  Returns how many packets are left. */
+unsigned exec_edit(struct lcore *, uint16_t port, const struct act *a, unsigned n_acts, unsigned *n_words,
+		   struct rte_mbuf **, unsigned n);
 /* tx buffers. */
 void tx_flush_all(struct lcore *);
 void tx_flush_port(struct lcore *, uint16_t port);
@@ -216,6 +263,13 @@ void tun_wait_service(struct lcore *);
 void tun_wait_drop_all(struct lcore *);
 /* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */
 void pmtud_answer(struct lcore *, const struct flow_key *key, const struct rte_mbuf *m, uint32_t mtu);
+
+/* Whether someone else sees the packet's bytes. */
+static inline bool
+exec_is_shared(const struct rte_mbuf *m)
+{
+	return rte_mbuf_refcnt_read(m) > 1 || RTE_MBUF_CLONED(m);
+}
 
 static inline void
 drop_count(struct lcore *lc, uint16_t port, enum dp_drop why, uint64_t n)

@@ -82,8 +82,8 @@ dp_mem_stats(const struct dp *dp, struct dp_mem_stats *out)
 
 /* --- Requests ------------------------------------------------------------------------------ */
 
-static int
-ask(struct dp *dp, unsigned lcore, struct dp_request *r)
+int
+dp_ask(struct dp *dp, unsigned lcore, struct dp_request *r)
 {
 	if (lcore >= dp->n_lcores)
 		return -ENOENT;
@@ -139,7 +139,7 @@ dump_flow(struct lcore *lc, uint32_t f, struct dp_flow *out)
 		memcpy(out->acts, fl->out_port ? &one : a, MIN_OF(fl->n_acts, ARRAY_SIZE(out->acts)) * sizeof *a);
 }
 
-static void
+static bool
 dump_run(struct lcore *lc, struct dp_request *req)
 {
 	struct dump_request *d = CONTAINER_OF(req, struct dump_request, r);
@@ -149,6 +149,7 @@ dump_run(struct lcore *lc, struct dp_request *req)
 		if (lc->cache.flows[f].flags & CFLOW_LIVE)
 			dump_flow(lc, f, &d->flow[d->n++]);
 	d->next = f < lc->cache.high ? f : 0;
+	return true;
 }
 
 static void
@@ -169,22 +170,23 @@ dp_flow_dump(struct dp *dp, unsigned lcore, uint32_t from, unsigned max,
 	struct dump_request *d = xalloc_aligned(CACHE_LINE, sizeof *d + n * sizeof d->flow[0]);
 	int rc;
 
-	d->r = (struct dp_request){ .run = dump_run, .done = dump_done };
+	d->r = (struct dp_request){ .run = dump_run, .done = dump_done, .cost = 16 };
 	d->from = from;
 	d->max = n;
 	d->cb = cb;
 	d->arg = arg;
-	rc = ask(dp, lcore, &d->r);
+	rc = dp_ask(dp, lcore, &d->r);
 	if (rc)
 		free(d);
 	return rc;
 }
 
-static void
+static bool
 flush_run(struct lcore *lc, struct dp_request *req)
 {
 	(void)req;
 	cache_flush(&lc->cache);
+	return true;
 }
 
 static void
@@ -200,8 +202,8 @@ dp_flow_flush(struct dp *dp)
 	for (unsigned i = 0; i < dp->n_lcores; i++) {
 		struct dp_request *r = xcalloc(1, sizeof *r);
 
-		*r = (struct dp_request){ .run = flush_run, .done = plain_done };
-		if (ask(dp, i, r))
+		*r = (struct dp_request){ .run = flush_run, .done = plain_done, .cost = 16 };
+		if (dp_ask(dp, i, r))
 			free(r);
 	}
 }
@@ -212,7 +214,7 @@ struct inject_request {
 	uint8_t frame[];
 };
 
-static void
+static bool
 inject_run(struct lcore *lc, struct dp_request *req)
 {
 	struct inject_request *r = CONTAINER_OF(req, struct inject_request, r);
@@ -221,11 +223,12 @@ inject_run(struct lcore *lc, struct dp_request *req)
 
 	if (!m || !lc->view->port[r->in_port].port) {
 		rte_pktmbuf_free(m);
-		return;
+		return true;
 	}
 	p = rte_pktmbuf_append(m, r->len);
 	memcpy(p, r->frame, r->len);
 	lc->isa->process(lc, &m, 1, r->in_port);
+	return true;
 }
 
 static void
@@ -244,11 +247,11 @@ dp_inject(struct dp *dp, uint16_t in_port, const void *frame, uint16_t len)
 	if (in_port >= DP_MAX_PORTS || len > INJECT_MAX)
 		return -EINVAL;
 	r = xcalloc(1, sizeof *r + len);
-	r->r = (struct dp_request){ .run = inject_run, .done = inject_done };
+	r->r = (struct dp_request){ .run = inject_run, .done = inject_done, .cost = 1 };
 	r->in_port = in_port;
 	r->len = len;
 	memcpy(r->frame, frame, len);
-	rc = ask(dp, 0, &r->r);
+	rc = dp_ask(dp, 0, &r->r);
 	if (rc)
 		free(r);
 	return rc;

@@ -2,7 +2,7 @@
 /* Runs action programs, a batch of packets of one flow at a time, and flushes the output buffers.
  *
  * A packet that goes several ways is shared by reference as long as nobody changes it; an action that
- * writes makes its own copy first (own()). */
+ * writes makes its own copy first (exec_own()). */
 #include "datapath/dp_priv.h"
 
 #include <rte_ether.h>
@@ -18,16 +18,15 @@ exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m
 	rte_pktmbuf_free_bulk(m, n);
 }
 
-/* Makes m[i] the caller's own, to write to.  Returns how many are left; what could not be copied is counted. */
-static unsigned
-own(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+unsigned
+exec_own(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *copy = m[i];
 
-		if (rte_mbuf_refcnt_read(m[i]) > 1 || RTE_MBUF_CLONED(m[i])) {
+		if (exec_is_shared(m[i])) {
 			copy = rte_pktmbuf_copy(m[i], lc->pool, 0, UINT32_MAX);
 			rte_pktmbuf_free(m[i]);
 			if (UNLIKELY(!copy)) {
@@ -46,7 +45,7 @@ push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte
 	be32_t raw = be32(tag);
 	unsigned left = 0;
 
-	n = own(lc, key->in_port, m, n);
+	n = exec_own(lc, key->in_port, m, n);
 	for (unsigned i = 0; i < n; i++) {
 		uint8_t *p = pkt_push(m[i], VLAN_HLEN);
 
@@ -61,14 +60,14 @@ push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte
 	return left;
 }
 
-/* Like own(), for packets that are about to lose or change their outermost tag: one that has none whole is
+/* Like exec_own(), for packets that are about to lose or change their outermost tag: one that has none whole is
  * dropped. */
 static unsigned
 own_tagged(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
 	unsigned left = 0;
 
-	n = own(lc, port, m, n);
+	n = exec_own(lc, port, m, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (LIKELY(pkt_peek(m[i], 0, RTE_ETHER_HDR_LEN + VLAN_HLEN)))
 			m[left++] = m[i];
@@ -136,7 +135,7 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			n = set_vlan(lc, key, (uint16_t)a[i].arg, m, n);
 			break;
 		case ACT_TUN_PUSH:
-			n = own(lc, key->in_port, m, n);
+			n = exec_own(lc, key->in_port, m, n);
 			n = tun_encap(lc, key, a[i].port, a[i].arg, m, n);
 			break;
 		case ACT_CLONE: {
@@ -153,16 +152,26 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			break;
 		}
 		case ACT_SET:
-		case ACT_PUNT:
-			i += a[i].arg;
-			break;
 		case ACT_PUSH_MPLS:
 		case ACT_POP_MPLS:
 		case ACT_PUSH_PBB:
 		case ACT_POP_PBB:
-		case ACT_TRUNC:
+		case ACT_TRUNC: {
+			unsigned words;
+
+			n = exec_edit(lc, key->in_port, &a[i], n_acts - i, &words, m, n);
+			i += words - 1;
+			break;
+		}
 		case ACT_METER:
 			break;
+		case ACT_PUNT: {
+			unsigned words = MIN_OF(a[i].arg, n_acts - i - 1);
+
+			tell_punt(lc, key->in_port, a[i].port, &a[i + 1], words, m, n);
+			i += words;
+			break;
+		}
 		case ACT_DROP:
 			exec_drop(lc, key->in_port, a[i].arg, m, n);
 			return;

@@ -13,6 +13,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 
 enum {
@@ -20,7 +21,7 @@ enum {
 	NAP_US = 50,                    /* Sleep when some queue cannot wake anyone. */
 	ERROR_NAP_MS = 1,               /* Sleep when all that is to be heard is errors, of an interface that is gone. */
 	SLEEP_MS = 500,                 /* Sleep when all can: flows still have to expire. */
-	MAX_REQUESTS = 4,               /* Per turn. */
+	REQUEST_BUDGET = 64,            /* Of a turn, in units of a packet of the control plane. */
 	REQUEST_EVENTS = 4,             /* Places in the ring of events that only answers to requests take. */
 };
 
@@ -51,20 +52,6 @@ lcore_event(struct lcore *lc, const struct dp_event *e)
 {
 	if (!rte_ring_sp_enqueue_elem(lc->events, (void *)(uintptr_t)e, sizeof *e))
 		lc->event_kick = true;
-}
-
-static void
-run_requests(struct lcore *lc)
-{
-	void *r;
-
-	for (unsigned i = 0; i < MAX_REQUESTS; i++) {
-		/* Running it may bring other events, but those leave places free. */
-		if (!rte_ring_free_count(lc->events) || rte_ring_sc_dequeue(lc->requests, &r))
-			return;
-		((struct dp_request *)r)->run(lc, r);
-		lcore_event(lc, &(struct dp_event){ .kind = EV_REQUEST_DONE, .request = r });
-	}
 }
 
 static void
@@ -155,7 +142,7 @@ disarm_all(struct lcore *lc)
 }
 
 static void
-read_turn_state(struct lcore *lc)
+read_view(struct lcore *lc)
 {
 	const struct dp_view *view;
 
@@ -165,8 +152,52 @@ read_turn_state(struct lcore *lc)
 	view = rcu_read(lc->dp->view);
 	if (UNLIKELY(view != lc->view))
 		view_changed(lc, view);
+}
+
+static void
+read_turn_state(struct lcore *lc)
+{
+	read_view(lc);
 	lc->tsc = rte_rdtsc();
 	lc->now = (uint32_t)(lc->tsc >> TICK_SHIFT);
+}
+
+/* What comes with a request, and what was published before it: it is run with a view that is as new. */
+static void
+run_requests(struct lcore *lc)
+{
+	void *p;
+
+	for (unsigned spent = 0; spent < REQUEST_BUDGET;) {
+		struct dp_request *r, **last = &lc->jobs;
+
+		/* Running it may bring other events, but those leave places free. */
+		if (!rte_ring_free_count(lc->events) || rte_ring_sc_dequeue(lc->requests, &p))
+			return;
+		r = p;
+		spent += r->cost;
+		read_view(lc);
+		if (r->run(lc, r)) {
+			lcore_event(lc, &(struct dp_event){ .kind = EV_REQUEST_DONE, .request = r });
+			continue;
+		}
+		r->next = NULL;
+		while (*last)
+			last = &(*last)->next;
+		*last = r;
+	}
+}
+
+/* One step of the request that takes many turns. */
+static void
+run_job(struct lcore *lc)
+{
+	struct dp_request *r = lc->jobs;
+
+	if (!rte_ring_free_count(lc->events) || !r->run(lc, r))
+		return;
+	lc->jobs = r->next;
+	lcore_event(lc, &(struct dp_event){ .kind = EV_REQUEST_DONE, .request = r });
 }
 
 static void
@@ -220,6 +251,7 @@ lcore_sleep(struct lcore *lc)
 			log_debug("eventfd %d: read: %s", lc->wake_fd, strerror(errno));
 		/* Ports that were armed may be gone by now: only those of the present view are touched. */
 		read_turn_state(lc);
+		lc->ms = clock_ms();
 	}
 	disarm_all(lc);
 	lc->tsc = rte_rdtsc();
@@ -246,7 +278,7 @@ account(struct lcore *lc, unsigned work)
 static bool
 may_sleep(const struct lcore *lc)
 {
-	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty &&
+	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs &&
 	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
 }
 
@@ -257,6 +289,7 @@ lcore_main(void *arg)
 	unsigned registered = rte_thread_register() == 0;
 
 	prctl(PR_SET_TIMERSLACK, 1000UL);
+	lc->ms = clock_ms();
 	rcu_online(lc->dp->rcu, lc->idx);
 	while (!__atomic_load_n(&lc->stop, __ATOMIC_ACQUIRE)) {
 		unsigned work;
@@ -270,6 +303,8 @@ lcore_main(void *arg)
 			run_requests(lc);
 			tx_flush_all(lc);
 		}
+		if (UNLIKELY(lc->jobs))
+			run_job(lc);
 		upcall_sweep(lc);
 		kick_control(lc);
 		account(lc, work);

@@ -97,7 +97,7 @@ recheck(struct lcore *lc, struct burst *b, unsigned from, unsigned to, uint32_t 
 	if (!cache_match(&lc->cache, f, k, k + 1))
 		return CACHE_NONE;
 	if (lc->cache.flows[f].epoch != lc->epoch)
-		f = upcall_revalidate(lc, f, &b->key[from]);
+		f = upcall_revalidate(lc, f, &b->key[from], b->m[from]);
 	for (unsigned i = from; f != CACHE_NONE && i < to; i++) {
 		k = (const flow_block *)&b->key[i];
 		if (!cache_match(&lc->cache, f, k, k + 1))

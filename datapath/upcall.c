@@ -3,6 +3,8 @@
  * of flows whose answer may have changed, and the sweep that expires what is idle. */
 #include "datapath/dp_priv.h"
 
+#include "base/clock.h"
+
 enum {
 	EXPIRE_S = 10,                  /* Idle flows go after this. */
 	SWEEP_MAX = 4096,               /* Flows looked at per turn, at most. */
@@ -34,18 +36,19 @@ budget_take(struct lcore *lc, uint16_t port)
 	return true;
 }
 
-/* Asks the translator.  The answer is in lc->out. */
+/* Asks the translator.  The answer is in lc->out; nobody was told of it yet. */
 static void
-translate(struct lcore *lc, const struct flow_key *key)
+translate(struct lcore *lc, const struct flow_key *key, const struct rte_mbuf *m)
 {
+	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
 	struct xlate_out *out = &lc->out;
 	uint64_t start = rte_rdtsc();
 
-	memset(out, 0, offsetof(struct xlate_out, acts));
+	memset(out, 0, offsetof(struct xlate_out, refs));
 	out->acts.n = 0;
 	out->acts.overflow = false;
 	if (lc->view->xlate)
-		lc->dp->conf.xlate->translate(lc->view->xlate, key, NULL, out);
+		lc->dp->conf.xlate->translate(lc->view->xlate, key, &pkt, out);
 	else
 		out->drop = DROP_NO_BRIDGE;
 	if (UNLIKELY(out->acts.overflow)) {
@@ -54,14 +57,32 @@ translate(struct lcore *lc, const struct flow_key *key)
 	}
 	if (!out->acts.n && out->drop == DROP_NONE)
 		out->drop = DROP_NO_DEST;
-	if (out->learn.wanted) {
-		/* Learning that cannot be asked for now must be asked for again: the answer is not kept. */
-		if (lcore_event_room(lc))
-			lcore_event(lc, &(struct dp_event){ .kind = EV_LEARN, .learn = out->learn });
-		else
-			out->no_cache = true;
-	}
+	/* What cannot be told now must be told another time: the answer is not kept. */
+	if (UNLIKELY((out->learn.wanted && !lcore_event_room(lc)) || !tell_notes_room(lc, out)))
+		out->no_cache = true;
 	ctr_add(&lc->stats.upcall_cycles, rte_rdtsc() - start);
+}
+
+/* Tells the control thread what the answer wants it to know, once the answer is used. */
+static void
+tell(struct lcore *lc)
+{
+	const struct xlate_out *out = &lc->out;
+
+	if (out->learn.wanted && lcore_event_room(lc))
+		lcore_event(lc, &(struct dp_event){ .kind = EV_LEARN, .learn = out->learn });
+	if (UNLIKELY(out->n_notes) && tell_notes_room(lc, out))
+		tell_notes(lc, out);
+}
+
+void
+upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used)
+{
+	struct lcore *lc = lcore;
+	uint64_t idle = (uint64_t)(lc->now - used) << TICK_SHIFT;
+
+	if (lc->view && lc->view->xlate && lc->dp->conf.xlate->credit)
+		lc->dp->conf.xlate->credit(lc->view->xlate, refs, n, packets, bytes, lc->ms - idle * 1000 / lc->tsc_hz);
 }
 
 static void
@@ -97,18 +118,21 @@ upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
 		return;
 	}
 	ctr_add(&lc->stats.upcalls, 1);
-	translate(lc, key);
+	translate(lc, key, m);
 	if (f != CACHE_NONE)
 		f = cache_update(c, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	else if (!lc->out.no_cache)
 		f = cache_insert(c, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	if (f != CACHE_NONE)
 		flow_hit(lc, &c->flows[f], 1, m->pkt_len);
+	else if (lc->out.n_refs)
+		upcall_credit(lc, lc->out.refs, lc->out.n_refs, 1, m->pkt_len, lc->now);
+	tell(lc);
 	run(lc, key, lc->out.acts.a, lc->out.acts.n, lc->out.drop, m);
 }
 
 uint32_t
-upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key)
+upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, const struct rte_mbuf *m)
 {
 	struct cflow *fl = &lc->cache.flows[f];
 	const uint64_t *tag_epoch = lc->dp->tag_epoch;
@@ -122,8 +146,12 @@ upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key)
 		return f;
 	}
 	ctr_add(&lc->stats.retranslated, 1);
-	translate(lc, key);
-	return cache_update(&lc->cache, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+	translate(lc, key, m);
+	f = cache_update(&lc->cache, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+	/* If it is not kept it is not used: the packets are translated one by one. */
+	if (f != CACHE_NONE)
+		tell(lc);
+	return f;
 }
 
 /* Looks at a few flows: the idle ones go, what the used ones depend on is kept fresh.  Every flow is seen
@@ -140,6 +168,7 @@ upcall_sweep(struct lcore *lc)
 		return;
 	ms = kilo_tsc / lc->tsc_hz;
 	lc->sweep_tsc = lc->tsc;
+	lc->ms = clock_ms();
 	n = MIN_OF(MIN_OF(c->high * ms / 1000 + 1, (uint64_t)c->high), (uint64_t)SWEEP_MAX);
 	for (; n; n--) {
 		struct cflow *fl;
@@ -154,6 +183,7 @@ upcall_sweep(struct lcore *lc)
 			ctr_add(&lc->stats.expired, 1);
 		} else if (fl->flags & CFLOW_TOUCHED) {
 			fl->flags &= (uint8_t)~CFLOW_TOUCHED;
+			cache_settle(c, lc->sweep_at);
 			if (c->cold[lc->sweep_at].touch && lc->view->xlate)
 				lc->dp->conf.xlate->touch(lc->view->xlate, c->cold[lc->sweep_at].touch);
 		}

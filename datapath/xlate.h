@@ -71,8 +71,8 @@ struct xlate_out {
 	bool no_cache;                  /* Not to be installed: the answer holds for this packet only. */
 	uint16_t n_refs;                /* Of refs[]: what credit() gets with the flow's packets. */
 	uint8_t n_notes;                /* Of notes[].  One that cannot be handed on now makes the answer no_cache. */
-	uint64_t refs[XLATE_MAX_REFS];
 	/* From here on nothing is zeroed before a translation. */
+	uint64_t refs[XLATE_MAX_REFS];
 	struct act_list acts;           /* Empty only with 'drop' set. */
 	struct xlate_note notes[XLATE_MAX_NOTES];
 };
@@ -101,7 +101,7 @@ xlate_tag(struct xlate_out *out, dp_tag tag)
 
 struct xlate_ops {
 	/* [lcore] 'view' is what the control thread last handed to dp_commit(), valid for the call.  'pkt' NULL: there
-	 * is no packet, only a key.  'out' comes zeroed up to 'acts', with acts.n and acts.overflow zero.  Never blocks,
+	 * is no packet, only a key.  'out' comes zeroed up to 'refs', with acts.n and acts.overflow zero.  Never blocks,
 	 * allocates or logs.  (The control thread calls it too: to trace, and for packets of its own.) */
 	void (*translate)(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt,
 			  struct xlate_out *out);

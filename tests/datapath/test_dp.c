@@ -564,7 +564,7 @@ a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it(void **state)
 	(void)state;
 	wait_for_sleep();
 	/* Wakes it, and is no work: it goes to sleep again at the end of this turn. */
-	dp_flow_flush(dp);
+	port[1]->owner->changed(port[1]->owner, port[1]);
 	assert_true(mem_port_hold(port[3], MEM_AT_RX));
 	dp_port_del(dp, port[3]);
 	dp_commit(dp, set_flag, &done);

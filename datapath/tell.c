@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a polling thread hands to the control thread beside its events: packets for the control plane (ACT_PUNT)
+ * and the notes of answers.  Each has a queue of its own, so that neither keeps the other, nor the events, from
+ * being heard.
+ *
+ * A punted packet is not copied: the reference keeps others from writing to it.  What may be outstanding is bounded
+ * in packet buffers, for all ports together and for each: one guest cannot use up the place of the others. */
+#include "datapath/dp_priv.h"
+
+#include <stdlib.h>
+
+enum {
+	NOTES_LEN = 512 << 10,
+	PUNTS_LEN = 256 << 10,
+	NOTES_PER_POLL = 256,
+	PUNTS_PER_POLL = 64,
+	PUNT_MBUFS_DIV = 8,             /* Part of all packet buffers that punted packets may hold... */
+	PUNT_PORT_DIV = 4,              /* ...and part of that for one port. */
+	PUNT_MIN = 64,
+};
+
+struct punt {
+	struct rte_mbuf *m;
+	uint32_t len, orig_len;
+	uint16_t in_port;
+	uint16_t n_segs;
+	uint32_t data_len;
+	uint64_t data[];
+};
+
+int
+tell_init(struct lcore *lc)
+{
+	const struct dp_conf *c = &lc->dp->conf;
+
+	lc->punt_max = MAX_OF(c->n_mbufs / PUNT_MBUFS_DIV / c->n_lcores, (uint32_t)PUNT_MIN);
+	lc->punts_of = map_zeroed(DP_MAX_PORTS * sizeof *lc->punts_of);
+	return lc->punts_of && msgq_init(&lc->notes, NOTES_LEN) && msgq_init(&lc->punts, PUNTS_LEN) ? 0 : -1;
+}
+
+void
+tell_fini(struct lcore *lc)
+{
+	const struct punt *p;
+	uint32_t len;
+
+	for (; lc->punts.ring && (p = msgq_first(&lc->punts, &len)); msgq_pop(&lc->punts))
+		rte_pktmbuf_free(p->m);
+	msgq_fini(&lc->notes);
+	msgq_fini(&lc->punts);
+	map_free(lc->punts_of, DP_MAX_PORTS * sizeof *lc->punts_of);
+}
+
+/* --- The polling thread -------------------------------------------------------------------- */
+
+static bool
+punt_allowed(const struct lcore *lc, uint16_t port, uint32_t n_segs)
+{
+	const struct punt_count *all = &lc->punts_all, *one = &lc->punts_of[port];
+	uint32_t held = all->sent - __atomic_load_n(&all->done, __ATOMIC_RELAXED);
+	uint32_t ours = one->sent - __atomic_load_n(&one->done, __ATOMIC_RELAXED);
+
+	return held + n_segs <= lc->punt_max && ours + n_segs <= lc->punt_max / PUNT_PORT_DIV;
+}
+
+/* A reference to the packet; of a long one that is not wanted whole, a copy of its beginning. */
+static struct rte_mbuf *
+punt_ref(struct lcore *lc, struct rte_mbuf *m, uint32_t len)
+{
+	if (UNLIKELY(m->nb_segs > 1 && len < m->pkt_len))
+		return rte_pktmbuf_copy(m, lc->pool, 0, len);
+	rte_pktmbuf_refcnt_update(m, 1);
+	return m;
+}
+
+static bool
+punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf *m)
+{
+	uint32_t len = want == UINT16_MAX ? m->pkt_len : MIN_OF(want, m->pkt_len), data_len = n_data * sizeof *data;
+	struct punt *p;
+
+	if (!lc->dp->conf.punt || !punt_allowed(lc, port, m->nb_segs))
+		return false;
+	p = msgq_room(&lc->punts, sizeof *p + data_len);
+	if (!p)
+		return false;
+	p->orig_len = m->pkt_len;
+	p->m = punt_ref(lc, m, len);
+	if (!p->m)
+		return false;
+	p->len = len;
+	p->in_port = port;
+	p->n_segs = p->m->nb_segs;
+	p->data_len = data_len;
+	memcpy(p->data, data, data_len);
+	lc->punts_all.sent += p->n_segs;
+	lc->punts_of[port].sent += p->n_segs;
+	msgq_add(&lc->punts);
+	lc->event_kick = true;
+	return true;
+}
+
+void
+tell_punt(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf **m,
+	  unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (UNLIKELY(!punt_one(lc, port, want, data, n_data, m[i])))
+			drop_count(lc, port, DROP_PUNT_FULL, 1);
+}
+
+bool
+tell_notes_room(const struct lcore *lc, const struct xlate_out *out)
+{
+	/* All of them, and what is left out at the end of the ring. */
+	return LIKELY(!out->n_notes) || msgq_free(&lc->notes) >= (XLATE_MAX_NOTES + 1) * msgq_need(XLATE_NOTE_MAX);
+}
+
+void
+tell_notes(struct lcore *lc, const struct xlate_out *out)
+{
+	for (unsigned i = 0; i < out->n_notes; i++) {
+		uint32_t len = MIN_OF(out->notes[i].len, XLATE_NOTE_MAX);
+		void *p = msgq_room(&lc->notes, len);
+
+		if (UNLIKELY(!p))
+			return;
+		memcpy(p, out->notes[i].data, len);
+		msgq_add(&lc->notes);
+		lc->event_kick = true;
+	}
+}
+
+/* --- The control thread -------------------------------------------------------------------- */
+
+static void
+count_done(struct punt_count *c, uint32_t n)
+{
+	__atomic_store_n(&c->done, c->done + n, __ATOMIC_RELAXED);
+}
+
+static void
+punt_deliver(struct dp *dp, const struct punt *p)
+{
+	const void *frame;
+
+	if (p->m->nb_segs > 1 && p->len > dp->punt_room) {
+		dp->punt_room = p->len;
+		dp->punt_frame = xrealloc(dp->punt_frame, p->len);
+	}
+	frame = rte_pktmbuf_read(p->m, 0, p->len, dp->punt_frame);
+	dp->conf.punt(dp->conf.arg, p->in_port, p->data, p->data_len, frame, p->len, p->orig_len);
+}
+
+/* Whether there is more than was taken. */
+static bool
+take_punts(struct dp *dp, struct lcore *lc)
+{
+	uint32_t head = __atomic_load_n(&lc->punts.head, __ATOMIC_ACQUIRE), len;
+	const struct punt *p;
+
+	for (unsigned n = 0; n < PUNTS_PER_POLL; n++) {
+		if (lc->punts.tail == head || !(p = msgq_first(&lc->punts, &len)))
+			return false;
+		punt_deliver(dp, p);
+		count_done(&lc->punts_all, p->n_segs);
+		count_done(&lc->punts_of[p->in_port], p->n_segs);
+		rte_pktmbuf_free(p->m);
+		msgq_pop(&lc->punts);
+	}
+	return msgq_first(&lc->punts, &len);
+}
+
+static bool
+take_notes(struct dp *dp, struct lcore *lc)
+{
+	uint32_t head = __atomic_load_n(&lc->notes.head, __ATOMIC_ACQUIRE), len;
+	const void *p;
+
+	for (unsigned n = 0; n < NOTES_PER_POLL; n++) {
+		if (lc->notes.tail == head || !(p = msgq_first(&lc->notes, &len)))
+			return false;
+		if (dp->conf.note)
+			dp->conf.note(dp->conf.arg, p, len);
+		msgq_pop(&lc->notes);
+	}
+	return msgq_first(&lc->notes, &len);
+}
+
+bool
+tell_take(struct dp *dp, struct lcore *lc)
+{
+	bool notes = take_notes(dp, lc), punts = take_punts(dp, lc);
+
+	return notes || punts;
+}
