@@ -314,6 +314,7 @@ dp_destroy(struct dp *dp)
 	dp_fold_cancel(dp);
 	if (dp->rcu)
 		rcu_drain(dp->rcu);
+	meters_free(dp);
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
 		port_destroy(dp->port[i]);
 	run_dead(dp);
@@ -610,28 +611,4 @@ dp_commit(struct dp *dp, void (*done)(void *), void *arg)
 	}
 	if (done)
 		rcu_defer(dp->rcu, done, arg);
-}
-
-int
-dp_meter_set(struct dp *dp, uint32_t meter, const struct dp_meter_conf *c)
-{
-	(void)dp;
-	(void)meter;
-	(void)c;
-	return 0;
-}
-
-void
-dp_meter_del(struct dp *dp, uint32_t meter)
-{
-	(void)dp;
-	(void)meter;
-}
-
-void
-dp_meter_stats(const struct dp *dp, uint32_t meter, struct dp_meter_stats *s)
-{
-	(void)dp;
-	(void)meter;
-	memset(s, 0, sizeof *s);
 }

@@ -192,6 +192,7 @@ struct dp {
 	int event_fd;
 	unsigned n_lcores;
 	struct lcore *lcore[DP_MAX_LCORES];
+	struct meter *meter[DP_MAX_METERS];             /* [rcu] NULL: there is none. */
 	struct dp_port_stats stats_base[DP_MAX_PORTS];  /* Readings when the number was given to a port. */
 	pthread_mutex_t tx_lock[DP_MAX_PORTS];          /* Only ports with VPORT_TX_LOCK. */
 };
@@ -237,6 +238,14 @@ unsigned exec_own(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n)
  * '*n_words' were done.  Returns how many packets are left. */
 unsigned exec_edit(struct lcore *, uint16_t port, const struct act *a, unsigned n_acts, unsigned *n_words,
 		   struct rte_mbuf **, unsigned n);
+/* Runs 'fn' on each packet, which must not be shared; one that it refuses gets a second chance as a copy, and is
+ * dropped then. */
+typedef bool edit_fn(struct rte_mbuf *, const struct act *, unsigned n_words);
+unsigned exec_edit_all(struct lcore *, uint16_t port, edit_fn *fn, const struct act *, unsigned n_words,
+		       struct rte_mbuf **, unsigned n);
+/* meter.c: returns how many packets are left. */
+unsigned exec_meter(struct lcore *, uint16_t port, uint32_t meter, struct rte_mbuf **, unsigned n);
+void meters_free(struct dp *);
 /* tx buffers. */
 void tx_flush_all(struct lcore *);
 void tx_flush_port(struct lcore *, uint16_t port);

@@ -38,6 +38,10 @@ bool edit_locate(const struct rte_mbuf *, struct edit_lay *);
  * beyond the first segment; running all of them again on a copy does no harm. */
 bool edit_set(struct rte_mbuf *, const struct act *a, unsigned n);
 
+/* Raises the drop precedence of an assured forwarding class (RFC 2597); other frames are left as they are.  False:
+ * as above. */
+bool edit_remark(struct rte_mbuf *, uint8_t by);
+
 /* False: the frame is not one that this can be done to, or has no room in front. */
 bool edit_push_mpls(struct rte_mbuf *, uint16_t type, uint32_t lse);
 bool edit_pop_mpls(struct rte_mbuf *, uint16_t type);

@@ -374,3 +374,25 @@ edit_set(struct rte_mbuf *m, const struct act *a, unsigned n)
 	}
 	return true;
 }
+
+bool
+edit_remark(struct rte_mbuf *m, uint8_t by)
+{
+	static const uint8_t dscp = 0xfc;
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), tos, prec;
+	struct edit_lay l;
+
+	if (!edit_locate(m, &l) || l.cut)
+		return false;
+	if (!l.ip)
+		return true;
+	p += l.l3;
+	tos = l.ip == 4 ? p[1] : (uint8_t)(p[0] << 4 | p[1] >> 4);
+	prec = tos >> 3 & 3;
+	/* AF11 to AF43: class 1 to 4, precedence 1 to 3, and a zero. */
+	if (tos >> 5 < 1 || tos >> 5 > 4 || !prec || tos & 4)
+		return true;
+	tos = (uint8_t)((tos & 0xe7) | MIN_OF(prec + by, 3) << 3);
+	set_tos(rte_pktmbuf_mtod(m, uint8_t *), &l, &(struct put){ &tos, &dscp, 1 });
+	return true;
+}

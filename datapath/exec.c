@@ -164,6 +164,7 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			break;
 		}
 		case ACT_METER:
+			n = exec_meter(lc, key->in_port, a[i].arg, m, n);
 			break;
 		case ACT_PUNT: {
 			unsigned words = MIN_OF(a[i].arg, n_acts - i - 1);

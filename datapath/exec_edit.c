@@ -6,8 +6,6 @@
 
 #include <rte_ether.h>
 
-typedef bool edit_fn(struct rte_mbuf *, const struct act *, unsigned n);
-
 /* Gives the copy that 'fn' did its work on, or NULL; takes 'm'.  A copy has its headers in one piece, and room in
  * front. */
 static struct rte_mbuf *
@@ -24,9 +22,9 @@ second_try(struct lcore *lc, uint16_t port, edit_fn *fn, const struct act *a, un
 	return NULL;
 }
 
-static unsigned
-edit_all(struct lcore *lc, uint16_t port, edit_fn *fn, const struct act *a, unsigned n_words, struct rte_mbuf **m,
-	 unsigned n)
+unsigned
+exec_edit_all(struct lcore *lc, uint16_t port, edit_fn *fn, const struct act *a, unsigned n_words, struct rte_mbuf **m,
+	      unsigned n)
 {
 	unsigned left = 0;
 
@@ -121,10 +119,10 @@ exec_edit(struct lcore *lc, uint16_t port, const struct act *a, unsigned n_acts,
 	if (a->op == ACT_TRUNC)
 		return trunc_all(lc, port, a->arg, m, n);
 	if (a->op != ACT_SET)
-		return edit_all(lc, port, header[a->op], a, 1, m, n);
+		return exec_edit_all(lc, port, header[a->op], a, 1, m, n);
 	/* Sets that follow one another find the headers once. */
 	while (words < n_acts && a[words].op == ACT_SET)
 		words += 1 + MIN_OF(a[words].arg, n_acts - words - 1);
 	*n_words = words;
-	return edit_all(lc, port, edit_set, a, words, m, n);
+	return exec_edit_all(lc, port, edit_set, a, words, m, n);
 }

@@ -396,6 +396,155 @@ the_translator_sees_the_packet(void **state)
 	assert_int_equal(last_byte, 77);
 }
 
+/* --- Meters ---------------------------------------------------------------------------------- */
+
+static struct act_list *
+metered(struct rules *r, uint32_t meter)
+{
+	act_add(&r->acts[0], ACT_METER, 0, meter);
+	act_add(&r->acts[0], ACT_OUTPUT, 2, 0);
+	return &r->acts[0];
+}
+
+static void
+what_is_above_a_meter_is_dropped_and_counted(void **state)
+{
+	struct dp_meter_conf c = { .pktps = true, .n_bands = 1, .band = { { .rate = 1, .burst = 30 } } };
+	struct rules *r = new_rules();
+	struct dp_meter_stats s;
+	struct fb f = udp_frame(4);
+
+	(void)state;
+	assert_int_equal(dp_meter_set(dp, DP_MAX_METERS, &c), -ENOSPC);
+	c.n_bands = DP_METER_BANDS + 1;
+	assert_int_equal(dp_meter_set(dp, 4095, &c), -EINVAL);
+	c.n_bands = 1;
+	assert_int_equal(dp_meter_set(dp, 4095, &c), 0);
+	metered(r, 4095);
+	set_rules(r);
+	for (unsigned i = 0; i < 100; i++)
+		send(1, &f);
+	for (unsigned i = 0; i < 30; i++)
+		assert_comes(2, f.b, f.n);
+	wait_no_mbufs();
+	assert_in_range(drops(1, DROP_METER), 68, 70);
+	dp_meter_stats(dp, 4095, &s);
+	assert_int_equal(s.packets, 100);
+	assert_int_equal(s.bytes, 100 * f.n);
+	assert_int_equal(s.band[0].packets, drops(1, DROP_METER));
+	assert_int_equal(s.band[0].bytes, drops(1, DROP_METER) * f.n);
+	/* Another rate, and what was counted stays. */
+	c.band[0].rate = c.band[0].burst = 1000000;
+	assert_int_equal(dp_meter_set(dp, 4095, &c), 0);
+	for (unsigned i = 0; i < 100; i++) {
+		send(1, &f);
+		assert_comes(2, f.b, f.n);
+	}
+	dp_meter_stats(dp, 4095, &s);
+	assert_int_equal(s.packets, 200);
+	assert_in_range(drops(1, DROP_METER), 68, 70);
+}
+
+static void
+a_meter_that_is_gone_lets_everything_pass(void **state)
+{
+	struct dp_meter_conf c = { .pktps = true, .n_bands = 1, .band = { { .rate = 0 } } };
+	struct rules *r = new_rules();
+	struct dp_meter_stats s;
+	struct fb f = udp_frame(4);
+
+	(void)state;
+	assert_int_equal(dp_meter_set(dp, 7, &c), 0);
+	metered(r, 7);
+	set_rules(r);
+	send(1, &f);
+	for (uint64_t end = clock_ms() + WAIT_MS; !drops(1, DROP_METER) && clock_ms() < end; poll(NULL, 0, 1))
+		;
+	assert_int_equal(drops(1, DROP_METER), 1);
+	dp_meter_del(dp, 7);
+	dp_meter_del(dp, 7);
+	dp_meter_del(dp, UINT32_MAX);
+	send(1, &f);
+	assert_comes(2, f.b, f.n);
+	dp_meter_stats(dp, 7, &s);
+	assert_int_equal(s.packets, 0);
+}
+
+static void
+what_is_above_a_meter_is_remarked(void **state)
+{
+	struct dp_meter_conf c = { .pktps = true, .n_bands = 1, .band = { { .rate = 0, .remark = true, .prec_level = 1 } } };
+	static const uint8_t tos[][2] = {
+		{ 10 << 2 | 1, 12 << 2 | 1 }, { 12 << 2 | 2, 14 << 2 | 2 }, { 14 << 2, 14 << 2 }, { 34 << 2, 36 << 2 },
+		{ 0, 0 }, { 46 << 2, 46 << 2 }, { 8 << 2, 8 << 2 }, { 42 << 2, 42 << 2 },
+	};
+	struct rules *r = new_rules();
+
+	(void)state;
+	assert_int_equal(dp_meter_set(dp, 0, &c), 0);
+	metered(r, 0);
+	set_rules(r);
+	for (unsigned i = 0; i < ARRAY_SIZE(tos); i++) {
+		struct fb f = udp_frame(4);
+
+		f.b[f.l3 + 1] = tos[i][0];
+		fb_ip_done(&f);
+		send(1, &f);
+		f.b[f.l3 + 1] = tos[i][1];
+		fb_ip_done(&f);
+		assert_comes(2, f.b, f.n);
+
+		fb_macs(&f, 4, 1);
+		fb_ip6(&f, 17);
+		fb_udp(&f, 1, 2, 3);
+		fb_ip6_done(&f);
+		f.b[14] = 0x60 | tos[i][0] >> 4;
+		f.b[15] = (uint8_t)(tos[i][0] << 4 | 1);
+		send(1, &f);
+		f.b[14] = 0x60 | tos[i][1] >> 4;
+		f.b[15] = (uint8_t)(tos[i][1] << 4 | 1);
+		assert_comes(2, f.b, f.n);
+	}
+	assert_int_equal(drops(1, DROP_METER), 0);
+	/* What is no IP passes as it is. */
+	struct fb arp;
+
+	fb_macs(&arp, 4, 1);
+	fb_arp(&arp, 0x0806, 1);
+	send(1, &arp);
+	assert_comes(2, arp.b, arp.n);
+}
+
+/* Of a batch, some go, and the others stay in order. */
+static void
+packets_that_pass_a_meter_keep_their_order(void **state)
+{
+	struct dp_meter_conf c = { .n_bands = 2, .band = { { .rate = 1000000 }, { .rate = 1, .burst = 8, .remark = true } } };
+	struct rules *r = new_rules();
+	struct fb f = udp_frame(4);
+	struct dp_meter_stats s;
+
+	(void)state;
+	f.b[f.l3 + 1] = 10 << 2;
+	fb_ip_done(&f);
+	assert_int_equal(dp_meter_set(dp, 1, &c), 0);
+	metered(r, 1);
+	set_rules(r);
+	assert_true(mem_port_hold(port[1], MEM_AT_RX));
+	for (unsigned i = 0; i < 31; i++) {
+		store_be32(f.b + 50, be32(i));
+		send(1, &f);
+	}
+	mem_port_hold(NULL, MEM_AT_RX);
+	for (unsigned i = 0; i < 31; i++) {
+		store_be32(f.b + 50, be32(i));
+		assert_comes(2, f.b, f.n);
+	}
+	dp_meter_stats(dp, 1, &s);
+	assert_int_equal(s.band[0].packets, 0);
+	assert_in_range(s.band[1].packets, 15, 25);
+}
+
 /* --- Packets and notes for the control plane ------------------------------------------------- */
 
 static void
@@ -939,6 +1088,10 @@ main(void)
 		T(headers_beyond_the_first_buffer_are_reached),
 		T(a_packet_in_several_buffers_is_cut),
 		T(the_translator_sees_the_packet),
+		T(what_is_above_a_meter_is_dropped_and_counted),
+		T(a_meter_that_is_gone_lets_everything_pass),
+		T(what_is_above_a_meter_is_remarked),
+		T(packets_that_pass_a_meter_keep_their_order),
 		T(a_punted_packet_comes_with_its_data),
 		T(what_is_punted_is_the_packet_as_it_was_then),
 		T(one_port_cannot_take_the_place_of_another_at_the_controller),
