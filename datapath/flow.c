@@ -11,6 +11,7 @@ enum {
 	ETH_IPV6 = 0x86dd,
 	ETH_MPLS = 0x8847,
 	ETH_MPLS_MC = 0x8848,
+	ETH_PBB = 0x88e7,
 };
 
 struct flow_text {
@@ -272,6 +273,10 @@ put_union(struct flow_text *x)
 	case ETH_MPLS_MC:
 		for (unsigned i = 0; i < ARRAY_SIZE(lse); i++)
 			put_num(x, lse[i], host32(k->mpls_lse[i]), host32(m->mpls_lse[i]), 0xffffffff, true);
+		break;
+	case ETH_PBB:
+		put_num(x, "pbb_isid", host32(k->pbb_itag) & 0xffffff, host32(m->pbb_itag) & 0xffffff, 0xffffff, true);
+		put_num(x, "pbb_uca", host32(k->pbb_itag) >> 27 & 1, host32(m->pbb_itag) >> 27 & 1, 1, false);
 		break;
 	default:
 		put_ipv6(x, "nd_target", k->nd_target, m->nd_target);

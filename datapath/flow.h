@@ -46,6 +46,7 @@ struct flow_key {
 			struct mac sha, tha;
 		} arp;
 		be32_t mpls_lse[3];
+		be32_t pbb_itag;        /* Where mpls_lse[0] is. */
 	};
 	uint8_t tun_tos, tun_ttl, tun_flags, pad2;
 	uint8_t tun_ext[12];

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The part of the parser behind the Ethernet header: IPv4 (RFC 791), IPv6 (RFC 8200) with its extension
- * headers, TCP, UDP, SCTP, ICMP, neighbour discovery (RFC 4861), ARP (RFC 826), RARP, MPLS (RFC 3032).
+ * headers, TCP, UDP, SCTP, ICMP, neighbour discovery (RFC 4861), ARP (RFC 826), RARP, MPLS (RFC 3032), the I-TAG of
+ * provider backbone bridges (IEEE 802.1Q, 9.7).
  *
  * Each function gets 'p', how many bytes can be read there ('contig') and how many the packet has there
  * ('len', at least as many).  It fills what it understands of a key that is zero but for L2.  A header that is
@@ -247,6 +248,16 @@ flow_parse_mpls(const uint8_t *p, uint32_t contig, struct flow_key *k)
 	}
 }
 
+/* The I-TAG only: what is behind it is another Ethernet header, none of this network's. */
+static inline void
+flow_parse_pbb(const uint8_t *p, uint32_t contig, struct flow_key *k)
+{
+	if (UNLIKELY(contig < 4))
+		k->flags |= FLOW_F_BAD_L3;
+	else
+		k->pbb_itag = load_be32(p);
+}
+
 /* What the frame carries, by the Ethernet type in the key. */
 static inline void
 flow_parse_l3(const uint8_t *p, uint32_t contig, uint32_t len, struct flow_key *k)
@@ -265,6 +276,9 @@ flow_parse_l3(const uint8_t *p, uint32_t contig, uint32_t len, struct flow_key *
 	case 0x8847:
 	case 0x8848:
 		flow_parse_mpls(p, contig, k);
+		break;
+	case 0x88e7:
+		flow_parse_pbb(p, contig, k);
 		break;
 	}
 }

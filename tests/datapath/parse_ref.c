@@ -187,6 +187,16 @@ ref_mpls(struct ref *r, uint32_t at)
 	return true;
 }
 
+static bool
+ref_pbb(struct ref *r, uint32_t at)
+{
+	uint32_t itag = get(r, at, 4);
+
+	if (!r->cut)
+		r->k->mpls_lse[0] = be32(itag);
+	return !r->cut;
+}
+
 bool
 parse_ref(const uint8_t *p, uint32_t contig, uint32_t len, uint16_t in_port, struct flow_key *k)
 {
@@ -228,6 +238,8 @@ parse_ref(const uint8_t *p, uint32_t contig, uint32_t len, uint16_t in_port, str
 		ok = ref_arp(&r, at);
 	else if (type == 0x8847 || type == 0x8848)
 		ok = ref_mpls(&r, at);
+	else if (type == 0x88e7)
+		ok = ref_pbb(&r, at);
 	if (!ok)
 		k->flags |= FLOW_F_BAD_L3;
 	return true;

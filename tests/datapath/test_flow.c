@@ -180,6 +180,15 @@ arp_has_its_own_words(void **state)
 }
 
 static void
+a_backbone_frame_shows_its_service(void **state)
+{
+	(void)state;
+	SET(dl_type, be16(0x88e7));
+	SET(pbb_itag, be32(0x68abcdef));
+	assert_text("dl_type=0x88e7,pbb_isid=0xabcdef,pbb_uca=1");
+}
+
+static void
 mpls_shows_its_label_stack(void **state)
 {
 	(void)state;
@@ -265,6 +274,7 @@ main(void)
 		T(tcp_flags_and_ports),
 		T(icmp_of_both_families),
 		T(arp_has_its_own_words),
+		T(a_backbone_frame_shows_its_service),
 		T(mpls_shows_its_label_stack),
 		T(fragments_flags_and_unknown_types),
 		T(tunnel_fields_come_before_the_inner_frame),

@@ -523,6 +523,31 @@ mpls_labels_to_the_bottom_of_the_stack(void **state)
 	assert_int_equal(k.mpls_lse[1], 0);
 }
 
+static void
+the_i_tag_of_a_backbone_frame(void **state)
+{
+	(void)state;
+	fb_macs(&f, 2, 1);
+	fb_tag(&f, 0x88a8, 5);
+	fb_be16(&f, 0x88e7);
+	FB_BYTES(&f, 0x68, 1, 2, 3);
+	fb_fill(&f, 0x11, 12);
+	fb_ip(&f, 17, 0, 0);
+	fb_udp(&f, 53, 53, 9);
+	parse();
+	assert_int_equal(k.flags, 0);
+	assert_int_equal(k.dl_type, be16(0x88e7));
+	assert_int_equal(k.vlan[0].tci, be16(5));
+	assert_int_equal(k.pbb_itag, be32(0x68010203));
+	assert_int_equal(k.pbb_itag, k.mpls_lse[0]);
+	assert_int_equal(k.mpls_lse[1], 0);
+	assert_int_equal(k.nw_src, 0);
+	f.n = 21;
+	parse();
+	assert_int_equal(k.flags, FLOW_F_BAD_L3);
+	assert_int_equal(k.pbb_itag, 0);
+}
+
 /* One frame of each kind: food for the tests below. */
 static unsigned
 make(unsigned kind)
@@ -576,6 +601,10 @@ make(unsigned kind)
 		fb_udp(&f, 53, 53, 9);
 		fb_ip_done(&f);
 		break;
+	case 8:
+		fb_be16(&f, 0x88e7);
+		FB_BYTES(&f, 0x10, 0, 1, 0x10, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 3, 0x08, 0);
+		break;
 	default:
 		return 0;
 	}
@@ -619,7 +648,7 @@ mutated_frames_parse_as_a_plain_parser_says(void **state)
 		uint32_t contig, len;
 
 		x = hash_mix(x + i + 1);
-		make((unsigned)(x % 32));
+		make((unsigned)(x % 36));
 		for (unsigned n = x >> 8 & 7; n; n--) {
 			static const uint8_t nasty[] = { 0, 1, 4, 6, 17, 43, 44, 51, 58, 60, 132, 0x81, 0x86, 0x88, 0xa8, 255 };
 			uint64_t y = hash_mix(x ^ n);
@@ -654,6 +683,7 @@ main(void)
 		cmocka_unit_test(malformed_ipv6_headers_are_noticed),
 		cmocka_unit_test(arp_and_rarp),
 		cmocka_unit_test(mpls_labels_to_the_bottom_of_the_stack),
+		cmocka_unit_test(the_i_tag_of_a_backbone_frame),
 		cmocka_unit_test(each_truncation_of_each_kind_is_survived),
 		cmocka_unit_test(mutated_frames_parse_as_a_plain_parser_says),
 	};
