@@ -17,6 +17,7 @@ union value {
 	struct ipaddr ip;
 	struct opt_ips ips;
 	struct opt_vlans vlans;
+	struct opt_strs strs;
 };
 
 static const char *const true_names[] = { "true", "on", "yes", "1", NULL };
@@ -53,6 +54,7 @@ value_len(const struct opt_desc *d)
 	case OPT_IP: return sizeof(struct ipaddr);
 	case OPT_IP_LIST: return sizeof(struct opt_ips);
 	case OPT_VLAN_SET: return sizeof(struct opt_vlans);
+	case OPT_STR_LIST: return sizeof(struct opt_strs);
 	}
 	abort();
 }
@@ -114,21 +116,53 @@ set_bool(const struct opt_desc *d, const char *s, union value *v, struct err *e)
 }
 
 static int
-set_enum(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+unknown_value(const struct opt_desc *d, const char *s, struct err *e)
 {
-	char all[160] = "";
-
-	v->e = name_index(d->names, s);
-	if (v->e >= 0)
-		return 0;
-
 	const char *near = str_nearest(s, d->names);
+	char all[160] = "";
 
 	if (near)
 		return err_set(e, EINVAL, "%s: unknown value '%s': did you mean '%s'?", d->name, s, near);
 	for (unsigned i = 0, n = 0; d->names[i] && n < sizeof all; i++)
 		n += snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", d->names[i]);
 	return err_set(e, EINVAL, "%s: unknown value '%s': one of %s", d->name, s, all);
+}
+
+static int
+set_enum(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	v->e = name_index(d->names, s);
+	return v->e >= 0 ? 0 : unknown_value(d, s, e);
+}
+
+static int
+set_strs(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	struct opt_strs *l = &v->strs;
+	size_t max = MIN_OF((size_t)d->max, (size_t)OPT_STR_LEN - 1);
+
+	memset(l, 0, sizeof *l);
+	for (;; s++) {
+		size_t len = strcspn(s, ",");
+		char *one = l->s[MIN_OF(l->n, OPT_STRS_MAX - 1)];
+
+		if (!len)
+			return err_set(e, EINVAL, "%s: an empty value in the list", d->name);
+		if (len > max)
+			return err_set(e, ERANGE, "%s: '%.60s...': longer than %zu bytes", d->name, s, max);
+		if (l->n == OPT_STRS_MAX)
+			return err_set(e, ERANGE, "%s: more than %d values", d->name, OPT_STRS_MAX);
+		memcpy(one, s, len);
+		for (unsigned i = 0; i < l->n; i++)
+			if (!strcmp(l->s[i], one))
+				return err_set(e, EINVAL, "%s: '%s' is there twice", d->name, one);
+		if (d->names && name_index(d->names, one) < 0)
+			return unknown_value(d, one, e);
+		l->n++;
+		s += len;
+		if (!*s)
+			return 0;
+	}
 }
 
 static int
@@ -212,6 +246,7 @@ set_value(const struct opt_desc *d, void *conf, const char *s, struct err *e)
 	case OPT_IP: rc = set_ip(d, s, &v, e); break;
 	case OPT_IP_LIST: rc = set_ip_list(d, s, &v, e); break;
 	case OPT_VLAN_SET: rc = set_vlans(d, s, &v, e); break;
+	case OPT_STR_LIST: rc = set_strs(d, s, &v, e); break;
 	case OPT_MAC:
 		if (mac_parse(s, &v.mac))
 			rc = err_set(e, EINVAL, "%s: '%s' is not a MAC address such as 02:00:00:00:00:01",
@@ -319,6 +354,18 @@ format_ips(const struct opt_ips *l, char *buf, size_t len)
 }
 
 static void
+format_strs(const struct opt_strs *l, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n && i < OPT_STRS_MAX; i++) {
+		if (i)
+			append(buf, len, &n, ",");
+		append(buf, len, &n, l->s[i]);
+	}
+}
+
+static void
 format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 {
 	char text[IP_STR_LEN];
@@ -335,6 +382,7 @@ format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ipaddr *)field, text)); break;
 	case OPT_IP_LIST: format_ips(field, buf, len); break;
 	case OPT_VLAN_SET: format_vlans(field, buf, len); break;
+	case OPT_STR_LIST: format_strs(field, buf, len); break;
 	}
 	if (d->kind == OPT_U16 || d->kind == OPT_U32) {
 		if (d->names && num == d->max)

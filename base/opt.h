@@ -18,6 +18,7 @@ enum opt_kind {
 	OPT_IP,         /* struct ipaddr; "any" is none. */
 	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
 	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199", min..max (max 0: 4094). */
+	OPT_STR_LIST,   /* struct opt_strs, comma-separated, at most 'max' bytes each, no doubles; of 'names' if given. */
 };
 
 #define OPT_LIST_MAX 64
@@ -39,12 +40,19 @@ opt_vlans_has(const struct opt_vlans *s, uint16_t vid)
 
 bool opt_vlans_empty(const struct opt_vlans *);
 
+enum { OPT_STRS_MAX = 16, OPT_STR_LEN = 256 };
+
+struct opt_strs {
+	uint16_t n;
+	char s[OPT_STRS_MAX][OPT_STR_LEN];
+};
+
 struct opt_desc {
 	const char *name;               /* Lower case, '-' between words.  NULL ends a table. */
 	enum opt_kind kind;
 	uint16_t offset;                /* In the configuration structure of the owner. */
 	uint32_t min, max;              /* Of numbers; 'max' bytes of strings. */
-	const char *const *names;       /* OPT_ENUM, ends with NULL; numbers: see above. */
+	const char *const *names;       /* OPT_ENUM, OPT_STR_LIST, ends with NULL; numbers: see above. */
 	const char *dflt;               /* As text; NULL: stays zero and is not shown. */
 	bool required;
 	const char *help;               /* One line. */

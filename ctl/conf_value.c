@@ -48,13 +48,13 @@ conf_value_to_text(const json_t *v, char *buf, size_t len)
 
 /* "10,20-29": numbers where they are numbers, text where they are ranges or addresses. */
 static json_t *
-list_of(char *text)
+list_of(char *text, bool numbers)
 {
 	json_t *list = json_array();
 	char *save = NULL;
 
 	for (char *s = strtok_r(text, ",", &save); s; s = strtok_r(NULL, ",", &save)) {
-		bool number = s[strspn(s, "0123456789")] == '\0';
+		bool number = numbers && s[strspn(s, "0123456789")] == '\0';
 
 		json_array_append_new(list, number ? json_integer(atoll(s)) : json_string(s));
 	}
@@ -79,7 +79,9 @@ conf_value_of(const struct opt_desc *d, const void *conf)
 		return json_integer(atoll(text));
 	case OPT_IP_LIST:
 	case OPT_VLAN_SET:
-		return list_of(text);
+		return list_of(text, true);
+	case OPT_STR_LIST:
+		return list_of(text, false);
 	default:
 		return json_string(text);
 	}

@@ -59,6 +59,9 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 	case OPT_VLAN_SET:
 		snprintf(buf, len, "VLAN[-VLAN][,...]");
 		break;
+	case OPT_STR_LIST:
+		snprintf(buf, len, d->names ? "WORD[,WORD]..." : "TEXT[,TEXT]...");
+		break;
 	}
 }
 

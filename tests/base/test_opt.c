@@ -21,9 +21,11 @@ struct conf {
 	struct ipaddr ip;
 	struct opt_ips ips;
 	struct opt_vlans vlans;
+	struct opt_strs urls, versions;
 };
 
 static const char *const modes[] = { "trunk", "access", "native-tagged", NULL };
+static const char *const versions[] = { "OpenFlow10", "OpenFlow13", NULL };
 static const char *const inherit[] = { "inherit", NULL };
 
 static const struct opt_desc opts[] = {
@@ -37,6 +39,8 @@ static const struct opt_desc opts[] = {
 	{ "ip", OPT_IP, offsetof(struct conf, ip), 0, 0, NULL, NULL, false, "an address", "::1" },
 	{ "ips", OPT_IP_LIST, offsetof(struct conf, ips), 0, 0, NULL, NULL, true, "addresses", "1.2.3.4" },
 	{ "vlans", OPT_VLAN_SET, offsetof(struct conf, vlans), 0, 0, NULL, NULL, false, "vlans", "10" },
+	{ "urls", OPT_STR_LIST, offsetof(struct conf, urls), 0, 20, NULL, NULL, false, "urls", "tcp:h" },
+	{ "versions", OPT_STR_LIST, offsetof(struct conf, versions), 0, 16, versions, NULL, false, "versions", "OpenFlow13" },
 	{ .name = NULL },
 };
 
@@ -102,6 +106,9 @@ values_come_back_in_canonical_form(void **state)
 		{ "ips", "10.0.0.2,10.0.0.1,::2", "10.0.0.2,10.0.0.1,::2" },
 		{ "vlans", "100-102,20,10,103", "10,20,100-103" }, { "vlans", "0,4094", "0,4094" },
 		{ "vlans", "5-5", "5" },
+		{ "urls", "b:[::1],a:1", "b:[::1],a:1" }, { "urls", "12345678901234567890", "12345678901234567890" },
+		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f" },
+		{ "versions", "OpenFlow13,OpenFlow10", "OpenFlow13,OpenFlow10" },
 	};
 
 	(void)state;
@@ -134,6 +141,9 @@ refused_value_leaves_the_configuration_untouched(void **state)
 		{ "vlans", "", EINVAL }, { "vlans", "10,", EINVAL }, { "vlans", "10-", EINVAL }, { "vlans", "-10", EINVAL },
 		{ "vlans", "20-10", ERANGE }, { "vlans", "4095", ERANGE }, { "vlans", "1-4095", ERANGE },
 		{ "vlans", "1--2", EINVAL }, { "vlans", "1-2-3", EINVAL },
+		{ "urls", "", EINVAL }, { "urls", "a,", EINVAL }, { "urls", ",a", EINVAL }, { "urls", "a,,b", EINVAL },
+		{ "urls", "a,b,a", EINVAL }, { "urls", "123456789012345678901", ERANGE },
+		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g", ERANGE }, { "versions", "OpenFlow1", EINVAL },
 	};
 
 	(void)state;
