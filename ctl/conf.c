@@ -332,13 +332,14 @@ static int
 read_bridge(const json_t *obj, struct conf_bridge *b, struct err *e)
 {
 	static const char *const structural[] = { "ports", NULL };
-	const struct target t = { ofp_bridge_opts, &b->ofp };
+	const struct target t[] = { { ofp_bridge_opts, &b->ofp }, { conf_of_opts, &b->of } };
 	int rc;
 
 	if (!json_is_object(obj))
 		return err_set(e, EINVAL, "bridges.%s: a bridge is an object: { \"ports\": { ... } }", b->name);
-	opt_defaults(t.opts, t.conf);
-	if (read_options(obj, &t, 1, structural, e))
+	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+		opt_defaults(t[i].opts, t[i].conf);
+	if (read_options(obj, t, ARRAY_SIZE(t), structural, e) || conf_of_check(&b->of, e))
 		return err_prefix(e, "bridges.%s", b->name);
 	rc = read_ports(json_object_get(obj, "ports"), b, e);
 	return rc ? rc : conf_macs_check(b, e);
@@ -503,6 +504,7 @@ bridge_doc(const struct conf_bridge *b)
 	json_t *obj = json_object(), *ports = json_object();
 
 	write_options(obj, ofp_bridge_opts, &b->ofp);
+	write_options(obj, conf_of_opts, &b->of);
 	for (unsigned i = 0; i < b->n_ports; i++)
 		json_object_set_new(ports, b->ports[i].name, port_doc(&b->ports[i]));
 	json_object_set_new(obj, "ports", ports);
@@ -599,6 +601,8 @@ conf_create(const json_t *doc, struct err *e)
 		rc = check_unique(c, e);
 	if (!rc)
 		rc = check_links(c, e);
+	if (!rc)
+		rc = conf_of_check_all(c, e);
 	if (rc) {
 		conf_destroy(c);
 		return NULL;

@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "datapath/port.h"
+#include "ofproto/agent.h"
 #include "ofproto/ofp.h"
 #include "tunnels/tun.h"
 
@@ -38,6 +39,17 @@ struct conf_mac {
 };
 enum { CONF_MAC_LEN = 32 };             /* Room for one as text. */
 
+/* A bridge's OpenFlow settings; controllers and versions in the order they were given. */
+struct conf_of {
+	struct opt_strs controllers, protocols;
+	int fail_mode;                  /* enum of_fail_mode. */
+	uint32_t probe_ms, max_backoff_ms;
+	char datapath_id[16 + 1];       /* Hexadecimal; "": made from the bridge's address. */
+	char mfr_desc[256], hw_desc[256], sw_desc[256], serial_desc[32], dp_desc[256];
+	char private_key[256], certificate[256], ca_cert[256], bootstrap_ca_cert[256];
+};
+extern const struct opt_desc conf_of_opts[];
+
 struct conf_port {
 	char name[CONF_NAME_MAX + 1];
 	const struct conf_bridge *bridge;
@@ -53,6 +65,7 @@ struct conf_port {
 struct conf_bridge {
 	char name[CONF_NAME_MAX + 1];
 	struct ofp_bridge_conf ofp;
+	struct conf_of of;
 	unsigned n_ports;
 	struct conf_port *ports;        /* In order of name. */
 };
@@ -94,6 +107,11 @@ void *conf_port_open_opts(const struct conf_port *);
 /* Whether going from 'a' to 'b' takes a new port: another type, or other options to open it with. */
 bool conf_port_must_reopen(const struct conf_port *a, const struct conf_port *b);
 
+/* The number by which controllers know the bridge: as configured, or made from its address. */
+uint64_t conf_datapath_id(const struct conf_bridge *);
+/* The bridge's settings as the agent takes them.  Borrows from 'b' and 'run_dir'. */
+void conf_of_agent(const struct conf_bridge *b, const char *run_dir, struct of_agent_conf *);
+
 /* What differs between two canonical documents: the array that sw_diff() promises.  An entry whose change
  * costs more than an edit says so in "note".  Caller owns it. */
 json_t *conf_diff(const json_t *old, const json_t *new);
@@ -103,6 +121,10 @@ json_t *conf_diff(const json_t *old, const json_t *new);
 int conf_macs_read(const json_t *, struct conf_port *, struct err *);
 json_t *conf_macs_doc(const struct conf_port *);
 int conf_macs_check(const struct conf_bridge *, struct err *);
+
+/* For conf.c: whether OpenFlow settings make sense by themselves, and beside those of the other bridges. */
+int conf_of_check(struct conf_of *, struct err *);
+int conf_of_check_all(const struct conf *, struct err *);
 
 /* --- Values: text as options take it, JSON as documents show it -------------------------------- */
 

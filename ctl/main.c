@@ -135,9 +135,6 @@ loop_create(struct weftd *w, struct err *e)
 	struct event *second = NULL;
 	int rc = 0;
 
-	w->base = event_base_new();
-	if (!w->base)
-		return err_set(e, EIO, "the event loop cannot be made");
 	rc |= add_event(w, sw_event_fd(w->sw), EV_READ | EV_PERSIST, on_nothing, NULL);
 	rc |= add_event(w, sw_underlay_fd(w->sw), EV_READ | EV_PERSIST, on_underlay, NULL);
 	rc |= add_event(w, -1, 0, on_nothing, &w->poll);
@@ -307,7 +304,7 @@ start_switch(struct weftd *w, struct err *e)
 		dp.upcall_rate = c->dp.upcall_rate;
 		dp.poll_always = c->dp.poll == CONF_POLL_ALWAYS;
 		dp.isa = c->dp.isa;
-		w->sw = sw_create(&dp, w->store, e);
+		w->sw = sw_create(&dp, w->base, w->store, e);
 		rc = w->sw ? sw_load(w->sw, w->doc, true, e) : -EIO;
 	}
 	conf_destroy(c);
@@ -339,6 +336,9 @@ start(struct weftd *w, struct err *e)
 	w->store = store_file_open(w->opt.config_dir, false, e);
 	if (!w->store)
 		return -EIO;
+	w->base = event_base_new();
+	if (!w->base)
+		return err_set(e, EIO, "the event loop cannot be made");
 	rc = load_config(w, e);
 	if (!rc)
 		rc = start_switch(w, e);

@@ -132,11 +132,12 @@ void
 sw_port_refresh(struct sw *sw, struct sw_port *p)
 {
 	struct port_link l;
-	bool turned, told;
+	bool turned, told, moved;
 
 	present_link(sw, p, &l);
 	turned = !p->seen || l.up != p->link.up;
 	told = turned || strcmp(l.reason, p->link.reason);
+	moved = !mac_equal(l.mac, p->link.mac);
 	p->link = l;
 	p->seen = true;
 	/* A tunnel is up as long as it is configured: what its remotes are doing is the underlay's to say. */
@@ -144,6 +145,8 @@ sw_port_refresh(struct sw *sw, struct sw_port *p)
 		ofp_port_set_up(sw->ofp, p->id, l.up);
 		sw->dirty = true;
 	}
+	if (turned || moved)
+		sw_of_port_changed(sw, p);
 	if (!told || p->kind == OFP_PORT_TUNNEL || p->wait_seq)
 		return;
 	if (l.up)
@@ -179,6 +182,16 @@ on_resolve(void *arg, uint32_t tun_dst)
 	struct sw *sw = arg;
 
 	underlay_resolve(sw->ul, tun_dst, clock_ms());
+}
+
+static void
+on_punt(void *arg, uint16_t in_port, const void *data, unsigned data_len, const void *frame, uint32_t len,
+	uint32_t orig_len)
+{
+	struct sw *sw = arg;
+
+	if (sw->agent && !sw->dying)
+		of_agent_punt(sw->agent, in_port, data, data_len, frame, len, orig_len);
 }
 
 static void
@@ -249,13 +262,24 @@ sw_tick(struct sw *sw, uint64_t now_ms)
 static void
 sink_defer(void *arg, void (*fn)(void *), void *obj)
 {
-	dp_defer(((struct sw *)arg)->dp, fn, obj);
+	struct sw *sw = arg;
+
+	/* No thread reads any more. */
+	if (!sw->dp)
+		fn(obj);
+	else
+		dp_defer(sw->dp, fn, obj);
 }
 
 static void
 sink_fold(void *arg, void (*done)(void *), void *done_arg)
 {
-	dp_fold(((struct sw *)arg)->dp, done, done_arg);
+	struct sw *sw = arg;
+
+	if (sw->dp)
+		dp_fold(sw->dp, done, done_arg);
+	else if (done)
+		done(done_arg);
 }
 
 static int
@@ -273,13 +297,20 @@ sink_meter_set(void *arg, uint32_t meter, const struct dp_meter_conf *c)
 static void
 sink_meter_del(void *arg, uint32_t meter)
 {
-	dp_meter_del(((struct sw *)arg)->dp, meter);
+	struct sw *sw = arg;
+
+	if (sw->dp)
+		dp_meter_del(sw->dp, meter);
 }
 
 static void
 sink_meter_stats(void *arg, uint32_t meter, struct dp_meter_stats *s)
 {
-	dp_meter_stats(((struct sw *)arg)->dp, meter, s);
+	struct sw *sw = arg;
+
+	memset(s, 0, sizeof *s);
+	if (sw->dp)
+		dp_meter_stats(sw->dp, meter, s);
 }
 
 static void
@@ -289,7 +320,7 @@ sink_dirty(void *arg)
 }
 
 static int
-create_parts(struct sw *sw, const struct dp_conf *conf, struct err *e)
+create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base, struct err *e)
 {
 	const struct ofp_sink sink = {
 		.set_view = sink_set_view, .tag_changed = sink_tag_changed, .defer = sink_defer, .fold = sink_fold,
@@ -303,28 +334,31 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct err *e)
 	dc.learn = on_learn;
 	dc.port_changed = on_port_changed;
 	dc.resolve = on_resolve;
+	dc.punt = on_punt;
 	dc.arg = sw;
 	sw->dp = dp_create(&dc, e);
 	if (!sw->dp)
 		return -EIO;
 	sw->ofp = ofp_create(&sink);
 	ops.arg = sw;
+	sw_of_create(sw, base);
 	sw->ul = underlay_create(&ops, e);
 	return sw->ul ? 0 : -EIO;
 }
 
 struct sw *
-sw_create(const struct dp_conf *conf, struct store *store, struct err *e)
+sw_create(const struct dp_conf *conf, struct event_base *base, struct store *store, struct err *e)
 {
 	struct sw *sw = xcalloc(1, sizeof *sw);
 	json_t *empty = json_object();
 
+	sw->run_dir = xstrdup(conf->run_dir ? conf->run_dir : ".");
 	sw->store = store;
 	sw->generation = 1;
 	sw->seq = 1;
 	sw->conf = conf_create(empty, e);
 	json_decref(empty);
-	if (!sw->conf || create_parts(sw, conf, e)) {
+	if (!sw->conf || create_parts(sw, conf, base, e)) {
 		sw_destroy(sw);
 		return NULL;
 	}
@@ -333,7 +367,7 @@ sw_create(const struct dp_conf *conf, struct store *store, struct err *e)
 }
 
 /* The underlay stops asking; then the datapath's threads end and its ports close, which may still run
- * what was deferred; then nobody reads the bridges any more. */
+ * what was deferred, the agent's callbacks among it; then the agent hangs up, and nobody reads the bridges any more. */
 void
 sw_destroy(struct sw *sw)
 {
@@ -343,6 +377,8 @@ sw_destroy(struct sw *sw)
 	sw->ul = NULL;
 	sw->dying = true;
 	dp_destroy(sw->dp);
+	sw->dp = NULL;
+	of_agent_destroy(sw->agent);
 	ofp_destroy(sw->ofp);
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		free(sw->port[i]);
@@ -359,5 +395,6 @@ sw_destroy(struct sw *sw)
 		free(c);
 	}
 	conf_destroy(sw->conf);
+	free(sw->run_dir);
 	free(sw);
 }

@@ -13,7 +13,7 @@
  *           "vm1": { "type": "vhost-user", "mode": "client", "tag": 10,
                     "static-macs": ["10/52:54:00:00:00:01"] },
  *           "vx0": { "type": "vxlan", "vni": 5000, "remote": ["172.16.0.2"] } } } } }
- * Option names are those of the opt_desc tables: bridges ofp_bridge_opts; ports "type", ofp_port_opts and
+ * Option names are those of the opt_desc tables: bridges ofp_bridge_opts and conf_of_opts; ports "type", ofp_port_opts and
  * the table of their type (port type or tunnel type).  Numbers and booleans are JSON numbers and
  * booleans, lists are arrays; text is accepted for any of them.  Defaults are not stored.
  * "static-macs" of a port are addresses that are behind it for good, each "VLAN/ADDRESS", or the address alone
@@ -28,15 +28,18 @@
 #include "datapath/dp.h"
 #include "ofproto/ofp.h"
 
+struct event_base;
+struct of_agent;
 struct store;
 struct sw;
 
 /* --- Life: for main() and tests --------------------------------------------------------------- */
 
-/* Makes the datapath, the bridges' side and the underlay.  'dp' brings what the datapath needs; translator
- * and callbacks are filled in here.  'store' is borrowed, and may be NULL: then nothing is kept.  The switch
- * has an empty document.  NULL with 'e' set on failure. */
-struct sw *sw_create(const struct dp_conf *dp, struct store *store, struct err *e);
+/* Makes the datapath, the bridges' side, the underlay and the OpenFlow agent.  'dp' brings what the datapath needs;
+ * translator and callbacks are filled in here.  'base' is where the agent's connections live, until the switch is
+ * destroyed.  'store' is borrowed, and may be NULL: then nothing is kept.  The switch has an empty document.  NULL
+ * with 'e' set on failure. */
+struct sw *sw_create(const struct dp_conf *dp, struct event_base *base, struct store *store, struct err *e);
 void sw_destroy(struct sw *);
 /* Applies a document that comes from the store, so does not write it there.  At start ('starting') a port that
  * cannot be opened is down with its reason and tried again later; afterwards it is a refusal, as in sw_apply(). */
@@ -85,6 +88,7 @@ json_t *sw_state(const struct sw *);
 
 struct dp *sw_dp(const struct sw *);
 struct ofp *sw_ofp(const struct sw *);
+struct of_agent *sw_agent(const struct sw *);
 /* Publishes what was edited in sw_ofp() directly (MAC rows): ofp_commit() and dp_commit(). */
 void sw_commit(struct sw *, void (*done)(void *arg), void *arg);
 /* Lookups by name; 0 when there is none. */

@@ -185,6 +185,7 @@ must(int rc, const char *what, const char *name, const struct err *e)
 static void
 leave_bridge(struct sw *sw, struct sw_port *p)
 {
+	sw_of_port_leaves(sw, p);
 	ofp_port_del(sw->ofp, p->id);
 	if (p->kind == OFP_PORT_TUNNEL)
 		underlay_del(sw->ul, p->id);
@@ -247,6 +248,7 @@ edit_bridges(struct change *ch)
 			pb = &b->next;
 			continue;
 		}
+		of_agent_bridge_del(sw->agent, b->id);
 		ofp_bridge_del(sw->ofp, b->id);
 		*pb = b->next;
 		free(b);
@@ -258,11 +260,14 @@ edit_bridges(struct change *ch)
 		if (b) {
 			if (memcmp(&was->ofp, &c->ofp, sizeof c->ofp))
 				must(ofp_bridge_set(sw->ofp, b->id, &c->ofp, &e), "bridge", b->name, &e);
+			if (memcmp(&was->of, &c->of, sizeof c->of) || conf_datapath_id(was) != conf_datapath_id(c))
+				must(sw_of_bridge(sw, b, c, &e), "bridge", b->name, &e);
 			continue;
 		}
 		b = xcalloc(1, sizeof *b);
 		str_copy(b->name, sizeof b->name, c->name);
 		must(ofp_bridge_add(sw->ofp, b->name, &c->ofp, &b->id, &e), "bridge", b->name, &e);
+		must(sw_of_bridge(sw, b, c, &e), "bridge", b->name, &e);
 		b->next = sw->bridges;
 		sw->bridges = b;
 	}
@@ -331,6 +336,7 @@ edit(struct change *ch)
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		if (sw->port[i])
 			sw_port_refresh(sw, sw->port[i]);
+	sw_of_new_ports(sw);
 	sw_underlay_sync(sw);
 }
 

@@ -29,6 +29,8 @@ struct sw_port {
 	struct port_link link;          /* As last looked at; what shows. */
 	bool seen;                      /* 'link' was logged at least once. */
 	uint16_t peer;                  /* Of a patch port, as told to ofp; 0: none. */
+	uint64_t since_ms;              /* When it joined its bridge. */
+	bool told;                      /* The OpenFlow agent knows of it. */
 };
 
 /* A name whose old port is not closed yet: the same name cannot be opened meanwhile. */
@@ -46,6 +48,8 @@ struct sw {
 	struct dp *dp;
 	struct ofp *ofp;
 	struct underlay *ul;
+	struct of_agent *agent;
+	char *run_dir;
 	struct sw_bridge *bridges;
 	struct sw_port *port[DP_MAX_PORTS];
 	struct sw_closing *closing;
@@ -81,6 +85,16 @@ void sw_patch_link(struct sw *, struct sw_port *, struct port_link *);
 void sw_macs_del(struct sw *, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p);
 /* 'was' NULL: none are there yet. */
 void sw_macs_add(struct sw *, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p);
+
+/* sw_of.c: what the OpenFlow agent is told of bridges and ports. */
+void sw_of_create(struct sw *, struct event_base *);
+int sw_of_bridge(struct sw *, const struct sw_bridge *, const struct conf_bridge *, struct err *);
+/* Tells of ports that are new, once their links are known. */
+void sw_of_new_ports(struct sw *);
+/* Its link or address has changed. */
+void sw_of_port_changed(struct sw *, const struct sw_port *);
+/* It is about to leave its bridge. */
+void sw_of_port_leaves(struct sw *, struct sw_port *);
 
 /* sw_under.c: the underlay's questions. */
 extern const struct underlay_ops sw_underlay_ops;

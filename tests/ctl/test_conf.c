@@ -397,6 +397,81 @@ endless_values_are_refused(void **state)
 	json_decref(doc);
 }
 
+/* --- OpenFlow ---------------------------------------------------------------------------------- */
+
+static void
+openflow_settings_are_kept_without_their_defaults(void **state)
+{
+	(void)state;
+	canonical_is("{'bridges':{'br0':{'controllers':'tcp:127.0.0.1:6653,ptcp:6634','fail-mode':'standalone',"
+		     "'protocols':['OpenFlow13','OpenFlow10'],'inactivity-probe':'5000','max-backoff':2000,"
+		     "'datapath-id':'00000000000000A1','hw-desc':'Open vSwitch','mfr-desc':'Nicira, Inc.'}}}",
+		     "{'bridges':{'br0':{'controllers':['tcp:127.0.0.1:6653','ptcp:6634'],'datapath-id':'00000000000000a1',"
+		     "'hw-desc':'Open vSwitch','max-backoff':2000,'mfr-desc':'Nicira, Inc.','ports':{},"
+		     "'protocols':['OpenFlow13','OpenFlow10']}},'version':1}");
+}
+
+static void
+openflow_settings_that_make_no_sense_are_refused(void **state)
+{
+	(void)state;
+	refuse("{'bridges':{'br0':{'controllers':['udp:1.2.3.4']}}}", EINVAL,
+	       "bridges.br0: controllers: 'udp:1.2.3.4' is no target such as tcp:127.0.0.1:6653");
+	refuse("{'bridges':{'br0':{'fail-mode':'secured'}}}", EINVAL,
+	       "bridges.br0: fail-mode: unknown value 'secured': did you mean 'secure'?");
+	refuse("{'bridges':{'br0':{'protocols':['OpenFlow9']}}}", EINVAL,
+	       "bridges.br0: protocols: unknown value 'OpenFlow9': did you mean 'OpenFlow10'?");
+	refuse("{'bridges':{'br0':{'datapath-id':'a1'}}}", EINVAL,
+	       "bridges.br0: datapath-id: 'a1': 16 hexadecimal digits are needed");
+	refuse("{'bridges':{'br0':{'datapath-id':'0000000000000000'}}}", EINVAL,
+	       "bridges.br0: datapath-id: all zeroes and all ones mean none");
+	refuse("{'bridges':{'br0':{'private-key':'/k'}}}", EINVAL,
+	       "bridges.br0: private-key and certificate belong together: certificate is missing");
+	refuse("{'bridges':{'br0':{'ca-cert':'ca.pem'}}}", EINVAL,
+	       "bridges.br0: ca-cert: 'ca.pem': a whole path is needed, from / on");
+	refuse("{'bridges':{'br0':{'ca-cert':'/a','bootstrap-ca-cert':'/b'}}}", EINVAL,
+	       "bridges.br0: ca-cert and bootstrap-ca-cert exclude each other");
+	refuse("{'bridges':{'br0':{'controllers':['ssl:h']}}}", EINVAL,
+	       "bridges.br0: controllers: ssl:h: needs ca-cert (or bootstrap-ca-cert), to know who is there");
+	refuse("{'bridges':{'br0':{'controllers':['pssl:'],'ca-cert':'/a'}}}", EINVAL,
+	       "bridges.br0: controllers: pssl:: needs private-key and certificate");
+	refuse("{'bridges':{'a':{'datapath-id':'00000000000000a1'},'b':{'datapath-id':'00000000000000A1'}}}", EEXIST,
+	       "bridges.b: datapath-id: 00000000000000a1 is that of bridge a as well");
+	refuse("{'bridges':{'a':{'datapath-id':'0000020000000001'},'b':{'hwaddr':'02:00:00:00:00:01'}}}", EEXIST,
+	       "bridges.b: datapath-id: 0000020000000001 is that of bridge a as well");
+}
+
+static void
+the_agent_gets_what_the_document_says(void **state)
+{
+	struct conf *c = accept("{'bridges':{'br0':{'controllers':['tcp:h:1','ptcp:'],'protocols':['OpenFlow10','OpenFlow13'],"
+				"'fail-mode':'secure','inactivity-probe':0,'hw-desc':'Open vSwitch',"
+				"'hwaddr':'02:00:00:00:00:0a'},'br1':{}}}");
+	struct of_agent_conf a;
+
+	(void)state;
+	conf_of_agent(&c->bridges[0], "/run/x", &a);
+	assert_string_equal(a.name, "br0");
+	assert_string_equal(a.run_dir, "/run/x");
+	assert_int_equal(a.n_controllers, 2);
+	assert_string_equal(a.controllers[0], "tcp:h:1");
+	assert_string_equal(a.controllers[1], "ptcp:");
+	assert_int_equal(a.versions, 1 << OF10 | 1 << OF13);
+	assert_int_equal(a.fail_mode, OF_FAIL_SECURE);
+	assert_int_equal(a.probe_ms, 0);
+	assert_int_equal(a.max_backoff_ms, 8000);
+	assert_int_equal(a.datapath_id, 0x02000000000a);
+	assert_string_equal(a.hw_desc, "Open vSwitch");
+	assert_null(a.mfr_desc);
+	assert_null(a.ca_cert);
+	conf_of_agent(&c->bridges[1], "/run/x", &a);
+	assert_int_equal(a.versions, 0);
+	assert_int_equal(a.n_controllers, 0);
+	assert_int_equal(a.datapath_id, mac_u64(ofp_hwaddr_make("br1")));
+	assert_int_equal(a.datapath_id, conf_datapath_id(conf_bridge(c, "br1")));
+	conf_destroy(c);
+}
+
 int
 main(void)
 {
@@ -418,6 +493,9 @@ main(void)
 		cmocka_unit_test(only_options_of_the_type_take_a_new_port),
 		cmocka_unit_test(refusal_without_anyone_to_tell_is_still_a_refusal),
 		cmocka_unit_test(endless_values_are_refused),
+		cmocka_unit_test(openflow_settings_are_kept_without_their_defaults),
+		cmocka_unit_test(openflow_settings_that_make_no_sense_are_refused),
+		cmocka_unit_test(the_agent_gets_what_the_document_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "ctl/store.h"
 #include "ctl/sw.h"
+#include "tests/ctl/fake_agent.h"
 #include "tests/ctl/fake_dp.h"
 #include "tests/ctl/fake_types.h"
 
@@ -40,7 +41,7 @@ setup(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	f->store = store_file_open(f->dir, false, &e);
 	assert_non_null(f->store);
-	f->sw = sw_create(&dc, f->store, &e);
+	f->sw = sw_create(&dc, NULL, f->store, &e);
 	assert_non_null(f->sw);
 	*state = f;
 	return 0;
@@ -754,7 +755,133 @@ destruction_in_the_middle_of_a_change_answers_it(void **state)
 	assert_int_equal(try_apply(f, DOC("'vm1':{'type':'vhost-user','queues':2}"), NULL), 0);
 	sw_destroy(f->sw);
 	assert_int_equal(n_done, done + 1);
-	f->sw = sw_create(&dc, f->store, NULL);
+	f->sw = sw_create(&dc, NULL, f->store, NULL);
+}
+
+/* --- OpenFlow ----------------------------------------------------------------------------------- */
+
+static uint16_t
+bridge_id(struct fixture *f, const char *name)
+{
+	uint16_t id = 0;
+
+	assert_true(sw_bridge_id(f->sw, name, &id));
+	return id;
+}
+
+static void
+agent_is_told_the_settings_of_each_bridge_when_they_change(void **state)
+{
+	struct fixture *f = *state;
+	struct fake_agent_bridge *b;
+
+	apply(f, "{'bridges':{'br0':{'controllers':['tcp:127.0.0.1:6653'],'fail-mode':'secure'},'br1':{}}}");
+	b = &fake_agent->bridge[bridge_id(f, "br0")];
+	assert_int_equal(b->n_sets, 1);
+	assert_string_equal(b->name, "br0");
+	assert_string_equal(b->controllers[0], "tcp:127.0.0.1:6653");
+	assert_int_equal(b->conf.fail_mode, OF_FAIL_SECURE);
+	assert_true(fake_agent->bridge[bridge_id(f, "br1")].set);
+	/* What does not concern the agent does not bother it. */
+	apply(f, "{'bridges':{'br0':{'controllers':['tcp:127.0.0.1:6653'],'fail-mode':'secure','mac-age':60}}}");
+	assert_int_equal(b->n_sets, 1);
+	apply(f, "{'bridges':{'br0':{'fail-mode':'secure','mac-age':60}}}");
+	assert_int_equal(b->n_sets, 2);
+	assert_int_equal(b->n_controllers, 0);
+	/* The datapath id follows the address that it is made of. */
+	apply(f, "{'bridges':{'br0':{'hwaddr':'02:00:00:00:00:0b'}}}");
+	assert_int_equal(b->conf.datapath_id, 0x02000000000b);
+	apply(f, "{}");
+	for (unsigned i = 0; i < OFP_MAX_BRIDGES; i++)
+		assert_false(fake_agent->bridge[i].set);
+}
+
+static void
+agent_is_told_of_ports_that_come_change_and_go(void **state)
+{
+	struct fixture *f = *state;
+	struct of_port port = { 0 };
+	char want[100];
+	uint16_t id;
+
+	apply(f, DOC(VM1));
+	id = sw_port_id(f->sw, "vm1");
+	snprintf(want, sizeof want, "add %u;", id);
+	assert_string_equal(fake_agent->log, want);
+	assert_true(fake_agent->ops.port(fake_agent->ops.arg, id, &port));
+	assert_string_equal(port.name, "vm1");
+	assert_int_equal(port.state, OFPPS_LIVE);
+	assert_false(mac_is_zero(port.hw_addr));
+
+	fake_agent->log[0] = '\0';
+	fake_port("vm1")->link = (struct port_link){ .reason = "unplugged" };
+	sw_tick(f->sw, 1000);
+	snprintf(want, sizeof want, "mod %u;", id);
+	assert_string_equal(fake_agent->log, want);
+	fake_agent->ops.port(fake_agent->ops.arg, id, &port);
+	assert_int_equal(port.state, OFPPS_LINK_DOWN);
+
+	fake_agent->log[0] = '\0';
+	apply(f, DOC(""));
+	snprintf(want, sizeof want, "del %u;", id);
+	assert_string_equal(fake_agent->log, want);
+	assert_false(fake_agent->ops.port(fake_agent->ops.arg, id, &port));
+}
+
+static void
+what_is_not_counted_of_a_port_is_all_ones(void **state)
+{
+	struct fixture *f = *state;
+	struct of_port_row row = { .port_no = 77 };
+	uint16_t id;
+
+	apply(f, DOC(VM1));
+	id = sw_port_id(f->sw, "vm1");
+	fake_agent->ops.port_stats(fake_agent->ops.arg, id, &row);
+	assert_int_equal(row.port_no, 77);
+	assert_int_equal(row.rx_packets, id);
+	assert_int_equal(row.rx_dropped, 7);
+	assert_int_equal(row.tx_dropped, 0);
+	assert_int_equal(row.rx_errors, 0);
+	assert_true(row.collisions == UINT64_MAX && row.rx_crc_err == UINT64_MAX && row.rx_over_err == UINT64_MAX);
+	assert_true(row.duration_s < 100);
+	fake_agent->ops.port_stats(fake_agent->ops.arg, 900, &row);
+	assert_true(row.rx_packets == UINT64_MAX);
+}
+
+static void
+count(void *arg)
+{
+	++*(unsigned *)arg;
+}
+
+static void
+agent_is_answered_when_its_changes_are_effective(void **state)
+{
+	struct fixture *f = *state;
+	unsigned n = 0;
+
+	apply(f, DOC(VM1));
+	fake_agent->ops.commit(fake_agent->ops.arg, count, &n);
+	sw_poll(f->sw);
+	assert_int_equal(n, 0);
+	grace(f);
+	assert_int_equal(n, 1);
+	/* What is under way when all ends is answered too. */
+	fake_agent->ops.commit(fake_agent->ops.arg, count, &n);
+	sw_destroy(f->sw);
+	assert_int_equal(n, 2);
+	f->sw = sw_create(&(struct dp_conf){ .n_lcores = 1 }, NULL, f->store, NULL);
+}
+
+static void
+packets_for_controllers_reach_the_agent(void **state)
+{
+	struct fixture *f = *state;
+	const struct dp_conf *c = fake_dp_conf(sw_dp(f->sw));
+
+	c->punt(c->arg, 1, "x", 1, "frame", 5, 5);
+	assert_int_equal(fake_agent->n_punts, 1);
 }
 
 int
@@ -788,6 +915,11 @@ main(void)
 		T(names_of_what_is_not_there_are_still_text),
 		T(random_documents_one_after_the_other_leave_what_the_last_one_says),
 		T(destruction_in_the_middle_of_a_change_answers_it),
+		T(agent_is_told_the_settings_of_each_bridge_when_they_change),
+		T(agent_is_told_of_ports_that_come_change_and_go),
+		T(what_is_not_counted_of_a_port_is_all_ones),
+		T(agent_is_answered_when_its_changes_are_effective),
+		T(packets_for_controllers_reach_the_agent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
