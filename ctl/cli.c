@@ -93,15 +93,15 @@ call_and_print(struct cli *c, const struct cli_cmd *cmd, json_t *params)
 	return CLI_OK;
 }
 
-/* "weftctl port --help" and "weftctl port": all commands that begin so. */
+/* "weftctl port --help": all commands that begin so. */
 static bool
-help_family(struct out *o, const char *word)
+help_family(struct out *o, int n, char *const *words)
 {
-	size_t len = strlen(word);
+	const char *rest;
 	bool any = false;
 
 	for (const struct cli_cmd *c = cli_cmds; c->name; c++)
-		if (!strncmp(c->name, word, len) && c->name[len] == ' ') {
+		if (cli_match_name(c, n, words, &rest) == n && *rest) {
 			if (any)
 				fputc('\n', o->f);
 			cli_help_command(o, c);
@@ -120,7 +120,7 @@ help(struct cli *c, int n, char **words)
 		cli_help(&c->out);
 		return CLI_OK;
 	}
-	if (n == 1 && help_family(&c->out, words[0]))
+	if (help_family(&c->out, n, words))
 		return CLI_OK;
 	cmd = cli_find(n, words, &used, stderr);
 	if (!cmd)

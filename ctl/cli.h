@@ -44,6 +44,7 @@ struct cli_arg {
 	bool optional;
 	const char *const *words;
 	const char *help;
+	bool many;                      /* The last one: takes all words that are left, as a list. */
 };
 
 struct cli_flag {
@@ -52,10 +53,11 @@ struct cli_flag {
 	const char *param;
 	enum cli_kind kind;
 	const char *help;
+	const char *const *words;       /* Of CLI_WORD. */
 };
 
 struct cli_cmd {
-	const char *name;               /* "port add" */
+	const char *name;               /* "port add"; one to three words. */
 	const char *method;             /* NULL: 'run' knows. */
 	const struct cli_arg *args;
 	const struct cli_flag *flags;   /* NULL: none. */
@@ -83,7 +85,8 @@ struct cli_opt {
 	const char *help, *example;
 };
 
-enum cli_table_of { CLI_TABLE_BRIDGE, CLI_TABLE_PORT, CLI_TABLE_PORT_TYPE, CLI_TABLE_TUNNEL_TYPE, CLI_TABLE_DATAPATH };
+enum cli_table_of { CLI_TABLE_BRIDGE, CLI_TABLE_OPENFLOW, CLI_TABLE_PORT, CLI_TABLE_PORT_TYPE, CLI_TABLE_TUNNEL_TYPE,
+		    CLI_TABLE_DATAPATH };
 
 struct cli_opt_table {
 	enum cli_table_of of;
@@ -113,6 +116,8 @@ void cli_print_json(struct out *, const json_t *);
 
 void cli_help(struct out *);
 void cli_help_command(struct out *, const struct cli_cmd *);
+/* How many of the command's words the first 'n' words are; '*rest' is what follows them in its name, "": nothing. */
+int cli_match_name(const struct cli_cmd *, int n, char *const *words, const char **rest);
 /* "weftctl port add BRIDGE PORT type=TYPE [OPTION=VALUE]..."; caller frees. */
 char *cli_synopsis(const struct cli_cmd *);
 /* Candidates for the last of 'words', one a line. */
@@ -131,6 +136,7 @@ void cli_print_vlans(struct out *, const json_t *);
 void cli_print_version(struct out *, const json_t *);
 void cli_print_changes(struct out *, const json_t *);
 void cli_print_flushed(struct out *, const json_t *);
+void cli_print_controllers(struct out *, const json_t *);
 void cli_print_macs(struct out *, const json_t *all);
 void cli_print_flow(struct out *, const json_t *flow);
 /* 'before' (may be NULL) is an earlier answer: rates since then are shown. */

@@ -11,36 +11,44 @@ enum { WORDS_MAX = 64 };
 
 /* --- The command ------------------------------------------------------------------------------------------- */
 
-static size_t
-first_len(const char *name)
+int
+cli_match_name(const struct cli_cmd *c, int n, char *const *words, const char **rest)
 {
-	return strcspn(name, " ");
+	const char *name = c->name;
+	int i;
+
+	for (i = 0; i < n && *name; i++) {
+		size_t len = strcspn(name, " ");
+
+		if (strlen(words[i]) != len || strncmp(words[i], name, len))
+			break;
+		name += name[len] ? len + 1 : len;
+	}
+	*rest = name;
+	return i;
 }
 
-/* Distinct first words, or the second words behind 'first'.  The texts are stored in 'buf'. */
+/* Distinct words that may follow the first 'n' ones in names of commands.  The texts are stored in 'buf'. */
 static unsigned
-collect(const char *first, const char *words[WORDS_MAX + 1], char buf[WORDS_MAX][24])
+collect(int n, char *const *words, const char *known[WORDS_MAX + 1], char buf[WORDS_MAX][24])
 {
-	unsigned n = 0;
+	unsigned found = 0;
 
-	for (const struct cli_cmd *c = cli_cmds; c->name && n < WORDS_MAX; c++) {
-		size_t len = first_len(c->name);
-		const char *from = c->name;
+	for (const struct cli_cmd *c = cli_cmds; c->name && found < WORDS_MAX; c++) {
+		const char *rest;
+		int len;
 
-		if (first) {
-			if (strlen(first) != len || strncmp(first, c->name, len) || !c->name[len])
-				continue;
-			from = c->name + len + 1;
-			len = strlen(from);
-		}
-		if (n && !strncmp(buf[n - 1], from, len) && !buf[n - 1][len])
+		if (cli_match_name(c, n, words, &rest) < n || !*rest)
 			continue;
-		snprintf(buf[n], sizeof buf[n], "%.*s", (int)len, from);
-		words[n] = buf[n];
-		n++;
+		len = (int)strcspn(rest, " ");
+		if (found && !strncmp(buf[found - 1], rest, len) && !buf[found - 1][len])
+			continue;
+		snprintf(buf[found], sizeof buf[found], "%.*s", len, rest);
+		known[found] = buf[found];
+		found++;
 	}
-	words[n] = NULL;
-	return n;
+	known[found] = NULL;
+	return found;
 }
 
 static void
@@ -51,46 +59,64 @@ say_all(FILE *err, const char *const *words)
 	fputc('\n', err);
 }
 
-const struct cli_cmd *
-cli_find(int n, char *const *words, int *used, FILE *err)
+static void
+say_words(FILE *err, int n, char *const *words)
+{
+	for (int i = 0; i < n; i++)
+		fprintf(err, "%s ", words[i]);
+}
+
+/* The first 'depth' words begin names of commands; with the next one, none does. */
+static void
+say_unknown(int n, char *const *words, int depth, FILE *err)
 {
 	char buf[WORDS_MAX][24];
 	const char *known[WORDS_MAX + 1], *near;
+
+	collect(depth, words, known, buf);
+	near = depth < n ? str_nearest(words[depth], known) : NULL;
+	fputs("weftctl: ", err);
+	if (near) {
+		fputs("unknown command '", err);
+		say_words(err, depth, words);
+		fprintf(err, "%s': did you mean '", words[depth]);
+		say_words(err, depth, words);
+		fprintf(err, "%s'?\n", near);
+		return;
+	}
+	if (depth) {
+		say_words(err, depth, words);
+		fputs("needs one of: ", err);
+	} else {
+		fprintf(err, "unknown command '%s'; one of: ", words[0]);
+	}
+	say_all(err, known);
+}
+
+const struct cli_cmd *
+cli_find(int n, char *const *words, int *used, FILE *err)
+{
+	const struct cli_cmd *best = NULL;
+	int depth = 0;
 
 	if (!n) {
 		fprintf(err, "weftctl: no command; see weftctl --help\n");
 		return NULL;
 	}
+	*used = 0;
 	for (const struct cli_cmd *c = cli_cmds; c->name; c++) {
-		size_t len = first_len(c->name);
+		const char *rest;
+		int matched = cli_match_name(c, n, words, &rest);
 
-		if (strlen(words[0]) != len || strncmp(words[0], c->name, len))
-			continue;
-		if (!c->name[len] || (n > 1 && !strcmp(words[1], c->name + len + 1))) {
-			*used = c->name[len] ? 2 : 1;
-			return c;
+		depth = MAX_OF(depth, matched);
+		if (!*rest && matched > *used) {
+			best = c;
+			*used = matched;
 		}
 	}
-	if (collect(words[0], known, buf)) {
-		near = n > 1 ? str_nearest(words[1], known) : NULL;
-		if (near)
-			fprintf(err, "weftctl: unknown command '%s %s': did you mean '%s %s'?\n", words[0], words[1],
-				words[0], near);
-		else {
-			fprintf(err, "weftctl: %s needs one of: ", words[0]);
-			say_all(err, known);
-		}
-		return NULL;
-	}
-	collect(NULL, known, buf);
-	near = str_nearest(words[0], known);
-	if (near)
-		fprintf(err, "weftctl: unknown command '%s': did you mean '%s'?\n", words[0], near);
-	else {
-		fprintf(err, "weftctl: unknown command '%s'; one of: ", words[0]);
-		say_all(err, known);
-	}
-	return NULL;
+	if (!best)
+		say_unknown(n, words, depth, err);
+	return best;
 }
 
 /* --- Parameters -------------------------------------------------------------------------------------------- */
@@ -130,6 +156,21 @@ set_text(struct parse *p, const char *param, const char *what, const char *value
 }
 
 static bool
+add_text(struct parse *p, const char *param, const char *what, const char *value)
+{
+	json_t *v = json_string(value), *list = json_object_get(p->params, param);
+
+	if (!v)
+		return wrong(p, "%s: is not UTF-8 text", what);
+	if (!list) {
+		list = json_array();
+		json_object_set_new(p->params, param, list);
+	}
+	json_array_append_new(list, v);
+	return true;
+}
+
+static bool
 is_number(const char *s)
 {
 	return *s && strlen(s) <= 18 && !s[strspn(s, "0123456789")];
@@ -142,7 +183,8 @@ take_arg(struct parse *p, const char *word)
 
 	if (!a->name)
 		return wrong(p, "unexpected word '%s'; see weftctl %s --help", word, p->cmd->name);
-	p->next++;
+	if (!a->many)
+		p->next++;
 	if (!*word)
 		return wrong(p, "%s is empty", a->name);
 	if (a->kind == CLI_WORD) {
@@ -156,6 +198,8 @@ take_arg(struct parse *p, const char *word)
 		if (!known)
 			return wrong(p, "unknown %s '%s': %s", a->name, word, a->help);
 	}
+	if (a->many)
+		return add_text(p, a->param, a->name, word);
 	return set_text(p, a->param, a->name, word);
 }
 
@@ -280,7 +324,7 @@ check_complete(struct parse *p)
 	bool set = p->cmd->opts && p->cmd->opts_may_be_empty;
 	bool type = p->cmd->opts == CLI_OPTS_PORT || p->cmd->opts == CLI_OPTS_TUNNEL;
 
-	if (p->next->name && !p->next->optional)
+	if (p->next->name && !p->next->optional && !(p->next->many && json_object_get(p->params, p->next->param)))
 		return wrong(p, "%s is missing: %s; for example: %s", p->next->name, p->next->help, p->cmd->example);
 	if (set && !json_object_size(p->options))
 		return wrong(p, "no option is given; for example: %s", p->cmd->example);

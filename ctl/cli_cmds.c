@@ -10,11 +10,12 @@
 #define NEW_PORT { "PORT", "port", CLI_TEXT, .help = "its name, unique in the whole switch" }
 #define TUNNEL { "PORT", "port", CLI_TUNNEL, .help = "a tunnel" }
 #define GENERATION \
-	{ "--generation", "N", "generation", CLI_NUMBER, "refuse unless the configuration still has generation N" }
+	{ "--generation", "N", "generation", CLI_NUMBER, .help = "refuse unless the configuration still has generation N" }
 
 static const char *const vlan_modes[] = {
 	"access", "trunk", "native-tagged", "native-untagged", "none", NULL
 };
+static const char *const fail_modes[] = { "standalone", "secure", NULL };
 static const char *const stats_parts[] = { "all", "ports", "drops", "cache", "pmd", "memory", NULL };
 static const char *const shells[] = { "bash", NULL };
 
@@ -43,6 +44,17 @@ static const struct cli_arg mac_del_args[] = {
 	{ "ADDRESS", "mac", CLI_TEXT, .help = "a MAC address" },
 	END
 };
+static const struct cli_arg controller_set_args[] = {
+	BRIDGE,
+	{ "TARGET", "targets", CLI_TEXT, .many = true,
+	  .help = "tcp:HOST[:PORT] or ssl:HOST[:PORT] (port 6653), or to wait for one: ptcp:[PORT][:ADDRESS], pssl:..." },
+	END
+};
+static const struct cli_arg controller_del_args[] = {
+	BRIDGE,
+	{ "TARGET", "targets", CLI_TEXT, .optional = true, .many = true, .help = "these only (default: all)" },
+	END
+};
 static const struct cli_arg file_args[] = {
 	{ "FILE", "file", CLI_FILE, .help = "a configuration as export prints it; - reads standard input" },
 	END
@@ -59,37 +71,42 @@ static const struct cli_arg shell_args[] = {
 
 static const struct cli_flag edit_flags[] = { GENERATION, END };
 static const struct cli_flag port_flag[] = {
-	{ "--port", "PORT", "port", CLI_PORT, "only those behind this port" },
-	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, "only those of this VLAN; 0 is untagged" },
+	{ "--port", "PORT", "port", CLI_PORT, .help = "only those behind this port" },
+	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, .help = "only those of this VLAN; 0 is untagged" },
 	END
 };
 static const struct cli_flag vlan_flag[] = {
-	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, "in this VLAN (default 0, untagged)" },
+	{ "--vlan", "VLAN", "vlan", CLI_NUMBER, .help = "in this VLAN (default 0, untagged)" },
 	END
 };
+static const struct cli_flag controller_flags[] = {
+	{ "--fail-mode", "MODE", "fail-mode", CLI_WORD, .help = "what to do without one: standalone (be a learning switch) or secure",
+	  .words = fail_modes },
+	GENERATION, END
+};
 static const struct cli_flag flow_flags[] = {
-	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, "only flows that came in on this bridge" },
-	{ "--port", "PORT", "port", CLI_PORT, "only flows that came in on this port" },
+	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, .help = "only flows that came in on this bridge" },
+	{ "--port", "PORT", "port", CLI_PORT, .help = "only flows that came in on this port" },
 	END
 };
 static const struct cli_flag stats_flags[] = {
-	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, "ports and drops of this bridge only" },
-	{ "--port", "PORT", "port", CLI_PORT, "ports and drops of this port only" },
-	{ "--watch", "[SECONDS]", "watch", CLI_NUMBER, "again and again, with rates (default every 2 seconds)" },
-	{ "--count", "N", "count", CLI_NUMBER, "with --watch: end after N times" },
+	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, .help = "ports and drops of this bridge only" },
+	{ "--port", "PORT", "port", CLI_PORT, .help = "ports and drops of this port only" },
+	{ "--watch", "[SECONDS]", "watch", CLI_NUMBER, .help = "again and again, with rates (default every 2 seconds)" },
+	{ "--count", "N", "count", CLI_NUMBER, .help = "with --watch: end after N times" },
 	END
 };
 static const struct cli_flag apply_flags[] = {
-	{ "--dry-run", NULL, "dry-run", CLI_TEXT, "print the difference only" },
+	{ "--dry-run", NULL, "dry-run", CLI_TEXT, .help = "print the difference only" },
 	END
 };
 
 const struct cli_flag cli_global_flags[] = {
-	{ "--socket", "PATH", NULL, CLI_FILE, "the socket of weftd (default RUN_DIR/weftd.sock)" },
-	{ "--run-dir", "DIR", NULL, CLI_FILE, "weftd's run directory (default $WEFT_RUN_DIR or " CLI_DEFAULT_RUN_DIR ")" },
-	{ "--timeout", "SECONDS", NULL, CLI_NUMBER, "give up waiting for an answer (default 10)" },
-	{ "--json", NULL, NULL, CLI_TEXT, "print the answer as JSON" },
-	{ "--help", NULL, NULL, CLI_TEXT, "what a command does, with an example" },
+	{ "--socket", "PATH", NULL, CLI_FILE, .help = "the socket of weftd (default RUN_DIR/weftd.sock)" },
+	{ "--run-dir", "DIR", NULL, CLI_FILE, .help = "weftd's run directory (default $WEFT_RUN_DIR or " CLI_DEFAULT_RUN_DIR ")" },
+	{ "--timeout", "SECONDS", NULL, CLI_NUMBER, .help = "give up waiting for an answer (default 10)" },
+	{ "--json", NULL, NULL, CLI_TEXT, .help = "print the answer as JSON" },
+	{ "--help", NULL, NULL, CLI_TEXT, .help = "what a command does, with an example" },
 	END
 };
 
@@ -147,6 +164,17 @@ const struct cli_cmd cli_cmds[] = {
 	  .example = "weftctl mac add br0 52:54:00:00:00:01 vm1 --vlan 10" },
 	{ "mac del", "mac.del", mac_del_args, vlan_flag, .help = "remove an address",
 	  .example = "weftctl mac del br0 52:54:00:00:00:01 --vlan 10" },
+
+	{ "controller set", "controller.set", controller_set_args, controller_flags,
+	  .help = "set the OpenFlow controllers of a bridge",
+	  .text = "They replace those that were there.  All are connected to at once.  Other settings, such as the files for "
+		  "TLS, are options of the bridge: see bridge set.",
+	  .example = "weftctl controller set br0 tcp:127.0.0.1:6653" },
+	{ "controller del", "controller.del", controller_del_args, edit_flags,
+	  .help = "remove OpenFlow controllers from a bridge", .example = "weftctl controller del br0" },
+	{ "controller show", "controller.show", maybe_bridge, NULL,
+	  .help = "show OpenFlow connections, and why one is down", .example = "weftctl controller show br0",
+	  .print = cli_print_controllers },
 
 	{ "flow dump", NULL, no_args, flow_flags, .help = "print the cached flows",
 	  .text = "For each: what it matches, what is done, its counters, and what it depends on: when one of those "

@@ -101,7 +101,7 @@ static bool
 table_applies(const struct cli_opt_table *t, enum cli_opts opts, const char *type)
 {
 	if (opts == CLI_OPTS_BRIDGE)
-		return t->of == CLI_TABLE_BRIDGE;
+		return t->of == CLI_TABLE_BRIDGE || t->of == CLI_TABLE_OPENFLOW;
 	return t->of == CLI_TABLE_PORT || (is_type_table(t) && !strcmp(t->name, type));
 }
 
@@ -177,14 +177,11 @@ offer_commands(const struct want *w, int n, char *const *words)
 	char last[64] = "", one[64];
 
 	for (const struct cli_cmd *c = cli_cmds; c->name; c++) {
-		size_t len = strcspn(c->name, " ");
+		const char *rest;
 
-		if (n && (strlen(words[0]) != len || strncmp(words[0], c->name, len) || !c->name[len]))
+		if (cli_match_name(c, n, words, &rest) < n || !*rest)
 			continue;
-		if (n)
-			snprintf(one, sizeof one, "%s", c->name + len + 1);
-		else
-			snprintf(one, sizeof one, "%.*s", (int)len, c->name);
+		snprintf(one, sizeof one, "%.*s", (int)strcspn(rest, " "), rest);
 		if (strcmp(one, last))
 			offer(w, one, " ");
 		memcpy(last, one, sizeof last);
@@ -244,7 +241,7 @@ offer_word(const struct want *w, const struct cli_cmd *cmd, int n, char *const *
 {
 	const struct cli_arg *a = cmd->args;
 
-	for (int i = 0; i < n && a->name; i++)
+	for (int i = 0; i < n && a->name && !a->many; i++)
 		a++;
 	if (a->name)
 		offer_kind(w, a->kind, a->words);
@@ -275,7 +272,7 @@ cli_complete(struct cli *c, int n, char *const *argv)
 	if (n > 1)
 		f = flag_of(cmd, argv[n - 2]);
 	if (f && f->value)
-		offer_kind(&w, f->kind, NULL);
+		offer_kind(&w, f->kind, f->words);
 	else if (!strncmp(w.word, "-", 1))
 		offer_flags(&w, cmd);
 	else if (cmd)

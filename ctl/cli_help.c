@@ -27,7 +27,7 @@ cli_synopsis(const struct cli_cmd *c)
 
 	fprintf(f, "weftctl %s", c->name);
 	for (const struct cli_arg *a = c->args; a->name; a++)
-		fprintf(f, a->optional ? " [%s]" : " %s", a->name);
+		fprintf(f, a->optional ? " [%s%s]" : " %s%s", a->name, a->many ? "..." : "");
 	fputs(opts_word(c), f);
 	for (const struct cli_flag *g = c->flags; g && g->name; g++) {
 		/* For scripts; the list below has it. */
@@ -113,7 +113,7 @@ static bool
 table_is_for(const struct cli_opt_table *t, enum cli_opts opts)
 {
 	switch (opts) {
-	case CLI_OPTS_BRIDGE: return t->of == CLI_TABLE_BRIDGE;
+	case CLI_OPTS_BRIDGE: return t->of == CLI_TABLE_BRIDGE || t->of == CLI_TABLE_OPENFLOW;
 	case CLI_OPTS_PORT: return t->of == CLI_TABLE_PORT || t->of == CLI_TABLE_PORT_TYPE;
 	case CLI_OPTS_TUNNEL: return t->of == CLI_TABLE_PORT || t->of == CLI_TABLE_TUNNEL_TYPE;
 	default: return false;
@@ -130,6 +130,8 @@ print_tables(struct out *o, enum cli_opts opts)
 			continue;
 		if (t->of == CLI_TABLE_BRIDGE)
 			snprintf(title, sizeof title, "options:");
+		else if (t->of == CLI_TABLE_OPENFLOW)
+			snprintf(title, sizeof title, "options for OpenFlow:");
 		else if (t->of == CLI_TABLE_PORT)
 			snprintf(title, sizeof title, "options of all ports:");
 		else
@@ -243,7 +245,7 @@ command_json(const struct cli_cmd *c)
 static json_t *
 table_json(const struct cli_opt_table *t)
 {
-	static const char *const of[] = { "bridge", "port", "port-type", "tunnel-type", "datapath" };
+	static const char *const of[] = { "bridge", "openflow", "port", "port-type", "tunnel-type", "datapath" };
 	json_t *obj = json_object(), *opts = json_array();
 
 	put(obj, "of", of[t->of]);

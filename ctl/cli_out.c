@@ -38,6 +38,16 @@ out_init(struct out *o, FILE *f)
 	};
 }
 
+const struct branches *
+out_branches(const struct out *o)
+{
+	static const struct branches utf8 = {
+		"\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   "
+	}, ascii = { "|- ", "`- ", "|  ", "   " };
+
+	return o->utf8 ? &utf8 : &ascii;
+}
+
 const char *
 out_dot(const struct out *o)
 {

@@ -26,6 +26,12 @@ void out_wrap(struct out *, enum style, unsigned at, unsigned indent, const char
 /* The separator dot, or its ASCII stand-in. */
 const char *out_dot(const struct out *);
 
+/* How branches of a tree are drawn. */
+struct branches {
+	const char *tee, *last, *bar, *gap;
+};
+const struct branches *out_branches(const struct out *);
+
 /* Columns that 'text' takes: characters of UTF-8. */
 unsigned text_width(const char *text);
 

@@ -4,20 +4,6 @@
 
 #include "ctl/cli.h"
 
-struct branches {
-	const char *tee, *last, *bar, *gap;
-};
-
-static const struct branches *
-branches_of(const struct out *o)
-{
-	static const struct branches utf8 = {
-		"\u251c\u2500 ", "\u2514\u2500 ", "\u2502  ", "   "
-	}, ascii = { "|- ", "`- ", "|  ", "   " };
-
-	return o->utf8 ? &utf8 : &ascii;
-}
-
 enum { NAME_SOFT = 18, VLAN_MAX = 22, ABOUT_LEAST = 48 };
 
 static void
@@ -95,7 +81,7 @@ remote_line(struct table *t, const json_t *r, int width, const char *prefix, con
 static void
 remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *bar)
 {
-	const struct branches *b = branches_of(o);
+	const struct branches *b = out_branches(o);
 	const json_t *remotes = json_object_get(tunnel, "remotes");
 	size_t i, n = json_array_size(remotes);
 	int width = 0;
@@ -118,7 +104,7 @@ remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *b
 static void
 port_rows(struct out *o, struct table *t, const json_t *ports)
 {
-	const struct branches *b = branches_of(o);
+	const struct branches *b = out_branches(o);
 	size_t i, n = json_array_size(ports);
 	json_t *p;
 

@@ -12,7 +12,8 @@
 #include "ctl/sw.h"
 
 static const struct ctl_method *const families[] = {
-	ctl_show_methods, ctl_conf_methods, ctl_mac_methods, ctl_flow_methods, ctl_stats_methods,
+	ctl_show_methods, ctl_conf_methods, ctl_mac_methods, ctl_flow_methods, ctl_of_methods,
+	ctl_stats_methods,
 };
 
 enum { NAMES_MAX = 127 };
@@ -86,13 +87,14 @@ static int
 check_str(const struct ctl_param *p, const json_t *v, struct err *e)
 {
 	const char *s = json_string_value(v), *near;
+	unsigned max = p->max ? p->max : CTL_TEXT_MAX;
 
 	if (!s)
 		return err_set(e, EINVAL, "%s: a text is needed: %s", p->name, p->help);
 	if (!*s)
 		return err_set(e, EINVAL, "%s: is empty: %s", p->name, p->help);
-	if (json_string_length(v) > CTL_TEXT_MAX)
-		return err_set(e, EINVAL, "%s: longer than %d bytes", p->name, CTL_TEXT_MAX);
+	if (json_string_length(v) > max)
+		return err_set(e, EINVAL, "%s: longer than %u bytes", p->name, max);
 	if (!p->words)
 		return 0;
 	for (unsigned i = 0; p->words[i]; i++)
@@ -107,6 +109,25 @@ check_str(const struct ctl_param *p, const json_t *v, struct err *e)
 	for (unsigned i = 0, n = 0; p->words[i] && n < sizeof all; i++)
 		n += snprintf(all + n, sizeof all - n, "%s%s", i ? ", " : "", p->words[i]);
 	return err_set(e, EINVAL, "%s: unknown value '%.64s': one of %s", p->name, s, all);
+}
+
+static int
+check_texts(const struct ctl_param *p, const json_t *v, struct err *e)
+{
+	const json_t *one;
+	size_t i;
+
+	if (!json_is_array(v))
+		return check_str(p, v, e);
+	if (!json_array_size(v))
+		return err_set(e, EINVAL, "%s: is empty: %s", p->name, p->help);
+	json_array_foreach(v, i, one) {
+		int rc = check_str(p, one, e);
+
+		if (rc)
+			return rc;
+	}
+	return 0;
 }
 
 static int
@@ -145,6 +166,8 @@ check_value(const struct ctl_param *p, const json_t *v, struct err *e)
 	switch (p->kind) {
 	case CTL_STR:
 		return check_str(p, v, e);
+	case CTL_TEXTS:
+		return check_texts(p, v, e);
 	case CTL_U32:
 	case CTL_U64:
 		return check_num(p, v, e);
@@ -239,6 +262,16 @@ const char *
 ctl_str(const struct ctl_req *r, const char *name)
 {
 	return json_string_value(ctl_param(r, name));
+}
+
+const char *
+ctl_text(const struct ctl_req *r, const char *name, size_t i)
+{
+	const json_t *v = ctl_param(r, name);
+
+	if (json_is_array(v))
+		return json_string_value(json_array_get(v, i));
+	return i ? NULL : json_string_value(v);
 }
 
 uint64_t

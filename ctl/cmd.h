@@ -14,7 +14,8 @@
 struct sw;
 
 enum ctl_kind {
-	CTL_STR,                        /* Text, at most CTL_TEXT_MAX bytes; one of 'words' where given. */
+	CTL_STR,                        /* Text, at most 'max' bytes (0: CTL_TEXT_MAX); one of 'words' where given. */
+	CTL_TEXTS,                      /* List of such texts, not empty; one alone may stand without the list. */
 	CTL_U32,                        /* A number, or its decimal text. */
 	CTL_U64,
 	CTL_BOOL,                       /* true, false, or their text. */
@@ -28,7 +29,7 @@ struct ctl_param {
 	const char *name;               /* NULL ends a table. */
 	enum ctl_kind kind;
 	bool required;
-	uint32_t max;                   /* Of numbers; 0: no limit. */
+	uint32_t max;                   /* Of numbers, 0: no limit; of texts: see above. */
 	const char *const *words;
 	const char *help;
 };
@@ -45,7 +46,7 @@ struct ctl_method {
 
 /* The families; each ends with a NULL name. */
 extern const struct ctl_method ctl_conf_methods[], ctl_show_methods[], ctl_stats_methods[], ctl_mac_methods[],
-	ctl_flow_methods[];
+	ctl_flow_methods[], ctl_of_methods[];
 
 /* NULL: no such method; '*nearest' (may be NULL as well) is what may have been meant. */
 const struct ctl_method *ctl_method_find(const char *name, const char **nearest);
@@ -79,6 +80,8 @@ bool ctl_is_gone(const struct ctl_req *);
 /* Parameters, valid until the request is answered. */
 const json_t *ctl_param(const struct ctl_req *, const char *name);      /* NULL: not given. */
 const char *ctl_str(const struct ctl_req *, const char *name);          /* NULL: not given. */
+/* The i-th of CTL_TEXTS; NULL: after the last, or not given. */
+const char *ctl_text(const struct ctl_req *, const char *name, size_t i);
 uint64_t ctl_num(const struct ctl_req *, const char *name, uint64_t dflt);
 bool ctl_bool(const struct ctl_req *, const char *name);                /* false: not given. */
 struct mac ctl_mac(const struct ctl_req *, const char *name);

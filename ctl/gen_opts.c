@@ -132,6 +132,7 @@ main(void)
 	unsigned n = 0;
 
 	all[n++] = (struct entry){ "CLI_TABLE_BRIDGE", "bridge", "options of a bridge", ofp_bridge_opts };
+	all[n++] = (struct entry){ "CLI_TABLE_OPENFLOW", "openflow", "OpenFlow options of a bridge", conf_of_opts };
 	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "options of all ports", ofp_port_opts };
 	for (unsigned i = 0; ctl_port_types[i] && n < 100; i++)
 		all[n++] = (struct entry){ "CLI_TABLE_PORT_TYPE", ctl_port_types[i]->name, ctl_port_types[i]->help,

@@ -60,6 +60,7 @@ def options(table):
 
 TITLES = {
     'bridge': 'Bridges',
+    'openflow': 'OpenFlow on a bridge',
     'port': 'All ports, tunnels included',
     'port-type': 'Ports with type={name}: {help}',
     'tunnel-type': 'Tunnels with type={name}',

@@ -44,7 +44,7 @@ def commands(ref):
 
 
 TITLES = {
-    'bridge': 'Bridges', 'port': 'All ports, tunnels included', 'port-type': 'Ports: type={name}',
+    'bridge': 'Bridges', 'openflow': 'OpenFlow on a bridge', 'port': 'All ports, tunnels included', 'port-type': 'Ports: type={name}',
     'tunnel-type': 'Tunnels: type={name}', 'datapath': 'The packet path (member `datapath` of the document)',
 }
 

@@ -6,7 +6,7 @@
 #include "datapath/drop.h"
 
 static const char *const kinds[] = {
-	[CTL_STR] = "text", [CTL_U32] = "number", [CTL_U64] = "number", [CTL_BOOL] = "boolean", [CTL_MAC] = "address",
+	[CTL_STR] = "text", [CTL_TEXTS] = "list of texts", [CTL_U32] = "number", [CTL_U64] = "number", [CTL_BOOL] = "boolean", [CTL_MAC] = "address",
 	[CTL_OPTIONS] = "object of options", [CTL_DOCUMENT] = "configuration",
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stands in for ctl/sw.c, the datapath and the bridges. */
 #include "tests/ctl/fake_sw.h"
+#include "tests/ctl/fake_agent.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@ struct waiting {
 };
 
 struct sw {
+	struct of_agent *agent;
 	json_t *doc;
 	uint64_t generation;
 	unsigned n_waiting, n_flows, n_macs, n_states;
@@ -44,12 +46,14 @@ fake_sw_create(void)
 	sw->generation = 1;
 	sw->doc = json_pack("{s:i, s:{}}", "version", 1, "bridges");
 	sw->port_type.name = "vhost-user";
+	sw->agent = of_agent_create(NULL, NULL, NULL);
 	return sw;
 }
 
 void
 fake_sw_destroy(struct sw *sw)
 {
+	of_agent_destroy(sw->agent);
 	json_decref(sw->doc);
 	free(sw);
 }
@@ -263,6 +267,12 @@ struct ofp *
 sw_ofp(const struct sw *sw)
 {
 	return (struct ofp *)(uintptr_t)sw;
+}
+
+struct of_agent *
+sw_agent(const struct sw *sw)
+{
+	return sw->agent;
 }
 
 uint16_t

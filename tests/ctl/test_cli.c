@@ -120,6 +120,7 @@ answers_look_as_they_should(void **state)
 	check("tunnels", cli_print_tunnels);
 	check("vlans", cli_print_vlans);
 	check("version", cli_print_version);
+	check("controllers", cli_print_controllers);
 	check("changes", cli_print_changes);
 	check("changes-none", cli_print_changes);
 	check("macs", cli_print_macs);
@@ -209,6 +210,7 @@ odd_answers_are_printed_somehow(void **state)
 	static print_fn *const prints[] = {
 		cli_print_show, cli_print_bridges, cli_print_ports, cli_print_tunnels, cli_print_vlans, cli_print_version,
 		cli_print_changes, cli_print_macs, cli_print_flow, cli_print_flushed,
+		cli_print_controllers,
 	};
 	static const char *const answers[] = {
 		"{}", "[]", "{\"bridges\":7,\"ports\":[1,{}],\"tunnels\":[{}],\"changes\":[[],{}],\"macs\":[{}]}",
@@ -295,6 +297,10 @@ good_lines_become_parameters(void **state)
 		{ "port del --generation 7 vm1", "{\"generation\":\"7\",\"port\":\"vm1\"}" },
 		{ "vlan set vm1 trunk 10,20", "{\"mode\":\"trunk\",\"port\":\"vm1\",\"tag\":\"10,20\"}" },
 		{ "mac flush br0 --port=vm1", "{\"bridge\":\"br0\",\"port\":\"vm1\"}" },
+		{ "controller set br0 tcp:1.2.3.4 ssl:h:1 --fail-mode secure",
+		  "{\"bridge\":\"br0\",\"fail-mode\":\"secure\",\"targets\":[\"tcp:1.2.3.4\",\"ssl:h:1\"]}" },
+		{ "controller del br0", "{\"bridge\":\"br0\"}" },
+		{ "controller show", "{}" },
 		{ "stats --watch", "{\"watch\":\"2\"}" },
 		{ "stats --watch 5 drops", "{\"watch\":\"5\",\"what\":\"drops\"}" },
 		{ "stats --watch drops", "{\"watch\":\"2\",\"what\":\"drops\"}" },
@@ -320,6 +326,8 @@ bad_lines_are_refused_with_the_nearest_spelling(void **state)
 		{ "bridge", "bridge needs one of: add, del, set, list" },
 		{ "bridge ad br0", "did you mean 'bridge add'?" },
 		{ "bridge frobnicate", "one of: add" },
+		{ "controller set br0", "TARGET is missing" },
+		{ "controller", "controller needs one of: set, del, show" },
 		{ "bridge add", "BRIDGE is missing" },
 		{ "show br0 br1", "unexpected word 'br1'" },
 		{ "port add br0 vm1", "type=... is missing" },

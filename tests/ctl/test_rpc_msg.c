@@ -582,6 +582,63 @@ counters_come_whole_or_in_part(void **state)
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "ports")), 1);
 }
 
+static json_t *
+controllers_of(struct fixture *f, const char *bridge)
+{
+	json_t *b = json_object_get(json_object_get(sw_conf(f->sw), "bridges"), bridge);
+
+	return json_object_get(b, "controllers");
+}
+
+static void
+controllers_are_part_of_the_document(void **state)
+{
+	struct fixture *f = *state;
+
+	build_switch(f);
+	call(f, "controller.set", "{\"bridge\":\"br0\",\"targets\":[\"tcp:1.2.3.4\",\"ssl:h:1\"],\"fail-mode\":\"secure\"}");
+	result_of(f);
+	assert_int_equal(json_array_size(controllers_of(f, "br0")), 2);
+	call(f, "controller.del", "{\"bridge\":\"br0\",\"targets\":\"tcp:9.9.9.9\"}");
+	expect_error(f, CTL_E_REFUSED, "bridge br0 has no controller 'tcp:9.9.9.9': see controller show");
+	call(f, "controller.del", "{\"bridge\":\"br0\",\"targets\":\"tcp:1.2.3.4\"}");
+	result_of(f);
+	assert_string_equal(json_string_value(json_array_get(controllers_of(f, "br0"), 0)), "ssl:h:1");
+	call(f, "controller.set", "{\"bridge\":\"br0\",\"targets\":\"tcp:1.2.3.4\"}");
+	assert_int_equal(json_array_size(controllers_of(f, "br0")), 1);
+	call(f, "controller.del", "{\"bridge\":\"br0\"}");
+	assert_null(controllers_of(f, "br0"));
+	call(f, "controller.set", "{\"bridge\":\"br0\",\"targets\":[]}");
+	expect_error(f, CTL_E_PARAMS, "targets: is empty");
+	call(f, "controller.set", "{\"bridge\":\"br0\",\"targets\":[7]}");
+	expect_error(f, CTL_E_PARAMS, "a text is needed");
+	call(f, "controller.set", "{\"bridge\":\"br\",\"targets\":[\"tcp:h\"]}");
+	expect_error(f, CTL_E_REFUSED, "did you mean 'br0'?");
+}
+
+static void
+connections_are_shown_with_role_version_and_error(void **state)
+{
+	struct fixture *f = *state;
+	json_t *b, *up, *down;
+
+	build_switch(f);
+	call(f, "controller.show", "{}");
+	b = json_array_get(json_object_get(result_of(f), "bridges"), 0);
+	assert_string_equal(json_string_value(json_object_get(b, "bridge")), "br0");
+	assert_string_equal(json_string_value(json_object_get(b, "datapath_id")), "00000000000000a1");
+	up = json_array_get(json_object_get(b, "connections"), 0);
+	down = json_array_get(json_object_get(b, "connections"), 1);
+	assert_string_equal(json_string_value(json_object_get(up, "version")), "OpenFlow13");
+	assert_string_equal(json_string_value(json_object_get(up, "role")), "master");
+	assert_int_equal(json_integer_value(json_object_get(up, "packet_ins_dropped")), 2);
+	assert_string_equal(json_string_value(json_object_get(down, "last_error")), "connection refused");
+	assert_null(json_object_get(down, "connected_ms_ago"));
+	assert_null(json_object_get(down, "role"));
+	call(f, "controller.show", "{\"bridge\":\"br1\"}");
+	expect_error(f, CTL_E_REFUSED, "did you mean 'br0'?");
+}
+
 static void
 every_example_of_a_method_fits_its_table(void **state)
 {
@@ -629,6 +686,8 @@ main(void)
 		TEST(flows_come_in_pages_with_what_they_depend_on),
 		TEST(a_made_up_cursor_is_refused),
 		TEST(counters_come_whole_or_in_part),
+		TEST(controllers_are_part_of_the_document),
+		TEST(connections_are_shown_with_role_version_and_error),
 		TEST(every_example_of_a_method_fits_its_table),
 	};
 
