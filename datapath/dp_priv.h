@@ -203,6 +203,13 @@ void lcore_wake(struct lcore *);
 void lcore_event(struct lcore *, const struct dp_event *);
 bool lcore_event_room(const struct lcore *);     /* For anything but answers to requests. */
 
+/* view.c: [ctl] */
+struct dp_view *dp_view_build(struct dp *);
+void dp_view_free(void *view);                   /* NULL is allowed. */
+/* Calls fn(arg) after the grace period of the next commit. */
+void dp_dead_add(struct dp *, void (*fn)(void *), void *arg);
+void dp_dead_run(struct dp *);                   /* At once: no thread reads any more. */
+
 /* dp_exec.c, dp_stat.c: [ctl] Takes the request only with 0. */
 int dp_ask(struct dp *, unsigned lcore, struct dp_request *);
 void dp_fold_cancel(struct dp *);
