@@ -391,7 +391,7 @@ dp_port_add(struct dp *dp, const struct port_type *type, const char *name, uint1
 	dp->port[id] = p;
 	dp->serial[id]++;
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, id));
-	dp->view_dirty = true;
+	dp->ports_dirty = true;
 	return p;
 }
 
@@ -402,5 +402,5 @@ dp_port_del(struct dp *dp, struct port *p)
 	memset(dp->rxq_home[p->id], 0, sizeof dp->rxq_home[p->id]);
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, p->id));
 	dp_dead_add(dp, port_free, p);
-	dp->view_dirty = true;
+	dp->ports_dirty = true;
 }

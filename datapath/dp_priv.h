@@ -47,16 +47,25 @@ struct rxq_ref {
 	uint16_t q;
 };
 
-/* All that the packet path reads of the configuration; immutable, published as a whole. */
-struct dp_view {
-	const void *xlate;
-	const struct tun_view *tun;
+/* The ports as lcores see them, with the bits of the key that count on each.  Large, and seldom another while rules
+ * change: shared by the views between which it does not. */
+struct dp_ports {
+	unsigned refs;                  /* [ctl] Views that have it. */
+	uint64_t serial;                /* Tells it from others, also from one that was at its address. */
+	uint64_t masks_version;         /* Of the translator's view that the masks are of. */
 	struct {
 		uint16_t n;
 		struct rxq_ref *rxq;
 	} lcore[DP_MAX_LCORES];
 	struct vport port[DP_MAX_PORTS];
 	struct flow_key mask[DP_MAX_PORTS];
+};
+
+/* All that the packet path reads of the configuration; immutable, published as a whole. */
+struct dp_view {
+	const void *xlate;
+	const struct tun_view *tun;
+	struct dp_ports *ports;
 };
 
 /* lcore -> control thread. */
@@ -121,6 +130,8 @@ struct lcore {
 	struct rte_mempool *pool;       /* [const] */
 	uint64_t tsc_hz;                /* [const] */
 	const struct dp_view *view;     /* [rcu] Read anew in each turn. */
+	const struct dp_ports *ports;   /* [rcu] The view's. */
+	uint64_t ports_serial;          /* [lcore] Of the last one. */
 	uint64_t epoch;                 /* [lcore] Read before the view. */
 	uint64_t tsc;                   /* [lcore] At the start of the turn. */
 	uint32_t now;                   /* [lcore] Coarse. */
@@ -179,7 +190,8 @@ struct dp {
 	const void *xlate_view;
 	void (*xlate_destroy)(void *);
 	struct tun_view *tun_view;
-	bool view_dirty, tags_dirty;
+	uint64_t ports_serial;          /* Of the last port table. */
+	bool ports_dirty, tun_dirty, xlate_dirty, tags_dirty;
 	struct dead *dead;              /* To be released after the next commit's grace period. */
 	uint64_t changed_ports[DP_MAX_PORTS / 64];      /* Bits set by any thread. */
 	unsigned n_exec;                /* Packets on their way to lcore 0... */
@@ -310,7 +322,7 @@ tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 	b->m[b->n++] = m;
 	if (!b->queued) {
 		b->queued = true;
-		b->serial = lc->view->port[port].serial;
+		b->serial = lc->ports->port[port].serial;
 		lc->tx_dirty[lc->n_dirty++] = port;
 	}
 }
@@ -319,7 +331,7 @@ tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 static inline void
 output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
-	const struct vport *vp = &lc->view->port[port];
+	const struct vport *vp = &lc->ports->port[port];
 
 	for (unsigned i = 0; i < n; i++) {
 		if (LIKELY(m[i]->pkt_len <= vp->max_len))

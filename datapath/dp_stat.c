@@ -221,7 +221,7 @@ inject_run(struct lcore *lc, struct dp_request *req)
 	struct rte_mbuf *m = rte_pktmbuf_alloc(lc->pool);
 	void *p;
 
-	if (!m || !lc->view->port[r->in_port].port) {
+	if (!m || !lc->ports->port[r->in_port].port) {
 		rte_pktmbuf_free(m);
 		return true;
 	}

@@ -114,7 +114,7 @@ tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint3
 static void
 release(struct lcore *lc, const struct tun_wait *w, const struct tun_dst *d)
 {
-	const struct vport *vp = &lc->view->port[d->underlay_port];
+	const struct vport *vp = &lc->ports->port[d->underlay_port];
 	struct rte_mbuf *m = w->m;
 
 	if (!push(lc, w->port, d, &m, 1))

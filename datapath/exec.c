@@ -13,7 +13,7 @@ void
 exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m, unsigned n)
 {
 	/* What a kernel interface shows us beside the tunnels it carries is the kernel's business. */
-	if (!(why == DROP_NO_BRIDGE && lc->view->port[port].flags & VPORT_UNDERLAY))
+	if (!(why == DROP_NO_BRIDGE && lc->ports->port[port].flags & VPORT_UNDERLAY))
 		drop_count(lc, port, why, n);
 	rte_pktmbuf_free_bulk(m, n);
 }
@@ -211,7 +211,7 @@ tx_give_up(struct lcore *lc, uint16_t port, enum dp_drop why)
 void
 tx_flush_port(struct lcore *lc, uint16_t port)
 {
-	const struct vport *vp = &lc->view->port[port];
+	const struct vport *vp = &lc->ports->port[port];
 	struct tx_buf *b = &lc->tx[port];
 	struct dp_port_stats *ps = &lc->pstats[port];
 	uint64_t bytes = 0;
@@ -275,7 +275,7 @@ tx_forget_old_ports(struct lcore *lc)
 {
 	for (unsigned i = 0; i < lc->n_dirty; i++) {
 		struct tx_buf *b = &lc->tx[lc->tx_dirty[i]];
-		const struct vport *vp = &lc->view->port[lc->tx_dirty[i]];
+		const struct vport *vp = &lc->ports->port[lc->tx_dirty[i]];
 
 		if (!vp->port || vp->serial == b->serial)
 			continue;

@@ -55,11 +55,11 @@ lcore_event(struct lcore *lc, const struct dp_event *e)
 }
 
 static void
-view_changed(struct lcore *lc, const struct dp_view *view)
+ports_changed(struct lcore *lc)
 {
-	lc->view = view;
-	if (view->lcore[lc->idx].n != lc->n_rx) {
-		lc->n_rx = view->lcore[lc->idx].n;
+	lc->ports_serial = lc->ports->serial;
+	if (lc->ports->lcore[lc->idx].n != lc->n_rx) {
+		lc->n_rx = lc->ports->lcore[lc->idx].n;
 		free(lc->rx);
 		lc->rx = xcalloc(lc->n_rx + 1u, sizeof *lc->rx);
 	}
@@ -73,7 +73,7 @@ view_changed(struct lcore *lc, const struct dp_view *view)
 static unsigned
 poll_queues(struct lcore *lc)
 {
-	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
 	unsigned total = 0;
 
 	for (unsigned i = 0; i < lc->n_rx; i++) {
@@ -105,7 +105,7 @@ poll_queues(struct lcore *lc)
 static int
 arm_all(struct lcore *lc, struct pollfd *fds, int max, bool *naps)
 {
-	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
 	int n = 0;
 
 	for (unsigned i = 0; i < lc->n_rx; i++) {
@@ -131,7 +131,7 @@ arm_all(struct lcore *lc, struct pollfd *fds, int max, bool *naps)
 static void
 disarm_all(struct lcore *lc)
 {
-	const struct rxq_ref *rxq = lc->view->lcore[lc->idx].rxq;
+	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
 
 	for (unsigned i = 0; i < lc->n_rx; i++) {
 		const struct port_sleep *sl = rxq[i].port->type->sleep;
@@ -144,14 +144,13 @@ disarm_all(struct lcore *lc)
 static void
 read_view(struct lcore *lc)
 {
-	const struct dp_view *view;
-
 	/* The epoch first: a view read after it is at least as new, so an answer is never stamped newer than
 	 * what it was made from. */
 	lc->epoch = __atomic_load_n(&lc->dp->epoch, __ATOMIC_ACQUIRE);
-	view = rcu_read(lc->dp->view);
-	if (UNLIKELY(view != lc->view))
-		view_changed(lc, view);
+	lc->view = rcu_read(lc->dp->view);
+	lc->ports = lc->view->ports;
+	if (UNLIKELY(lc->ports->serial != lc->ports_serial))
+		ports_changed(lc);
 }
 
 static void
@@ -237,9 +236,9 @@ lcore_sleep(struct lcore *lc)
 		fds[n++] = (struct pollfd){ .fd = lc->wake_fd, .events = POLLIN };
 		n_fds = (unsigned)n;
 		ctr_add(&lc->stats.sleeps, 1);
-		/* The view may be freed while we are away, and a later one may get its address: forget it, so that
-		 * waking up always reads the view anew. */
+		/* The view may be freed while we are away. */
 		lc->view = NULL;
+		lc->ports = NULL;
 		rcu_offline(lc->dp->rcu, lc->idx);
 		n = ppoll(fds, (nfds_t)n, &t, NULL);
 		if (UNLIKELY(n > 0 && only_errors(fds, n_fds)))

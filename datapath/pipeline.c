@@ -153,9 +153,9 @@ key_mask(struct flow_key *k, const struct flow_key *mask, bool l4)
 static void
 process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 {
-	const struct dp_view *view = lc->view;
-	const struct flow_key *mask = &view->mask[in_port];
-	bool l4 = view->port[in_port].flags & VPORT_L4;
+	const struct dp_ports *ports = lc->ports;
+	const struct flow_key *mask = &ports->mask[in_port];
+	bool l4 = ports->port[in_port].flags & VPORT_L4;
 	struct burst b = { .n = 0, .m = m };
 
 	for (unsigned i = 0; i < n; i++) {
@@ -184,8 +184,8 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 
 	for (unsigned i = 0; i < d->n; i++) {
 		struct flow_key *k = &b.key[b.n];
-		const struct flow_key *mask = &lc->view->mask[d->in_port[i]];
-		bool l4 = lc->view->port[d->in_port[i]].flags & VPORT_L4;
+		const struct flow_key *mask = &lc->ports->mask[d->in_port[i]];
+		bool l4 = lc->ports->port[d->in_port[i]].flags & VPORT_L4;
 
 		ctr_add(&lc->pstats[d->in_port[i]].rx_packets, 1);
 		ctr_add(&lc->pstats[d->in_port[i]].rx_bytes, d->m[i]->pkt_len);
@@ -215,7 +215,7 @@ process(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 	ctr_add(&ps->rx_packets, n);
 	ctr_add(&ps->rx_bytes, bytes);
 	ctr_add(&lc->stats.packets, n);
-	if (UNLIKELY(lc->view->port[in_port].flags & VPORT_UNDERLAY)) {
+	if (UNLIKELY(lc->ports->port[in_port].flags & VPORT_UNDERLAY)) {
 		struct decap_out d;
 
 		d.n = 0;

@@ -143,7 +143,7 @@ answer6(uint8_t *p, const struct rte_mbuf *m, uint32_t off, uint32_t mtu)
 void
 pmtud_answer(struct lcore *lc, const struct flow_key *key, const struct rte_mbuf *m, uint32_t mtu)
 {
-	const struct vport *vp = &lc->view->port[key->in_port];
+	const struct vport *vp = &lc->ports->port[key->in_port];
 	struct rte_mbuf *r;
 	uint8_t *p, *l3;
 	uint32_t off;

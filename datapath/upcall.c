@@ -120,9 +120,9 @@ upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
 	ctr_add(&lc->stats.upcalls, 1);
 	translate(lc, key, m);
 	if (f != CACHE_NONE)
-		f = cache_update(c, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+		f = cache_update(c, f, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	else if (!lc->out.no_cache)
-		f = cache_insert(c, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+		f = cache_insert(c, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	if (f != CACHE_NONE)
 		flow_hit(lc, &c->flows[f], 1, m->pkt_len);
 	else if (lc->out.n_refs)
@@ -147,7 +147,7 @@ upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, cons
 	}
 	ctr_add(&lc->stats.retranslated, 1);
 	translate(lc, key, m);
-	f = cache_update(&lc->cache, f, key, &lc->view->mask[key->in_port], &lc->out, lc->epoch, lc->now);
+	f = cache_update(&lc->cache, f, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	/* If it is not kept it is not used: the packets are translated one by one. */
 	if (f != CACHE_NONE)
 		tell(lc);

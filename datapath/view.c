@@ -44,7 +44,7 @@ dp_set_xlate_view(struct dp *dp, const void *view, void (*destroy)(void *))
 		dp_dead_add(dp, dp->xlate_destroy, (void *)(uintptr_t)dp->xlate_view);
 	dp->xlate_view = view;
 	dp->xlate_destroy = destroy;
-	dp->view_dirty = true;
+	dp->xlate_dirty = true;
 }
 
 static void
@@ -59,7 +59,7 @@ dp_set_tunnels(struct dp *dp, struct tun_view *v)
 	if (dp->tun_view)
 		dp_dead_add(dp, tun_view_free, dp->tun_view);
 	dp->tun_view = v;
-	dp->view_dirty = true;
+	dp->tun_dirty = true;
 }
 
 void
@@ -122,12 +122,24 @@ mask_needs_l4(const struct flow_key *m)
 	return false;
 }
 
+/* What the translator and the tunnels make of a port. */
+static uint16_t
+port_policy(const struct dp *dp, uint16_t id, struct flow_key *mask)
+{
+	uint16_t flags = tun_view_is_underlay(dp->tun_view, id) ? VPORT_UNDERLAY : 0;
+
+	memset(mask, 0, sizeof *mask);
+	if (dp->xlate_view)
+		dp->conf.xlate->port_mask(dp->xlate_view, id, mask);
+	mask->in_port = 0xffff;
+	return mask_needs_l4(mask) ? flags | VPORT_L4 : flags;
+}
+
 static void
-view_port(struct dp *dp, struct dp_view *v, unsigned id)
+put_port(struct dp *dp, struct dp_ports *t, uint16_t id)
 {
 	struct port *p = dp->port[id];
-	struct vport *vp = &v->port[id];
-	struct flow_key *mask = &v->mask[id];
+	struct vport *vp = &t->port[id];
 
 	vp->port = p;
 	vp->serial = dp->serial[id];
@@ -135,40 +147,67 @@ view_port(struct dp *dp, struct dp_view *v, unsigned id)
 	/* Room for two tags on top of the largest L3 packet. */
 	vp->max_len = p->type->tx ? (p->mtu ? p->mtu + RTE_ETHER_HDR_LEN + 8 : UINT32_MAX) : 0;
 	vp->n_txq = MAX_OF(p->n_txq, 1);
+	vp->flags = port_policy(dp, id, &t->mask[id]);
 	if (!(p->type->caps & PORT_CAP_TX_SHARED) && p->n_txq < dp->n_lcores)
 		vp->flags |= VPORT_TX_LOCK;
-	if (tun_view_is_underlay(v->tun, (uint16_t)id))
-		vp->flags |= VPORT_UNDERLAY;
-	if (v->xlate)
-		dp->conf.xlate->port_mask(v->xlate, (uint16_t)id, mask);
-	mask->in_port = 0xffff;
-	if (mask_needs_l4(mask))
-		vp->flags |= VPORT_L4;
+	for (uint16_t q = 0; p->type->rx && q < MIN_OF(p->n_rxq, MAX_RXQ); q++) {
+		unsigned l = dp->rxq_home[id][q] - 1u;
+		uint16_t n = t->lcore[l].n++;
+
+		t->lcore[l].rxq = xrealloc(t->lcore[l].rxq, (n + 1u) * sizeof *t->lcore[l].rxq);
+		t->lcore[l].rxq[n] = (struct rxq_ref){ .port = p, .q = q };
+	}
+}
+
+static uint64_t
+masks_version(const struct dp *dp)
+{
+	return dp->xlate_view && dp->conf.xlate->masks_version ? dp->conf.xlate->masks_version(dp->xlate_view) : 0;
+}
+
+static struct dp_ports *
+ports_build(struct dp *dp)
+{
+	struct dp_ports *t = xalloc_aligned(CACHE_LINE, sizeof *t);
+
+	t->serial = ++dp->ports_serial;
+	t->masks_version = masks_version(dp);
+	place_queues(dp);
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
+		if (dp->port[i])
+			put_port(dp, t, (uint16_t)i);
+	return t;
+}
+
+/* Whether the table says what a new one would. */
+static bool
+ports_hold(const struct dp *dp, const struct dp_ports *t)
+{
+	uint64_t version = masks_version(dp);
+
+	if (dp->ports_dirty)
+		return false;
+	if (!dp->tun_dirty && (!dp->xlate_dirty || (version && version == t->masks_version)))
+		return true;
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
+		struct flow_key mask;
+
+		if (dp->port[i] && (port_policy(dp, (uint16_t)i, &mask) != (t->port[i].flags & ~VPORT_TX_LOCK) ||
+				    memcmp(&mask, &t->mask[i], sizeof mask) != 0))
+			return false;
+	}
+	return true;
 }
 
 struct dp_view *
 dp_view_build(struct dp *dp)
 {
-	struct dp_view *v = xalloc_aligned(CACHE_LINE, sizeof *v);
+	struct dp_view *v = xcalloc(1, sizeof *v);
 
 	v->xlate = dp->xlate_view;
 	v->tun = dp->tun_view;
-	place_queues(dp);
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
-		struct port *p = dp->port[i];
-
-		if (!p)
-			continue;
-		view_port(dp, v, i);
-		for (unsigned q = 0; p->type->rx && q < MIN_OF(p->n_rxq, MAX_RXQ); q++) {
-			unsigned l = dp->rxq_home[i][q] - 1u;
-			uint16_t n = v->lcore[l].n;
-
-			v->lcore[l].rxq = xrealloc(v->lcore[l].rxq, (n + 1u) * sizeof *v->lcore[l].rxq);
-			v->lcore[l].rxq[n] = (struct rxq_ref){ .port = p, .q = (uint16_t)q };
-			v->lcore[l].n++;
-		}
-	}
+	v->ports = dp->view && ports_hold(dp, dp->view->ports) ? dp->view->ports : ports_build(dp);
+	v->ports->refs++;
 	return v;
 }
 
@@ -176,30 +215,48 @@ void
 dp_view_free(void *arg)
 {
 	struct dp_view *v = arg;
+	struct dp_ports *t;
 
 	if (!v)
 		return;
-	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
-		free(v->lcore[i].rxq);
+	t = v->ports;
 	free(v);
+	if (--t->refs)
+		return;
+	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
+		free(t->lcore[i].rxq);
+	free(t);
+}
+
+/* Sleeping threads learn of new queues, and of tunnels that packets wait for; others come by in microseconds. */
+static void
+wake_all(struct dp *dp)
+{
+	for (unsigned i = 0; i < dp->n_lcores; i++)
+		lcore_wake(dp->lcore[i]);
+}
+
+static void
+publish_view(struct dp *dp)
+{
+	const struct dp_view *old = dp->view, *new = dp_view_build(dp);
+
+	rcu_assign(dp->view, new);
+	if (new->ports != old->ports || dp->tun_dirty)
+		wake_all(dp);
+	rcu_defer(dp->rcu, dp_view_free, (void *)(uintptr_t)old);
+	dp->ports_dirty = dp->tun_dirty = dp->xlate_dirty = false;
 }
 
 void
 dp_commit(struct dp *dp, void (*done)(void *), void *arg)
 {
-	if (dp->view_dirty) {
-		const struct dp_view *old = dp->view;
-
-		rcu_assign(dp->view, dp_view_build(dp));
-		rcu_defer(dp->rcu, dp_view_free, (void *)(uintptr_t)old);
-	}
-	if (dp->view_dirty || dp->tags_dirty)
+	if (dp->ports_dirty || dp->tun_dirty || dp->xlate_dirty)
+		publish_view(dp);
+	/* After the view.  Without a mark no flow has to be looked at. */
+	if (dp->tags_dirty)
 		__atomic_store_n(&dp->epoch, dp->epoch + 1, __ATOMIC_RELEASE);
-	/* Sleeping threads learn of new queues; others come by in microseconds. */
-	if (dp->view_dirty)
-		for (unsigned i = 0; i < dp->n_lcores; i++)
-			lcore_wake(dp->lcore[i]);
-	dp->view_dirty = dp->tags_dirty = false;
+	dp->tags_dirty = false;
 	while (dp->dead) {
 		struct dead *d = dp->dead;
 

@@ -105,9 +105,12 @@ struct xlate_ops {
 	 * allocates or logs.  (The control thread calls it too: to trace, and for packets of its own.) */
 	void (*translate)(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt,
 			  struct xlate_out *out);
-	/* [lcore] Bits of the key that any answer for packets from 'port' may examine.  The cache leaves all
-	 * others out of the key.  Called once per port and view. */
+	/* [ctl] Bits of the key that any answer for packets from 'port' may examine.  The cache leaves all
+	 * others out of the key.  Called at dp_commit(), once or twice per port and view. */
 	void (*port_mask)(const void *view, uint16_t port, struct flow_key *mask);
+	/* [ctl] A number that changes when what port_mask() says changes for any port, never 0.  NULL, or 0: each port is
+	 * asked anew at every commit of a view. */
+	uint64_t (*masks_version)(const void *view);
 	/* [lcore] A flow whose answer carried 'touch' was used since the last call. */
 	void (*touch)(const void *view, uint64_t touch);
 	/* [lcore] So many packets and bytes more have followed an answer with these refs, the last one at 'used_ms'

@@ -23,7 +23,8 @@ struct rules {
 	uint64_t refs[256][3];
 	uint8_t n_refs[256];
 	uint8_t no_cache[256];
-	uint8_t no_l4;                  /* Ports are not looked at. */
+	bool no_source;                 /* Sources do not count. */
+	uint64_t version;               /* Of the masks of ports. */
 	uint16_t note_len;
 };
 
@@ -89,11 +90,19 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 static void
 fake_port_mask(const void *view, uint16_t p, struct flow_key *m)
 {
-	(void)view;
+	const struct rules *r = view;
+
 	(void)p;
 	memset(m, 0, sizeof *m);
 	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
-	memset(&m->dl_src, 0xff, sizeof m->dl_src);
+	if (!r->no_source)
+		memset(&m->dl_src, 0xff, sizeof m->dl_src);
+}
+
+static uint64_t
+fake_masks_version(const void *view)
+{
+	return ((const struct rules *)view)->version;
 }
 
 static void
@@ -114,6 +123,7 @@ fake_credit(const void *view, const uint64_t *refs, unsigned n, uint64_t packets
 
 static const struct xlate_ops fake_xlate = {
 	.translate = fake_translate, .port_mask = fake_port_mask, .touch = fake_touch, .credit = fake_credit,
+	.masks_version = fake_masks_version,
 };
 
 static void
@@ -933,6 +943,42 @@ a_translator_that_goes_away_is_not_called(void **state)
 	fold();
 }
 
+/* Upcalls that frames of two sources to one destination cause. */
+static uint64_t
+upcalls_of_two_sources(void)
+{
+	struct dp_lcore_stats a, b;
+	struct fb f = udp_frame(1);
+
+	dp_flow_flush(dp);
+	fold();
+	dp_lcore_stats(dp, 0, &a);
+	for (unsigned i = 0; i < 2; i++) {
+		f.b[11] = (uint8_t)i;
+		send(1, &f);
+		assert_comes(2, f.b, f.n);
+	}
+	dp_lcore_stats(dp, 0, &b);
+	return b.upcalls - a.upcalls;
+}
+
+/* The table of ports is kept from view to view while they are the same. */
+static void
+masks_of_ports_are_those_of_the_last_view(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 8; i++) {
+		struct rules *r = new_rules();
+
+		act_add(&r->acts[1], ACT_OUTPUT, 2, 0);
+		r->no_source = i & 2;
+		/* Told or not. */
+		r->version = i < 4 ? 0 : 1 + i / 2;
+		set_rules(r);
+		assert_int_equal(upcalls_of_two_sources(), r->no_source ? 1 : 2);
+	}
+}
+
 /* Random traffic from two ports over two threads and a cache that is too small, while rules change: no packet
  * is counted twice, or not at all. */
 static void
@@ -1105,6 +1151,7 @@ main(void)
 		T(counts_are_credited_by_the_sweep_and_by_a_fold),
 		T(what_was_counted_before_a_new_answer_goes_to_the_old_refs),
 		T(a_translator_that_goes_away_is_not_called),
+		T(masks_of_ports_are_those_of_the_last_view),
 		cmocka_unit_test_setup_teardown(every_packet_is_credited_exactly_once, setup_small, teardown),
 		T(the_end_may_come_with_everything_under_way),
 	};
