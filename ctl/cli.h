@@ -109,6 +109,9 @@ json_t *cli_params(const struct cli_cmd *, int n, char *const *words, FILE *err)
 /* The result, or NULL after telling why on stderr.  Takes 'params'.  Caller owns the result. */
 json_t *cli_call(struct cli *, const char *method, json_t *params);
 void cli_close(struct cli *);
+/* The parameters of the next notification of a method that streams, however long it takes; NULL after telling why
+ * there is none.  Caller owns them. */
+json_t *cli_next(struct cli *);
 /* Prints a raw result, for --json. */
 void cli_print_json(struct out *, const json_t *);
 
@@ -149,6 +152,7 @@ int cli_run_export(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_flow_dump(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_mac_show(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_stats(struct cli *, const struct cli_cmd *, json_t *params);
+int cli_run_ofmsg_tail(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_vlan_set(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_version(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_completion(struct cli *, const struct cli_cmd *, json_t *params);

@@ -89,6 +89,11 @@ static const struct cli_flag flow_flags[] = {
 	{ "--port", "PORT", "port", CLI_PORT, .help = "only flows that came in on this port" },
 	END
 };
+static const struct cli_flag ofmsg_flags[] = {
+	{ "--conn", "ID", "conn", CLI_NUMBER, .help = "only this connection: see controller show" },
+	{ "--count", "N", "count", CLI_NUMBER, .help = "end after N messages" },
+	END
+};
 static const struct cli_flag stats_flags[] = {
 	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, .help = "ports and drops of this bridge only" },
 	{ "--port", "PORT", "port", CLI_PORT, .help = "ports and drops of this port only" },
@@ -183,6 +188,11 @@ const struct cli_cmd cli_cmds[] = {
 	{ "flow flush", "flow.flush", no_args, NULL, .help = "forget all cached flows",
 	  .text = "Traffic brings them back.  Never needed after a change: flows follow changes by themselves.",
 	  .example = "weftctl flow flush" },
+
+	{ "ofmsg tail", "ofmsg.tail", bridge_args, ofmsg_flags, .help = "print OpenFlow messages as they come and go",
+	  .text = "Until interrupted.  One line for each message, or more: <- is one that was received, -> one that was sent.  "
+		  "Watching slows nothing down: what comes faster than it can be printed is left out and counted.",
+	  .example = "weftctl ofmsg tail br0 --count 10", .run = cli_run_ofmsg_tail },
 
 	{ "stats", NULL, stats_args, stats_flags, .help = "print counters", .text = "Counters are totals since weftd started.",
 	  .example = "weftctl stats ports --watch 1", .run = cli_run_stats },

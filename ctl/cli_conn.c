@@ -240,6 +240,18 @@ cli_call(struct cli *c, const char *method, json_t *params)
 	return result;
 }
 
+json_t *
+cli_next(struct cli *c)
+{
+	json_t *msg = NULL, *params;
+
+	while (c->fd >= 0 && (msg = read_answer(c, UINT64_MAX)) && !json_object_get(msg, "method"))
+		json_decref(msg);
+	params = json_incref(json_object_get(msg, "params"));
+	json_decref(msg);
+	return params;
+}
+
 void
 cli_print_json(struct out *o, const json_t *v)
 {

@@ -29,7 +29,8 @@ conn_counters(struct out *o, const json_t *c, char *buf, size_t len)
 {
 	const char *dot = out_dot(o);
 	uint64_t lost = cli_num(c, "packet_ins_dropped"), errors = cli_num(c, "errors"), queued = cli_num(c, "queued_bytes");
-	int n = snprintf(buf, len, "%s received %s %s sent %s %s packet-ins", num_count(cli_num(c, "received")).s, dot,
+	int n = snprintf(buf, len, "conn %llu %s %s received %s %s sent %s %s packet-ins",
+			 (unsigned long long)cli_num(c, "id"), dot, num_count(cli_num(c, "received")).s, dot,
 			 num_count(cli_num(c, "sent")).s, dot, num_count(cli_num(c, "packet_ins")).s);
 
 	if (lost)

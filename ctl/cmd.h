@@ -46,7 +46,7 @@ struct ctl_method {
 
 /* The families; each ends with a NULL name. */
 extern const struct ctl_method ctl_conf_methods[], ctl_show_methods[], ctl_stats_methods[], ctl_mac_methods[],
-	ctl_flow_methods[], ctl_of_methods[];
+	ctl_flow_methods[], ctl_of_methods[], ctl_ofmsg_methods[];
 
 /* NULL: no such method; '*nearest' (may be NULL as well) is what may have been meant. */
 const struct ctl_method *ctl_method_find(const char *name, const char **nearest);
@@ -90,6 +90,26 @@ struct mac ctl_mac(const struct ctl_req *, const char *name);
 void ctl_reply(struct ctl_req *, json_t *result);                       /* Takes 'result'. */
 void ctl_refuse(struct ctl_req *, const char *path, const struct err *);        /* 'path' may be NULL. */
 void ctl_refuse_fmt(struct ctl_req *, const char *path, int code, const char *fmt, ...) PRINTF_LIKE(4, 5);
+
+/* --- What outlives a request ---------------------------------------------------------------------- */
+
+/* A stream: the client that asked gets notifications ({"jsonrpc": "2.0", "method": ..., "params": ...}) until it goes
+ * away or the stream is closed. */
+struct ctl_stream;
+/* 'gone' runs when the client has gone and its streams with it; not for a stream that was closed.  Made before the
+ * request is answered.  NULL: the client is gone already. */
+struct ctl_stream *ctl_stream_open(struct ctl_req *, void (*gone)(void *arg), void *arg);
+/* Takes 'params'.  False: the client does not keep up with reading, so this was thrown away.  True: it was sent, and
+ * that may have been too much for the client or for us: 'gone' may have run. */
+bool ctl_stream_send(struct ctl_stream *, const char *method, json_t *params);
+/* Frees the stream. */
+void ctl_stream_close(struct ctl_stream *);
+
+/* A place for one object of the handlers per client, freed with it. */
+void *ctl_keep(const struct ctl_req *);
+void ctl_set_keep(struct ctl_req *, void *obj, void (*destroy)(void *));
+
+/* --- Names ---------------------------------------------------------------------------------------- */
 
 /* Answers with a refusal when there is no such bridge or port; the message names the nearest.  'bridge' NULL in
  * ctl_need_port(): of any bridge. */

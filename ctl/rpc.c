@@ -83,6 +83,12 @@ out_len(const struct rpc_client *c)
 	return evbuffer_get_length(bufferevent_get_output(c->bev));
 }
 
+static size_t
+unread(const void *client)
+{
+	return out_len(client);
+}
+
 static void
 count_input(struct rpc_client *c, size_t len)
 {
@@ -348,7 +354,7 @@ evict_idle(struct rpc *rpc)
 	struct rpc_client *c, *oldest = NULL;
 
 	LIST_FOREACH(c, &rpc->clients, link)
-		if (!c->in_len && !out_len(c) && !rpc_peer_pending(c->peer) &&
+		if (!c->in_len && !out_len(c) && !rpc_peer_pending(c->peer) && !rpc_peer_listens(c->peer) &&
 		    (!oldest || c->active_ms < oldest->active_ms))
 			oldest = c;
 	if (!oldest || clock_ms() - oldest->active_ms < IDLE_EVICT_MS)
@@ -390,6 +396,7 @@ on_accept(struct evconnlistener *l UNUSED, evutil_socket_t fd, struct sockaddr *
 	}
 	c->peer = rpc_peer_create(rpc->sw, on_reply, c);
 	c->peer->start_ms = rpc->start_ms;
+	c->peer->unread = unread;
 	LIST_INSERT_HEAD(&rpc->clients, c, link);
 	rpc->n_clients++;
 	bufferevent_setcb(c->bev, on_read, on_write, on_event, c);

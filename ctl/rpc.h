@@ -44,6 +44,8 @@ struct rpc_peer *rpc_peer_create(struct sw *, void (*reply)(void *arg, const cha
 void rpc_peer_close(struct rpc_peer *);
 /* Requests that were taken and not answered yet. */
 unsigned rpc_peer_pending(const struct rpc_peer *);
+/* Whether it is to be told of something from time to time. */
+bool rpc_peer_listens(const struct rpc_peer *);
 
 /* One line without its newline: a request, a notification or a batch. */
 void rpc_handle(struct rpc_peer *, const char *line, size_t len);

@@ -16,6 +16,7 @@ enum {
 	MAX_VALUES = 100000,            /* In one line: bounds the memory that parsing takes. */
 	MAX_BATCH = 1000,               /* Requests in one batch, */
 	MAX_BATCH_LEN = 4 << 20,        /* and bytes of its answers: what comes later is not carried out. */
+	MAX_UNREAD = 1 << 20,           /* Of a client that listens: beyond it, it misses something. */
 };
 
 /* Requests that came together are answered together, in their order, when the last one is done. */
@@ -367,6 +368,66 @@ rpc_handle(struct rpc_peer *p, const char *line, size_t len)
 	peer_unref(p);
 }
 
+/* --- What outlives a request ------------------------------------------------------------------------ */
+
+struct ctl_stream *
+ctl_stream_open(struct ctl_req *r, void (*gone)(void *), void *arg)
+{
+	struct ctl_stream *s;
+
+	if (ctl_is_gone(r))
+		return NULL;
+	s = xcalloc(1, sizeof *s);
+	*s = (struct ctl_stream){ .peer = r->peer, .gone = gone, .arg = arg };
+	LIST_INSERT_HEAD(&r->peer->streams, s, link);
+	return s;
+}
+
+bool
+ctl_stream_send(struct ctl_stream *s, const char *method, json_t *params)
+{
+	struct rpc_peer *p = s->peer;
+	json_t *msg;
+
+	if (p->unread && p->unread(p->arg) > MAX_UNREAD) {
+		json_decref(params);
+		return false;
+	}
+	msg = json_object();
+	json_object_set_new(msg, "jsonrpc", json_string("2.0"));
+	json_object_set_new(msg, "method", json_string(method));
+	json_object_set_new(msg, "params", params);
+	peer_reply(p, json_dumps(msg, JSON_COMPACT));
+	json_decref(msg);
+	return true;
+}
+
+void
+ctl_stream_close(struct ctl_stream *s)
+{
+	LIST_REMOVE(s, link);
+	free(s);
+}
+
+void *
+ctl_keep(const struct ctl_req *r)
+{
+	return r->peer->keep;
+}
+
+void
+ctl_set_keep(struct ctl_req *r, void *obj, void (*destroy)(void *))
+{
+	struct rpc_peer *p = r->peer;
+
+	if (p->keep && p->keep != obj)
+		p->keep_destroy(p->keep);
+	p->keep = p->reply ? obj : NULL;
+	p->keep_destroy = destroy;
+	if (obj && !p->reply)
+		destroy(obj);
+}
+
 /* --- Peers ------------------------------------------------------------------------------------------ */
 
 struct rpc_peer *
@@ -384,7 +445,24 @@ rpc_peer_close(struct rpc_peer *p)
 	if (!p)
 		return;
 	p->reply = NULL;
+	while (!LIST_EMPTY(&p->streams)) {
+		struct ctl_stream *s = LIST_FIRST(&p->streams);
+		void (*gone)(void *) = s->gone;
+		void *arg = s->arg;
+
+		ctl_stream_close(s);
+		gone(arg);
+	}
+	if (p->keep)
+		p->keep_destroy(p->keep);
+	p->keep = NULL;
 	peer_unref(p);
+}
+
+bool
+rpc_peer_listens(const struct rpc_peer *p)
+{
+	return !LIST_EMPTY(&p->streams);
 }
 
 unsigned

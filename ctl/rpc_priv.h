@@ -5,6 +5,7 @@
 #define CTL_RPC_PRIV_H
 
 #include <jansson.h>
+#include <sys/queue.h>
 
 #include "ctl/cmd.h"
 
@@ -25,6 +26,17 @@ struct rpc_peer {
 	struct sw *sw;
 	uint64_t start_ms;
 	void (*reply)(void *arg, const char *line, size_t len);         /* NULL once the client is gone. */
+	size_t (*unread)(const void *arg);      /* Bytes that the client has not read yet; NULL: none, ever. */
+	void *arg;
+	LIST_HEAD(, ctl_stream) streams;
+	void *keep;                     /* ctl_keep(). */
+	void (*keep_destroy)(void *);
+};
+
+struct ctl_stream {
+	LIST_ENTRY(ctl_stream) link;
+	struct rpc_peer *peer;          /* Holds no reference: it ends first. */
+	void (*gone)(void *arg);
 	void *arg;
 };
 

@@ -67,3 +67,21 @@ of_agent_bridge_info(const struct of_agent *a UNUSED, uint16_t bridge UNUSED, st
 {
 	return false;
 }
+
+struct of_tap *
+of_tap_open(struct of_agent *a UNUSED, uint16_t bridge UNUSED, uint32_t conn_id UNUSED,
+	    void (*cb)(void *, uint32_t, const char *, bool, uint64_t, const struct of_msg *) UNUSED, void *arg UNUSED)
+{
+	return NULL;
+}
+
+void
+of_tap_close(struct of_tap *t UNUSED)
+{
+}
+
+int
+of_msg_format(const struct of_msg *m UNUSED, char *buf UNUSED, size_t len UNUSED)
+{
+	return 0;
+}

@@ -133,3 +133,9 @@ fake_agent_say(const struct of_msg *m)
 		if (taps[i].cb)
 			taps[i].cb(taps[i].arg, 1, "tcp:127.0.0.1:6653", true, 1234, m);
 }
+
+int
+of_msg_format(const struct of_msg *m, char *buf, size_t len)
+{
+	return snprintf(buf, len, "OFPT_FAKE (xid=0x%x)", m->xid);
+}

@@ -10,6 +10,8 @@
 
 #include "ctl/cmd.h"
 #include "ctl/rpc.h"
+#include "ctl/rpc_priv.h"
+#include "tests/ctl/fake_agent.h"
 #include "tests/ctl/fake_sw.h"
 
 struct fixture {
@@ -640,6 +642,64 @@ connections_are_shown_with_role_version_and_error(void **state)
 }
 
 static void
+messages_are_told_until_the_client_hangs_up(void **state)
+{
+	struct fixture *f = *state;
+	struct of_msg m = { .version = OF13, .xid = 0x42 };
+	json_t *p;
+	unsigned n;
+
+	build_switch(f);
+	call(f, "ofmsg.tail", "{\"bridge\":\"br0\"}");
+	result_of(f);
+	assert_int_equal(fake_agent->n_taps, 1);
+	for (unsigned i = 0; i < 3; i++) {
+		n = f->n;
+		fake_agent_say(&m);
+		assert_int_equal(f->n, n + 1);
+		assert_string_equal(json_string_value(json_object_get(f->last, "method")), "ofmsg");
+		p = json_object_get(f->last, "params");
+		assert_string_equal(json_string_value(json_object_get(p, "text")), "OFPT_FAKE (xid=0x42)");
+		assert_int_equal(json_integer_value(json_object_get(p, "lost")), 0);
+	}
+	/* It may ask for other things meanwhile. */
+	call(f, "version", "{}");
+	result_of(f);
+	rpc_peer_close(f->peer);
+	assert_int_equal(fake_agent->n_taps, 0);
+	f->peer = rpc_peer_create(f->sw, on_reply, f);
+}
+
+static size_t
+much_is_unread(const void *arg UNUSED)
+{
+	return 10 << 20;
+}
+
+static void
+messages_that_nobody_reads_are_left_out_and_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct of_msg m = { .version = OF13 };
+	unsigned n;
+
+	build_switch(f);
+	call(f, "ofmsg.tail", "{\"bridge\":\"br0\",\"count\":1}");
+	n = f->n;
+	f->peer->unread = much_is_unread;
+	fake_agent_say(&m);
+	fake_agent_say(&m);
+	assert_int_equal(f->n, n);
+	f->peer->unread = NULL;
+	fake_agent_say(&m);
+	assert_int_equal(f->n, n + 1);
+	assert_int_equal(json_integer_value(json_object_get(json_object_get(f->last, "params"), "lost")), 2);
+	assert_true(json_is_true(json_object_get(json_object_get(f->last, "params"), "last")));
+	fake_agent_say(&m);
+	assert_int_equal(f->n, n + 1);
+}
+
+static void
 every_example_of_a_method_fits_its_table(void **state)
 {
 	const struct ctl_method *m;
@@ -688,6 +748,8 @@ main(void)
 		TEST(counters_come_whole_or_in_part),
 		TEST(controllers_are_part_of_the_document),
 		TEST(connections_are_shown_with_role_version_and_error),
+		TEST(messages_are_told_until_the_client_hangs_up),
+		TEST(messages_that_nobody_reads_are_left_out_and_counted),
 		TEST(every_example_of_a_method_fits_its_table),
 	};
 

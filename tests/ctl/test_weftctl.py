@@ -18,7 +18,7 @@ failures = []
 
 class Daemon:
     """Answers the n-th request of a connection with the n-th of 'answers': bytes as they are, None hangs up,
-    'wait' says nothing, a function makes an answer of the request."""
+    'wait' says nothing, 'hang up' does so without being asked, a function makes an answer of the request."""
 
     def __init__(self, path, answers):
         self.requests = []
@@ -36,6 +36,8 @@ class Daemon:
             return
         with conn, conn.makefile('rb') as lines:
             for answer in self.answers:
+                if answer == 'hang up':
+                    return
                 line = lines.readline()
                 if not line:
                     return
@@ -179,6 +181,22 @@ def pages():
     check('a page that fails', p, REFUSED, 'vm1', 'gone')
 
 
+def streams():
+    def told(*rows):
+        return b''.join(json.dumps({'jsonrpc': '2.0', 'method': 'ofmsg', 'params': r}).encode() + b'\n' for r in rows)
+
+    row = {'conn': 1, 'target': 'tcp:h:1', 'sent': False, 'time_ms': 1500, 'text': 'OFPT_HELLO\x1b[2J (xid=0x1)', 'lost': 0}
+    many = told(row, dict(row, lost=7, sent=True, last=True))
+    p, _ = with_daemon([lambda req: result({})(req) + many], ['ofmsg', 'tail', 'br0', '--count', '2'])
+    check('messages are printed as they come', p, OK, 'tcp:h:1 <- OFPT_HELLO?[2J (xid=0x1)\n(7 messages left out)\n', '')
+    p, _ = with_daemon([lambda req: result({})(req) + many], ['ofmsg', 'tail', 'br0', '--json'])
+    if [json.loads(line)['lost'] for line in p.stdout.splitlines()] != [0, 7]:
+        failures.append('messages as JSON')
+        print(f'not ok - messages as JSON are one a line: {p.stdout!r}')
+    p, _ = with_daemon([lambda req: result({})(req) + told(row), 'hang up'], ['ofmsg', 'tail', 'br0', '--timeout', '1'])
+    check('a daemon that ends ends the messages', p, REFUSED, 'OFPT_HELLO', None)
+
+
 def main():
     no_daemon()
     wrong_lines()
@@ -186,6 +204,7 @@ def main():
     changes()
     whole_documents()
     pages()
+    streams()
     return 1 if failures else 0
 
 
