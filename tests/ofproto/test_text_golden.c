@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Flows in, and out as ovs-ofctl prints them (golden/flows.golden, made by golden/make-flows).  What comes out also
+ * reads back as the same flow. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ofproto/text.h"
+
+static void
+parse(const char *s, size_t len, struct of_act_buf *acts, struct of_flow_mod *fm)
+{
+	struct err err = { 0 };
+
+	if (of_parse_flow_mod(s, len, OFFC_ADD, NULL, acts, fm, &err))
+		fail_msg("%.*s: %s", (int)len, s, err.msg);
+}
+
+/* Through the form that dump-flows has and back. */
+static void
+read_back(const struct of_flow_mod *fm)
+{
+	struct of_flow_row row = { .table_id = fm->table_id, .priority = fm->priority, .flags = fm->flags,
+				   .idle_timeout = fm->idle_timeout, .hard_timeout = fm->hard_timeout,
+				   .importance = fm->importance, .cookie = fm->cookie, .match = &fm->match,
+				   .acts = fm->acts };
+	struct of_act_buf acts = { 0 };
+	struct of_text t = { 0 };
+	struct of_flow_mod back;
+
+	of_print_flow_row(&t, &row, OF_ROW_STATS, NULL);
+	parse(of_text_str(&t), t.len, &acts, &back);
+	assert_true(omatch_equal(&back.match, &fm->match));
+	assert_int_equal(back.acts.len, fm->acts.len);
+	if (fm->acts.len)
+		assert_memory_equal(back.acts.a, fm->acts.a, fm->acts.len);
+	assert_int_equal(back.table_id, fm->table_id);
+	assert_int_equal(back.priority, fm->priority);
+	assert_int_equal(back.flags, fm->flags);
+	assert_int_equal(back.idle_timeout, fm->idle_timeout);
+	assert_int_equal(back.hard_timeout, fm->hard_timeout);
+	assert_int_equal(back.importance, fm->importance);
+	assert_true(back.cookie == fm->cookie);
+	of_text_fini(&t);
+	of_act_buf_fini(&acts);
+}
+
+static void
+flows_print_as_ovs_ofctl_prints_them(void **state)
+{
+	struct of_act_buf acts = { 0 };
+	struct of_text t = { 0 };
+	FILE *f = fopen(GOLDEN "/flows.golden", "r");
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	unsigned lines = 0;
+
+	(void)state;
+	assert_non_null(f);
+	while ((n = getline(&line, &cap, f)) > 0) {
+		struct of_flow_mod fm;
+		char *tab = strchr(line, '\t');
+
+		assert_non_null(tab);
+		line[n - 1] = '\0';
+		parse(line, (size_t)(tab - line), &acts, &fm);
+		of_text_clear(&t);
+		of_print_flow_mod(&t, &fm, NULL);
+		assert_string_equal(of_text_str(&t), tab + 1);
+		read_back(&fm);
+		lines++;
+	}
+	assert_true(lines > 150);
+	fclose(f);
+	free(line);
+	of_text_fini(&t);
+	of_act_buf_fini(&acts);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(flows_print_as_ovs_ofctl_prints_them),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
