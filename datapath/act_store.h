@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Action programs of one polling thread, interned: flows with the same program share one copy.  An arena
- * in powers of two with free lists; programs are named by the index of their first instruction.  What it keeps are
+ * in slabs of blocks of one size (powers of two); programs are named by the index of their first instruction.  What it keeps are
  * words of eight bytes: lists of references (xlate_out.refs) are kept in one, too. */
 #ifndef DATAPATH_ACT_STORE_H
 #define DATAPATH_ACT_STORE_H

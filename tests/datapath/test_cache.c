@@ -239,6 +239,74 @@ a_full_action_store_refuses_and_recovers(void **state)
 	act_store_destroy(s);
 }
 
+/* What short programs took is there for long ones once they are gone, and the other way round. */
+static void
+room_in_the_action_store_is_for_programs_of_any_length(void **state)
+{
+	enum { WORDS = 100000 };
+	static const uint16_t len[] = { 1, 2048, 7, 100, 1, 16, 500, 2 };
+	struct act_store *s = act_store_create(WORDS);
+	static uint32_t at[WORDS];
+	static struct act a[ACT_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(len); i++) {
+		unsigned block = 2, n = 0;
+
+		while (block - 2 < len[i])
+			block = block == 2 ? 3 : (block - 2) * 2 + 2;
+		for (a[0].arg = 0; (at[n] = act_store_get(s, a, len[i])) != 0; a[0].arg++)
+			n++;
+		/* What is lost at the ends of slabs is little. */
+		assert_in_range(n, WORDS / block * 93 / 100, WORDS / block);
+		for (unsigned k = 0; k < n; k++)
+			assert_int_equal(act_store_at(s, at[k])->arg, k);
+		for (unsigned k = 0; k < n; k++)
+			act_store_put(s, at[n - 1 - k]);
+		assert_int_equal(act_store_count(s), 0);
+	}
+	act_store_destroy(s);
+}
+
+static void
+random_programs_come_back_as_they_were(void **state)
+{
+	struct act_store *s = act_store_create(16 * 4160);
+	static struct act a[ACT_MAX];
+	static struct {
+		uint32_t at, id;
+		uint16_t n;
+	} held[500];
+	unsigned full = 0;
+
+	(void)state;
+	for (unsigned step = 0; step < 100000; step++) {
+		unsigned i = rnd(ARRAY_SIZE(held));
+
+		if (held[i].at) {
+			const struct act *got = act_store_at(s, held[i].at);
+
+			assert_int_equal(got[0].arg, held[i].id);
+			assert_int_equal(got[held[i].n - 1].port, held[i].n == 1 ? got[0].port : held[i].n);
+			act_store_put(s, held[i].at);
+			held[i].at = 0;
+			continue;
+		}
+		held[i].n = (uint16_t)(1 + rnd(1u << rnd(12)));
+		held[i].id = rnd(300);
+		memset(a, 0, held[i].n * sizeof a[0]);
+		a[held[i].n - 1].port = held[i].n;
+		a[0].arg = held[i].id;
+		held[i].at = act_store_get(s, a, held[i].n);
+		full += !held[i].at;
+	}
+	assert_in_range(full, 1, 50000);
+	for (unsigned i = 0; i < ARRAY_SIZE(held); i++)
+		act_store_put(s, held[i].at);
+	assert_int_equal(act_store_count(s), 0);
+	act_store_destroy(s);
+}
+
 static void
 a_hint_is_replaced_by_clock_and_never_trusted(void **state)
 {
@@ -267,6 +335,8 @@ main(void)
 		cmocka_unit_test(the_longest_unused_flow_is_evicted_when_the_cache_is_full),
 		cmocka_unit_test(equal_programs_are_stored_once),
 		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
+		cmocka_unit_test(room_in_the_action_store_is_for_programs_of_any_length),
+		cmocka_unit_test(random_programs_come_back_as_they_were),
 		cmocka_unit_test(a_hint_is_replaced_by_clock_and_never_trusted),
 	};
 
