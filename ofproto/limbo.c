@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What was removed, on its way out.  In stages, each after the one before has let go:
+ *
+ *   published    readers that took the version before may still match the rule: it stays linked
+ *   unseen       a grace period later no packet follows it: unlinked; whoever holds it does so for one more period.
+ *                What caches counted for it is fetched now, where somebody wants to know
+ *   counted      its numbers are final: flow-removed is sent, references to it mean nothing any more
+ *   freed        another grace period later
+ *
+ * Rules go this way in batches, one for each publication. */
+#include "ofproto/table_priv.h"
+
+#include <stdlib.h>
+
+struct batch {
+	struct of_pipe *p;
+	uint64_t ms;                    /* When it was published. */
+	struct gone_list gone;
+	struct ptr_list garbage;
+};
+
+void
+pipe_retire(struct of_pipe *p, void *ptr)
+{
+	struct ptr_list *l = &p->garbage;
+
+	if (l->n == l->cap) {
+		l->cap = MAX_OF(l->cap * 2, 16u);
+		l->p = xrealloc(l->p, l->cap * sizeof *l->p);
+	}
+	l->p[l->n++] = ptr;
+}
+
+void
+gone_push(struct of_pipe *p, uint32_t rule, bool counts)
+{
+	struct gone_list *l = &p->gone;
+
+	if (l->n == l->cap) {
+		l->cap = MAX_OF(l->cap * 2, 16u);
+		l->g = xrealloc(l->g, l->cap * sizeof *l->g);
+	}
+	l->g[l->n++] = (struct gone){ .rule = rule, .counts = counts };
+}
+
+static void
+free_ptrs(struct ptr_list *l)
+{
+	for (uint32_t i = 0; i < l->n; i++)
+		free(l->p[i]);
+	free(l->p);
+	*l = (struct ptr_list){ 0 };
+}
+
+static void
+batch_free(struct batch *b)
+{
+	free_ptrs(&b->garbage);
+	free(b->gone.g);
+	free(b);
+}
+
+/* A call of the sink has come back.  True: the pipeline is gone, and so is the batch. */
+static bool
+is_over(struct batch *b)
+{
+	struct of_pipe *p = b->p;
+
+	p->pending--;
+	if (!p->dead)
+		return false;
+	batch_free(b);
+	if (!p->pending)
+		free(p);
+	return true;
+}
+
+static void
+defer(struct batch *b, void (*fn)(void *))
+{
+	struct of_pipe *p = b->p;
+
+	p->pending++;
+	if (p->sink.defer)
+		p->sink.defer(p->sink.arg, fn, b);
+	else
+		fn(b);
+}
+
+static void
+rule_free(struct of_pipe *p, uint32_t idx)
+{
+	struct of_rule *r = rule_at(p, idx);
+	struct rule_stat *st = stat_at(p, r->stat);
+
+	prog_put(p, (struct prog *)(uintptr_t)r->prog);
+	cls_sub_put(p, r->sub);
+	if (!--st->refs)
+		slab_give(&p->stats, r->stat);
+	slab_give(&p->rules, idx);
+}
+
+static void
+refresh_tables(struct of_pipe *p)
+{
+	for (unsigned t = 0; t < OF_N_TABLES; t++)
+		if (p->tbl[t].cls.stale)
+			cls_refresh(p, (uint8_t)t);
+}
+
+static void
+batch_freed(void *arg)
+{
+	struct batch *b = arg;
+	struct of_pipe *p = b->p;
+
+	if (is_over(b))
+		return;
+	for (uint32_t i = 0; i < b->gone.n; i++)
+		rule_free(p, b->gone.g[i].rule);
+	batch_free(b);
+	/* Subtables whose last rule that was. */
+	refresh_tables(p);
+}
+
+static bool
+wants_removed(const struct of_pipe *p, const struct gone *g)
+{
+	const struct of_rule *r = rule_at(p, g->rule);
+
+	return g->counts && r->flags & OFFF_SEND_FLOW_REM && !(r->state & RULE_SILENT) && p->ev.flow_removed;
+}
+
+static void
+send_removed(struct of_pipe *p, const struct of_rule *r, const struct rule_stat *st, uint64_t now)
+{
+	struct of_flow_removed m = {
+		.cookie = r->cookie, .packets = __atomic_load_n(&st->packets, __ATOMIC_RELAXED),
+		.bytes = __atomic_load_n(&st->bytes, __ATOMIC_RELAXED),
+		.priority = r->priority, .idle_timeout = r->idle, .hard_timeout = r->hard, .reason = r->reason,
+		.table_id = r->table,
+	};
+
+	pipe_duration(st->created_ms, now, &m.duration_s, &m.duration_ns);
+	cls_match_out(r, &m.match);
+	p->ev.flow_removed(p->ev.arg, p->bridge, &m);
+}
+
+static void
+batch_counted(void *arg)
+{
+	struct batch *b = arg;
+	struct of_pipe *p = b->p;
+
+	if (is_over(b))
+		return;
+	for (uint32_t i = 0; i < b->gone.n; i++) {
+		struct rule_stat *st;
+
+		if (!b->gone.g[i].counts)
+			continue;
+		st = stat_at(p, rule_at(p, b->gone.g[i].rule)->stat);
+		if (wants_removed(p, &b->gone.g[i]))
+			send_removed(p, rule_at(p, b->gone.g[i].rule), st, b->ms);
+		__atomic_store_n(&st->gen, st->gen + 1, __ATOMIC_RELEASE);
+	}
+	b->garbage = p->garbage;
+	p->garbage = (struct ptr_list){ 0 };
+	defer(b, batch_freed);
+	if (p->sink.dirty)
+		p->sink.dirty(p->sink.arg);
+}
+
+static void
+batch_unseen(void *arg)
+{
+	struct batch *b = arg;
+	struct of_pipe *p = b->p;
+	bool fold = false;
+
+	if (is_over(b))
+		return;
+	free_ptrs(&b->garbage);
+	for (uint32_t i = 0; i < b->gone.n; i++) {
+		struct of_rule *r = rule_at(p, b->gone.g[i].rule);
+
+		if (!(r->state & RULE_UNLINKED))
+			cls_unlink(p, r);
+		fold |= wants_removed(p, &b->gone.g[i]);
+	}
+	refresh_tables(p);
+	p->pending++;
+	if (fold && p->sink.fold)
+		p->sink.fold(p->sink.arg, batch_counted, b);
+	else
+		batch_counted(b);
+}
+
+void
+limbo_start(struct of_pipe *p)
+{
+	struct batch *b;
+
+	if (!p->gone.n && !p->garbage.n)
+		return;
+	b = xcalloc(1, sizeof *b);
+	*b = (struct batch){ .p = p, .ms = pipe_now(p), .gone = p->gone, .garbage = p->garbage };
+	p->gone = (struct gone_list){ 0 };
+	p->garbage = (struct ptr_list){ 0 };
+	defer(b, batch_unseen);
+}
+
+void
+limbo_fini(struct of_pipe *p)
+{
+	free(p->gone.g);
+	free_ptrs(&p->garbage);
+}
