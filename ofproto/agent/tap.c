@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages as they pass, for whoever debugs: decoded a second time, so that the normal way knows nothing of it. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "ofproto/agent/agent_priv.h"
+
+struct of_tap {
+	LIST_ENTRY(of_tap) link;
+	uint16_t bridge;
+	uint32_t conn_id;
+	void (*cb)(void *, uint32_t, const char *, bool, uint64_t, const struct of_msg *);
+	void *arg;
+};
+
+struct of_tap *
+of_tap_open(struct of_agent *a, uint16_t bridge, uint32_t conn_id,
+	    void (*cb)(void *, uint32_t, const char *, bool, uint64_t, const struct of_msg *), void *arg)
+{
+	struct of_tap *t = xcalloc(1, sizeof *t);
+
+	t->bridge = bridge;
+	t->conn_id = conn_id;
+	t->cb = cb;
+	t->arg = arg;
+	LIST_INSERT_HEAD(&a->taps, t, link);
+	return t;
+}
+
+void
+of_tap_close(struct of_tap *t)
+{
+	if (!t)
+		return;
+	LIST_REMOVE(t, link);
+	free(t);
+}
+
+static void
+show(struct conn *c, bool sent, uint64_t time_ms, const struct of_msg *m)
+{
+	struct of_tap *t, *next;
+
+	/* It may close itself in there. */
+	for (t = LIST_FIRST(&c->br->agent->taps); t; t = next) {
+		next = LIST_NEXT(t, link);
+		if (t->bridge == c->br->id && (!t->conn_id || t->conn_id == c->id))
+			t->cb(t->arg, c->id, c->name, sent, time_ms, m);
+	}
+}
+
+void
+tap_show(struct conn *c, bool sent, const uint8_t *data, size_t len)
+{
+	const struct of_decode_opts opts = { .table_ids = c->table_ids };
+	struct of_arena *arena = c->br->agent->tap_arena;
+	struct timespec now;
+	uint64_t time_ms;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	time_ms = (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	for (size_t at = 0; at + OF_HEADER_LEN <= len;) {
+		uint32_t n = of_msg_len(data + at);
+		struct of_error e;
+		struct of_msg m;
+
+		if (!n || at + n > len)
+			return;
+		of_arena_reset(arena);
+		if (!of_decode(data + at, n, &opts, arena, &m, &e))
+			show(c, sent, time_ms, &m);
+		at += n;
+	}
+}
