@@ -122,7 +122,7 @@ struct dp_flow {
 	uint16_t n_tags;
 	dp_tag tags[XLATE_MAX_TAGS];
 	uint16_t n_acts;
-	struct act acts[16];            /* The first of them; n_acts says how many there are. */
+	struct act acts[64];            /* The first words of them; n_acts says how many there are. */
 };
 
 /* Asks thread 'lcore' for up to 'max' flows from cache slot 'from' on.  'cb' gets them (borrowed for the

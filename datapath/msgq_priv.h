@@ -50,7 +50,8 @@ msgq_room(struct msgq *q, uint32_t len)
 {
 	uint32_t at = q->head & (q->len - 1), need = msgq_need(len), skip = at + need > q->len ? q->len - at : 0;
 
-	if (len > q->len / 2 || need + skip > msgq_free(q))
+	/* Of more than half of the ring, what is left out at its end might leave no room for ever. */
+	if (len >= q->len / 2 || need > q->len / 2 || need + skip > msgq_free(q))
 		return NULL;
 	if (skip) {
 		/* The rest of the ring is left out. */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/ctr.h"
 #include "base/hash.h"
 #include "frames.h"
 #include "mem_port.h"
@@ -759,7 +760,7 @@ an_answer_whose_note_finds_no_room_is_not_kept(void **state)
 	dp_lcore_stats(dp, 0, &s);
 	assert_int_equal(s.upcalls, 802);
 	fold();
-	assert_int_equal(counted[1].packets, 803);
+	assert_int_equal(ctr_read(&counted[1].packets), 803);
 }
 
 /* --- Programs of the control plane ----------------------------------------------------------- */
@@ -875,19 +876,19 @@ counts_are_credited_by_the_sweep_and_by_a_fold(void **state)
 		assert_comes(2, f.b, f.n);
 	}
 	fold();
-	assert_int_equal(counted[7].packets, 5);
-	assert_int_equal(counted[9].packets, 5);
-	assert_int_equal(counted[9].bytes, 5 * f.n);
+	assert_int_equal(ctr_read(&counted[7].packets), 5);
+	assert_int_equal(ctr_read(&counted[9].packets), 5);
+	assert_int_equal(ctr_read(&counted[9].bytes), 5 * f.n);
 	assert_true(counted[9].used_ms + 5 >= before && counted[9].used_ms <= clock_ms());
 	/* Only what is new. */
 	fold();
-	assert_int_equal(counted[7].packets, 5);
+	assert_int_equal(ctr_read(&counted[7].packets), 5);
 	send(1, &f);
 	assert_comes(2, f.b, f.n);
 	for (uint64_t end = clock_ms() + 5000; clock_ms() < end; poll(NULL, 0, 5))
-		if (__atomic_load_n(&counted[7].packets, __ATOMIC_RELAXED) == 6)
+		if (ctr_read(&counted[7].packets) == 6)
 			break;
-	assert_int_equal(counted[7].packets, 6);
+	assert_int_equal(ctr_read(&counted[7].packets), 6);
 }
 
 static void
@@ -918,10 +919,10 @@ what_was_counted_before_a_new_answer_goes_to_the_old_refs(void **state)
 	}
 	/* Three answers were replaced, and the last one's counts are still with its flow. */
 	for (unsigned i = 1; i < 4; i++)
-		assert_int_equal(counted[i].packets, i);
+		assert_int_equal(ctr_read(&counted[i].packets), i);
 	dp_flow_flush(dp);
 	fold();
-	assert_int_equal(counted[4].packets, 4);
+	assert_int_equal(ctr_read(&counted[4].packets), 4);
 }
 
 static void
@@ -1059,8 +1060,8 @@ every_packet_is_credited_exactly_once(void **state)
 	control_until(&folded);
 	fold();
 	for (unsigned i = 1; i <= N_OBJECTS; i++) {
-		assert_int_equal(counted[i].packets, want[i]);
-		assert_int_equal(counted[i].bytes, bytes[i]);
+		assert_int_equal(ctr_read(&counted[i].packets), want[i]);
+		assert_int_equal(ctr_read(&counted[i].bytes), bytes[i]);
 	}
 }
 
