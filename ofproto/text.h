@@ -97,4 +97,43 @@ void of_print_flow_row(struct of_text *, const struct of_flow_row *, unsigned sh
 /* "1.234s" */
 void of_print_duration(struct of_text *, uint32_t s, uint32_t ns);
 
+/* --- Groups and meters -------------------------------------------------------------------------- */
+
+/* Places that command_bucket_id names. */
+#define OFG_BUCKET_FIRST 0xfffffffdu
+#define OFG_BUCKET_LAST 0xfffffffeu
+#define OFG_BUCKET_ALL 0xffffffffu
+
+/* "group_id=1,type=select,bucket=weight:100,actions=output:1,bucket=..." under a command, or with one as first word
+ * (add, modify, add_or_mod, delete, insert_bucket, remove_bucket).  Buckets and their actions are in the arena. */
+int of_parse_group_mod(const char *s, size_t len, enum of_group_command, const struct of_names *, struct of_arena *,
+		       struct of_group_mod *, struct err *);
+/* A file of such lines; see of_parse_flow_file().  The arena is reset for each. */
+int of_parse_group_file(const char *s, size_t len, enum of_group_command, const struct of_names *,
+			int (*each)(void *arg, const struct of_group_mod *, struct err *), void *arg, struct err *);
+/* "ADD group_id=1,type=all,..."; versions 1.0 and 1.5 show the ids of buckets. */
+void of_print_group_mod(struct of_text *, const struct of_group_mod *, uint8_t version, const struct of_names *);
+/* "group_id=1,type=all,bucket=..." */
+void of_print_group(struct of_text *, const struct of_group_desc *, uint8_t version, const struct of_names *);
+/* "group_id=1,duration=1.5s,ref_count=0,packet_count=0,byte_count=0,bucket0:packet_count=0,byte_count=0" */
+void of_print_group_row(struct of_text *, const struct of_group_row *);
+
+/* "meter=1 kbps burst bands=type=drop rate=100 burst_size=10" */
+int of_parse_meter_mod(const char *s, size_t len, enum of_meter_command, struct of_arena *, struct of_meter_mod *,
+		       struct err *);
+/* "ADD meter=1 kbps bands=" and a line for each band. */
+void of_print_meter_mod(struct of_text *, const struct of_meter_mod *);
+void of_print_meter(struct of_text *, const struct of_meter_config *);
+/* "meter:1 flow_count:0 packet_in_count:0 byte_in_count:0 duration:1s bands:" and a line for each band. */
+void of_print_meter_row(struct of_text *, const struct of_meter_row *);
+void of_print_meter_id(struct of_text *, uint32_t id, char separator);
+
+/* --- Messages ----------------------------------------------------------------------------------- */
+
+/* Any decoded message, as `ovs-ofctl ofp-print` shows it: "OFPT_FLOW_MOD (OF1.3) (xid=0x2): ADD table:1 ...", over
+ * several lines where that has them, without a newline at the end.  of_msg_format() is this without names. */
+void of_print_msg(struct of_text *, const struct of_msg *, const struct of_names *);
+/* What can be told from the start of an Ethernet frame, in the words of a match. */
+void of_print_frame(struct of_text *, const uint8_t *data, size_t len);
+
 #endif

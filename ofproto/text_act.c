@@ -92,7 +92,7 @@ p_dec_ttl(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_a
 	while (tx_word(&list, ", ", &word))
 		if (++n > 1024)
 			return tx_bad(x, word.s, "dec_ttl: too many controllers");
-	a = of_act_put(b, w->kind, n ? OFA_FORM_NX : OFA_FORM_STD, sizeof *a + n * sizeof a->id[0]);
+	a = of_act_put(b, w->kind, n ? OFA_FORM_NX2 : OFA_FORM_STD, sizeof *a + n * sizeof a->id[0]);
 	a->n = (uint16_t)n;
 	n = 0;
 	while (tx_word(&arg, ", ", &word)) {
@@ -571,7 +571,7 @@ p_resubmit(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_
 		return rc;
 	if (in_port == (uint32_t)OFPP_IN_PORT && id == 255)
 		return tx_bad(x, arg.s, "resubmit: to a port or to a table");
-	a = of_act_put(b, w->kind, w->form, sizeof *a);
+	a = of_act_put(b, w->kind, id == 255 && !ct.n ? w->form : OFA_FORM_NX2, sizeof *a);
 	a->in_port = in_port;
 	a->table = id;
 	a->with_ct = ct.n > 0;
@@ -632,7 +632,7 @@ p_unsupported(struct tx *x, struct tx_str arg, const struct act_word *w, struct 
 static const struct act_word words[] = {
 	{ "output", p_output, OFA_OUTPUT, OFA_FORM_STD, 0, 0 },
 	{ "controller", p_controller, OFA_CONTROLLER, OFA_FORM_NX, 0, 0 },
-	{ "enqueue", p_enqueue, OFA_ENQUEUE, OFA_FORM_1_0, 0, 0 },
+	{ "enqueue", p_enqueue, OFA_ENQUEUE, OFA_FORM_STD, 0, 0 },
 	{ "set_queue", p_u32, OFA_SET_QUEUE, OFA_FORM_STD, 0, UINT32_MAX },
 	{ "pop_queue", p_none, OFA_POP_QUEUE, OFA_FORM_NX, 0, 0 },
 	{ "group", p_u32, OFA_GROUP, OFA_FORM_STD, 0, UINT32_MAX },

@@ -391,7 +391,7 @@ tx_bundle(struct tx *x, struct tx_str arg, bool load, struct of_act_buf *b)
 		rc = bundle_ports(x, members, ports, &n);
 	if (rc)
 		return rc;
-	a = of_act_put(b, OFA_BUNDLE, OFA_FORM_NX, sizeof *a + n * sizeof ports[0]);
+	a = of_act_put(b, OFA_BUNDLE, load ? OFA_FORM_NX2 : OFA_FORM_NX, sizeof *a + n * sizeof ports[0]);
 	v.h = a->h;
 	v.n = (uint16_t)n;
 	*a = v;

@@ -106,6 +106,16 @@ void tx_put_learn(struct of_text *, const struct of_act_learn *, const struct of
 void tx_put_multipath(struct of_text *, const struct of_act_multipath *);
 void tx_put_bundle(struct of_text *, const struct of_act_bundle *, const struct of_names *);
 
+/* Of a message's body, in text_stats.c; false: not one of those. */
+bool tx_put_stats(struct of_text *, const struct of_msg *, const struct of_names *);
+void tx_put_port_desc(struct of_text *, const struct of_port *);
+void tx_put_table_desc(struct of_text *, const struct of_table_desc *);
+void tx_put_count(struct of_text *, const char *label, uint64_t, const char *end);
+/* Names of the bits that are set, 0x... for the rest, "0" for none. */
+void tx_put_bits(struct of_text *, uint32_t bits, const char *const *names, unsigned n, char separator);
+void tx_put_packet_in(struct of_text *, const struct of_packet_in *, const struct of_names *);
+void tx_put_packet_out(struct of_text *, const struct of_packet_out *, const struct of_names *);
+
 extern const char *const tx_reasons[];  /* OFPR_*, ends with NULL. */
 
 #endif

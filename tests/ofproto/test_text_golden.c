@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flows in, and out as ovs-ofctl prints them (golden/flows.golden, made by golden/make-flows).  What comes out also
+/* Flows in, and out as ovs-ofctl prints them (golden/flows.golden, made by golden/make-golden).  What comes out also
  * reads back as the same flow. */
 #include <stdarg.h>
 #include <stddef.h>
