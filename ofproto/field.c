@@ -21,12 +21,42 @@ bits_get(const uint8_t *p, unsigned size, unsigned low, unsigned n, uint8_t *out
 	}
 }
 
+/* Fields of up to 8 bytes of storage, as one number. */
+static void
+word_set(uint8_t *p, unsigned size, unsigned low, unsigned n, const uint8_t *value, const uint8_t *mask, unsigned len)
+{
+	uint64_t bits = n < 64 ? (1ull << n) - 1 : ~0ull, v = 0, m = 0, old = 0;
+
+	for (unsigned i = 0; i < len; i++) {
+		v = v << 8 | value[i];
+		m = m << 8 | (mask ? mask[i] : 0xff);
+	}
+	for (unsigned i = 0; i < size; i++)
+		old = old << 8 | p[i];
+	m &= bits;
+	old = (old & ~(m << low)) | (v & m) << low;
+	for (unsigned i = size; i--; old >>= 8)
+		p[i] = (uint8_t)old;
+}
+
 /* The reverse; 'mask' NULL: all of the bits. */
 static void
 bits_set(uint8_t *p, unsigned size, unsigned low, unsigned n, const uint8_t *value, const uint8_t *mask, unsigned len)
 {
-	if (!mask && !(low & 7) && !(n & 7)) {
-		memcpy(p + size - (low + n) / 8, value + len - n / 8, n / 8);
+	if (!(low & 7) && !(n & 7)) {
+		p += size - (low + n) / 8;
+		value += len - n / 8;
+		if (!mask) {
+			memcpy(p, value, n / 8);
+			return;
+		}
+		mask += len - n / 8;
+		for (unsigned i = 0; i < n / 8; i++)
+			p[i] = (uint8_t)((p[i] & ~mask[i]) | (value[i] & mask[i]));
+		return;
+	}
+	if (size <= 8 && len <= 8) {
+		word_set(p, size, low, n, value, mask, len);
 		return;
 	}
 	for (unsigned i = 0; i < n; i++) {
@@ -82,8 +112,11 @@ of_field_match(enum of_field f, struct omatch *m, const uint8_t *value, const ui
 	unsigned n = of_field_bytes(f);
 	uint8_t v[OF_VALUE_MAX];
 
-	if (!mask)
-		mask = ones;
+	if (!mask) {
+		of_field_set(f, &m->flow, value, NULL);
+		of_field_set(f, &m->mask, ones, NULL);
+		return;
+	}
 	for (unsigned i = 0; i < n; i++)
 		v[i] = value[i] & mask[i];
 	of_field_set(f, &m->flow, v, NULL);
@@ -217,11 +250,29 @@ of_field_find(const char *name, size_t len)
 const struct of_field_code *
 of_field_by_code(uint16_t class, uint8_t code, uint32_t experimenter)
 {
-	for (unsigned i = 0; i < OFF_N_CODES; i++)
-		if (of_field_code[i].class == class && of_field_code[i].code == code &&
-		    of_field_code[i].experimenter == experimenter)
-			return &of_field_code[i];
-	return NULL;
+	unsigned row = 0, i;
+
+	switch (class) {
+	case 0x8000:
+		break;
+	case 0:
+		row = 1;
+		break;
+	case 1:
+		row = 2;
+		break;
+	case 0x8001:
+		row = 3;
+		break;
+	default:
+		for (i = 0; i < OFF_N_CODES; i++)
+			if (of_field_code[i].class == class && of_field_code[i].code == code &&
+			    of_field_code[i].experimenter == experimenter)
+				return &of_field_code[i];
+		return NULL;
+	}
+	i = of_field_code_index[row][code & 0x7f];
+	return i < OFF_N_CODES ? &of_field_code[i] : NULL;
 }
 
 /* --- Matches ------------------------------------------------------------------------------------ */

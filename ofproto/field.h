@@ -47,6 +47,8 @@ struct of_field_code {
 	uint32_t experimenter;          /* Of class 0xffff. */
 };
 extern const struct of_field_code of_field_code[OFF_N_CODES];   /* In order of field; a field's first one is sent. */
+extern const uint8_t of_field_code_index[4][128];       /* Rows by class (OXM, NXM, NX, registers) and code. */
+extern const uint8_t of_field_code_first[OFF_N_FIELDS];
 
 struct of_field_name {
 	const char *name;
@@ -60,6 +62,15 @@ static inline unsigned
 of_field_bytes(enum of_field f)
 {
 	return (of_field_info[f].bits + 7u) / 8;
+}
+
+/* All bits of a field, in of_field_bytes() bytes. */
+static inline void
+of_field_full_mask(enum of_field f, uint8_t mask[OF_VALUE_MAX])
+{
+	memset(mask, 0xff, of_field_bytes(f));
+	if (of_field_info[f].bits & 7)
+		mask[0] = (uint8_t)((1u << (of_field_info[f].bits & 7)) - 1);
 }
 
 /* Reads a field: of_field_bytes() bytes, big-endian, right-aligned. */
@@ -93,6 +104,12 @@ bool of_need_has(enum of_need, const struct oflow *);
 
 /* The field of that name or of one of its other spellings; OFF_NONE. */
 enum of_field of_field_find(const char *name, size_t len);
+/* The first of a field's rows: those behind it are of the same field up to the first that is not. */
+static inline const struct of_field_code *
+of_field_first_code(enum of_field f)
+{
+	return &of_field_code[of_field_code_first[f]];
+}
 /* The row for a code on the wire; NULL: unknown. */
 const struct of_field_code *of_field_by_code(uint16_t class, uint8_t code, uint32_t experimenter);
 

@@ -518,8 +518,8 @@ void of_buf_fini(struct of_buf *);
 /* Appends a message.  -ENOTSUP: the version (and form) has no such message.  Bodies of replies of rows: struct of_rows;
  * parts are made as needed. */
 int of_encode(struct of_buf *, const struct of_msg *);
-/* Appends an error about 'offender' (its first 64 bytes at least are quoted, all of it in 1.0... up to 64 KB as the
- * version says), with its xid. */
+/* Appends an error about 'offender', with its xid and its first 64 bytes.  'offender' NULL, and HELLO_FAILED: 'why' is the
+ * data. */
 void of_encode_error(struct of_buf *, uint8_t version, const struct of_error *, const uint8_t *offender, uint32_t len);
 
 /* Replies of many rows, made piece by piece: parts of at most 64 KB with the MORE flag on all but the last.  begin,

@@ -71,7 +71,20 @@ def table(fields, out):
         for cls, code, length in f["wire"]:
             exp = "0x4f4e4600" if cls == "onf" else "0"
             out.write(f"\t{{ {ident(f)}, {CLASSES[cls]:#06x}, {code}, {length}, {exp} }},\n")
-    out.write("};\n\nconst struct of_field_name of_field_name[OFF_N_NAMES] = {\n")
+    out.write("};\n\n")
+    index = {cls: ["OFF_N_CODES"] * 128 for cls in ("oxm", "nxm", "nx", "xreg")}
+    first, n = [], 0
+    for f in fields:
+        first.append(str(n))
+        for cls, code, length in f["wire"]:
+            if cls in index:
+                index[cls][code] = str(n)
+            n += 1
+    out.write("const uint8_t of_field_code_index[4][128] = {\n" +
+              "".join("\t{ " + ", ".join(codes) + " },\n" for codes in index.values()) + "};\n\n"
+              f"const uint8_t of_field_code_first[OFF_N_FIELDS] = {{ {', '.join(first)} }};\n\n"
+              "_Static_assert(OFF_N_CODES < 256, \"an index fits a byte\");\n\n")
+    out.write("const struct of_field_name of_field_name[OFF_N_NAMES] = {\n")
     for f in fields:
         for name in f["names"]:
             out.write(f'\t{{ "{name}", {ident(f)} }},\n')

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Matches as lists of OXM and NXM entries (OpenFlow 1.3, 7.2.3). */
+#include "base/util.h"
+#include "ofproto/wire/wire_priv.h"
+
+enum { CLASS_NXM = 0, CLASS_NX = 1, CLASS_OXM = 0x8000, CLASS_XREG = 0x8001, CLASS_EXP = 0xffff, NX_COOKIE = 30 };
+
+/* --- Values and headers ------------------------------------------------------------------------- */
+
+/* NXM's in_port is 16 bits wide; its nw_tos is DSCP alone, of fields that are narrower than their bytes the rest is 0. */
+bool
+wire_value_get(const struct of_field_code *c, const uint8_t *wire, uint8_t value[OF_VALUE_MAX])
+{
+	unsigned bytes = of_field_bytes(c->field), bits = of_field_info[c->field].bits;
+
+	if (c->len == bytes) {
+		memcpy(value, wire, bytes);
+	} else if (c->len > bytes) {
+		for (unsigned i = 0; i < c->len - bytes; i++)
+			if (wire[i])
+				return false;
+		memcpy(value, wire + c->len - bytes, bytes);
+	} else {
+		uint32_t port = wire_port_from16(wire_u16(wire));
+
+		wire_store(value, 4, port);
+	}
+	return !(bits & 7) || !(value[0] >> (bits & 7));
+}
+
+void
+wire_value_put(const struct of_field_code *c, const uint8_t *value, uint8_t *wire)
+{
+	unsigned bytes = of_field_bytes(c->field);
+
+	if (c->len >= bytes) {
+		memset(wire, 0, c->len - bytes);
+		memcpy(wire + c->len - bytes, value, bytes);
+	} else {
+		wire_store(wire, 2, wire_port_to16(wire_u32(value)));
+	}
+}
+
+const struct of_field_code *
+wire_field_code(enum of_field f, uint8_t version, bool nxm)
+{
+	const struct of_field_code *any = NULL;
+
+	for (const struct of_field_code *c = of_field_first_code(f), *e = of_field_code + OFF_N_CODES;
+	     c < e && c->field == f; c++) {
+		bool nx = c->class == CLASS_NXM || c->class == CLASS_NX;
+
+		if (nxm && nx)
+			return c;
+		if (!nxm && c->class == CLASS_OXM && of_field_info[f].since <= version)
+			return c;
+		if (!nxm && c->class != CLASS_OXM && (c->class != CLASS_EXP || version >= OF13) &&
+		    (c->class != CLASS_NXM || !any))
+			return c;
+		if (!any)
+			any = c;
+	}
+	return any;
+}
+
+const struct of_field_code *
+wire_get_header(struct wire_rd *r, bool *masked)
+{
+	const struct of_field_code *c;
+	uint32_t header, experimenter = 0;
+	unsigned len;
+
+	if (wire_left(r) < 4) {
+		wire_bad(r, OFE_BAC_BAD_LEN, "field header");
+		return NULL;
+	}
+	header = wire_u32(r->p);
+	len = header & 0xff;
+	r->p += 4;
+	if (header >> 16 == CLASS_EXP) {
+		if (wire_left(r) < 4 || len < 4) {
+			wire_bad(r, OFE_BAC_BAD_LEN, "field header");
+			return NULL;
+		}
+		experimenter = wire_u32(r->p);
+		len -= 4;
+		r->p += 4;
+	}
+	*masked = header >> 8 & 1;
+	c = of_field_by_code((uint16_t)(header >> 16), (uint8_t)(header >> 9 & 0x7f), experimenter);
+	if (!c)
+		wire_bad(r, OFE_BAC_BAD_SET_TYPE, "field %#x", header);
+	else if (len != (*masked ? 2u : 1u) * c->len) {
+		wire_bad(r, OFE_BAC_BAD_SET_LEN, "%s of %u bytes", of_field_info[c->field].name, len);
+		return NULL;
+	}
+	return c;
+}
+
+void
+wire_put_header(struct of_buf *b, const struct of_field_code *c, bool masked)
+{
+	unsigned len = (masked ? 2u : 1u) * c->len;
+	uint8_t *p;
+
+	if (c->class != CLASS_EXP) {
+		p = wire_add(b, 4);
+	} else {
+		p = wire_add(b, 8);
+		wire_store(p + 4, 4, c->experimenter);
+		len += 4;
+	}
+	wire_store(p, 4, (uint32_t)c->class << 16 | (uint32_t)c->code << 9 | (uint32_t)masked << 8 | len);
+}
+
+/* --- Reading ------------------------------------------------------------------------------------ */
+
+struct entry {
+	uint16_t class;
+	uint8_t code;
+	bool masked;
+	unsigned len;
+	uint32_t experimenter;
+	const uint8_t *value;
+};
+
+/* Takes the next entry off [p, end); NULL: it is cut short. */
+static const uint8_t *
+next_entry(const uint8_t *p, const uint8_t *end, struct entry *e)
+{
+	uint32_t header;
+
+	if (end - p < 4)
+		return NULL;
+	header = wire_u32(p);
+	*e = (struct entry){ .class = (uint16_t)(header >> 16), .code = (uint8_t)(header >> 9 & 0x7f),
+			     .masked = header >> 8 & 1, .len = header & 0xff, .value = p + 4 };
+	if (e->len > (size_t)(end - e->value))
+		return NULL;
+	p = e->value + e->len;
+	if (e->class == CLASS_EXP) {
+		if (e->len < 4)
+			return NULL;
+		e->experimenter = wire_u32(e->value);
+		e->value += 4;
+		e->len -= 4;
+	}
+	return p;
+}
+
+static int
+get_cookie(struct wire_rd *r, const struct entry *e, uint64_t *cookie)
+{
+	if (e->len != (e->masked ? 16u : 8u))
+		return wire_bad(r, OFE_BMC_BAD_LEN, "cookie of %u bytes", e->len);
+	cookie[0] = wire_load(e->value, 8);
+	cookie[1] = e->masked ? wire_load(e->value + 8, 8) : ~0ull;
+	cookie[0] &= cookie[1];
+	return 0;
+}
+
+/* Whether the match has bits of the field already. */
+static bool
+taken(enum of_field f, const struct omatch *m)
+{
+	uint8_t v[OF_VALUE_MAX];
+
+	of_field_get(f, &m->mask, v);
+	for (unsigned i = 0; i < of_field_bytes(f); i++)
+		if (v[i])
+			return true;
+	return false;
+}
+
+static int
+get_mask(struct wire_rd *r, const struct of_field_code *c, const struct entry *e, uint8_t *value, uint8_t *mask)
+{
+	const struct of_field_info *info = &of_field_info[c->field];
+	unsigned bytes = of_field_bytes(c->field);
+	bool all = true;
+
+	if (c->len < bytes) {
+		all = wire_u16(e->value + c->len) == 0xffff;
+		memset(mask, all ? 0xff : 0, 4);
+	} else if (!wire_value_get(c, e->value + c->len, mask)) {
+		/* Mask bits beyond the width say nothing. */
+		memcpy(mask, e->value + 2 * c->len - bytes, bytes);
+		if (info->bits & 7)
+			mask[0] &= (uint8_t)((1u << (info->bits & 7)) - 1);
+	}
+	if (c->field == OFF_IP_FRAG)
+		mask[0] &= 3;
+	for (unsigned i = 0; i < bytes && all; i++)
+		all = mask[i] == (i || !(info->bits & 7) ? 0xff : (1u << (info->bits & 7)) - 1);
+	if (!all && !(info->flags & OF_FIELD_MASKABLE))
+		return wire_bad(r, OFE_BMC_BAD_MASK, "%s takes no mask", info->name);
+	for (unsigned i = 0; i < bytes; i++) {
+		if ((value[i] & ~mask[i]) && (c->class == CLASS_OXM || c->class == CLASS_EXP))
+			return wire_bad(r, OFE_BMC_BAD_WILDCARDS, "%s has bits outside its mask", info->name);
+		value[i] &= mask[i];
+	}
+	return 0;
+}
+
+static int
+get_entry(struct wire_rd *r, const struct entry *e, const struct of_field_code *c, struct omatch *m)
+{
+	const struct of_field_info *info = &of_field_info[c->field];
+	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
+
+	if (e->len != (e->masked ? 2u : 1u) * c->len)
+		return wire_bad(r, OFE_BMC_BAD_LEN, "%s of %u bytes", info->name, e->len);
+	if (!wire_value_get(c, e->value, value))
+		return wire_bad(r, OFE_BMC_BAD_VALUE, "%s is beyond its %u bits", info->name, info->bits);
+	if (!of_need_met(info->needs, m))
+		return wire_bad(r, OFE_BMC_BAD_PREREQ, "%s without what it needs", info->name);
+	if (taken(c->field, m))
+		return wire_bad(r, OFE_BMC_DUP_FIELD, "%s again", info->name);
+	if (e->masked) {
+		if (get_mask(r, c, e, value, mask))
+			return -1;
+		of_field_match(c->field, m, value, mask);
+	} else if (c->field == OFF_NW_TOS) {
+		if (value[0] & 3)
+			return wire_bad(r, OFE_BMC_BAD_VALUE, "nw_tos is of 6 bits");
+		of_field_match(c->field, m, value, (const uint8_t[]){ 0xfc });
+	} else if (c->field == OFF_IP_FRAG) {
+		if (value[0] & ~3)
+			return wire_bad(r, OFE_BMC_BAD_VALUE, "ip_frag is of 2 bits");
+		of_field_match(c->field, m, value, (const uint8_t[]){ 3 });
+	} else {
+		of_field_match(c->field, m, value, NULL);
+	}
+	return 0;
+}
+
+int
+wire_get_oxm(struct wire_rd *r, const uint8_t *p, size_t len, struct omatch *m, uint64_t *cookie)
+{
+	const uint8_t *end = p + len;
+	uint64_t seen[(OFF_N_FIELDS + 63) / 64] = { 0 };
+
+	while (p < end) {
+		const struct of_field_code *c;
+		struct entry e;
+
+		p = next_entry(p, end, &e);
+		if (!p)
+			return wire_bad(r, OFE_BMC_BAD_LEN, "a field is cut short");
+		if (cookie && e.class == CLASS_NX && e.code == NX_COOKIE && e.len >= 8) {
+			if (get_cookie(r, &e, cookie))
+				return -1;
+			continue;
+		}
+		c = of_field_by_code(e.class, e.code, e.experimenter);
+		if (!c) {
+			if (r->opts->loose_match)
+				continue;
+			return wire_bad(r, OFE_BMC_BAD_FIELD, "class %#x field %u is not known", e.class, e.code);
+		}
+		if (seen[c->field / 64] >> c->field % 64 & 1)
+			return wire_bad(r, OFE_BMC_DUP_FIELD, "%s again", of_field_info[c->field].name);
+		seen[c->field / 64] |= 1ull << c->field % 64;
+		if (get_entry(r, &e, c, m))
+			return -1;
+	}
+	return 0;
+}
+
+int
+wire_get_match(struct wire_rd *r, struct omatch *m)
+{
+	unsigned type, len;
+	const uint8_t *p = r->p;
+	size_t padded;
+
+	if (wire_left(r) < 4)
+		return wire_bad(r, OFE_BMC_BAD_LEN, "match");
+	type = wire_u16(p);
+	len = wire_u16(p + 2);
+	padded = (len + 7u) & ~7u;
+	if (type == 0 && r->version == OF11) {
+		if (len != 88 || wire_left(r) < 88)
+			return wire_bad(r, OFE_BMC_BAD_LEN, "match of %u bytes", len);
+		r->p += 88;
+		return wire_get_match11(r, p, m);
+	}
+	if (type != 1 || r->version == OF11)
+		return wire_bad(r, OFE_BMC_BAD_TYPE, "match type %u", type);
+	if (len < 4 || padded > wire_left(r))
+		return wire_bad(r, OFE_BMC_BAD_LEN, "match of %u bytes", len);
+	r->p += padded;
+	return wire_get_oxm(r, p + 4, len - 4, m, NULL);
+}
+
+int
+wire_get_meta(struct wire_rd *r, const uint8_t *p, size_t len, struct oflow *flow)
+{
+	const uint8_t *end = p + len;
+
+	while (p < end) {
+		const struct of_field_code *c;
+		uint8_t value[OF_VALUE_MAX];
+		struct entry e;
+
+		p = next_entry(p, end, &e);
+		if (!p)
+			return wire_bad(r, OFE_BMC_BAD_LEN, "a field is cut short");
+		c = of_field_by_code(e.class, e.code, e.experimenter);
+		if (!c || of_field_info[c->field].offset >= OFLOW_STAGE1 * 8) {
+			if (r->version == OF15 && c)
+				return wire_bad(r, OFE_BRC_PIPELINE_FIELDS_ONLY, "%s", of_field_info[c->field].name);
+			continue;
+		}
+		if (e.len < c->len)
+			return wire_bad(r, OFE_BMC_BAD_LEN, "%s of %u bytes", of_field_info[c->field].name, e.len);
+		if (!wire_value_get(c, e.value, value))
+			return wire_bad(r, OFE_BMC_BAD_VALUE, "%s", of_field_info[c->field].name);
+		of_field_set(c->field, flow, value, NULL);
+	}
+	return 0;
+}
+
+/* --- Writing ------------------------------------------------------------------------------------ */
+
+static void
+put_field(struct wire_wr *w, enum of_field f, const struct omatch *m, bool nxm)
+{
+	const struct of_field_code *c = wire_field_code(f, w->version, nxm);
+	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
+	unsigned bytes = of_field_bytes(f), bits = of_field_info[f].bits;
+	bool all = true;
+	uint8_t *p;
+
+	of_field_get(f, &m->flow, value);
+	of_field_get(f, &m->mask, mask);
+	for (unsigned i = 0; i < bytes && all; i++)
+		all = mask[i] == (i || !(bits & 7) ? 0xff : (1u << (bits & 7)) - 1);
+	if (f == OFF_NW_TOS)
+		value[0] &= 0xfc;
+	if (f == OFF_NW_TOS || (f == OFF_IP_FRAG && mask[0] == 3))
+		all = true;
+	wire_put_header(w->buf, c, !all);
+	p = wire_add(w->buf, (all ? 1u : 2u) * c->len);
+	wire_value_put(c, value, p);
+	if (!all)
+		wire_value_put(c, mask, p + c->len);
+}
+
+static uint64_t
+used_words(const struct oflow *m)
+{
+	uint64_t used = 0;
+
+	for (unsigned i = 0; i < OFLOW_WORDS; i++)
+		used |= (uint64_t)(oflow_word(m, i) != 0) << i;
+	return used;
+}
+
+static void
+put_vlan(struct wire_wr *w, const struct omatch *m, bool nxm)
+{
+	uint16_t tci = host16(m->flow.vlan[0].tci), mask = host16(m->mask.vlan[0].tci);
+	struct omatch vid;
+
+	if (!mask)
+		return;
+	/* OXM says a tag's priority only together with its presence, and as a whole. */
+	if (nxm || (mask != 0xffff && (((mask & 0xe000) && (mask & 0xe000) != 0xe000) ||
+				       ((mask & 0xe000) && !(tci & mask & OFLOW_VLAN_PRESENT))))) {
+		put_field(w, OFF_VLAN_TCI, m, nxm);
+		return;
+	}
+	vid.flow.vlan[0].tci = be16(tci & 0x1fff);
+	vid.mask.vlan[0].tci = be16(mask & 0x1fff);
+	put_field(w, OFF_VLAN_VID, &vid, nxm);
+	if ((mask & 0xe000) && (tci & OFLOW_VLAN_PRESENT))
+		put_field(w, OFF_VLAN_PCP, m, nxm);
+}
+
+static void
+put_tos(struct wire_wr *w, const struct omatch *m, bool nxm)
+{
+	if (m->mask.nw_tos & 0xfc)
+		put_field(w, nxm ? OFF_NW_TOS : OFF_IP_DSCP, m, nxm);
+	if (m->mask.nw_tos & 3)
+		put_field(w, OFF_NW_ECN, m, nxm);
+}
+
+/* Fields that share their place with another one are told apart by what they need; those that are a view of others, or
+ * are written above, do not appear by themselves. */
+static bool
+is_view(enum of_field f)
+{
+	return f == OFF_VLAN_TCI || f == OFF_VLAN_VID || f == OFF_VLAN_PCP || f == OFF_NW_TOS || f == OFF_IP_DSCP ||
+	       f == OFF_NW_ECN || (f >= OFF_XREG0 && f <= OFF_XXREG3);
+}
+
+static bool
+has_field(enum of_field f, const struct omatch *m, uint64_t used)
+{
+	const struct of_field_info *info = &of_field_info[f];
+	unsigned first = info->offset / 8, last = (info->offset + info->size - 1u) / 8;
+
+	return ((used >> first & 1) || (used >> last & 1)) && !is_view(f) && taken(f, m) && of_need_met(info->needs, m);
+}
+
+void
+wire_put_oxm(struct wire_wr *w, const struct omatch *m, bool nxm, const uint64_t *cookie)
+{
+	uint64_t used = used_words(&m->mask);
+	unsigned f;
+
+	/* In the table's order what a field needs precedes it. */
+	for (f = 0; f < OFF_VLAN_TCI; f++)
+		if (has_field(f, m, used))
+			put_field(w, f, m, nxm);
+	put_vlan(w, m, nxm);
+	if (m->mask.nw_tos)
+		put_tos(w, m, nxm);
+	for (f = OFF_VLAN_TCI; f < OFF_N_FIELDS; f++)
+		if (has_field(f, m, used))
+			put_field(w, f, m, nxm);
+	if (cookie && cookie[1]) {
+		bool all = cookie[1] == ~0ull;
+		uint8_t *p = wire_add(w->buf, all ? 12 : 20);
+
+		wire_store(p, 4, 0x10000u | NX_COOKIE << 9 | (all ? 8u : 0x110u));
+		wire_store(p + 4, 8, cookie[0]);
+		if (!all)
+			wire_store(p + 12, 8, cookie[1]);
+	}
+}
+
+void
+wire_put_match(struct wire_wr *w, const struct omatch *m)
+{
+	size_t start = w->buf->len;
+	uint8_t *p;
+
+	if (w->version == OF11) {
+		wire_put_match11(wire_add(w->buf, 88), m);
+		return;
+	}
+	wire_add(w->buf, 4);
+	wire_put_oxm(w, m, false, NULL);
+	p = wire_at(w, start);
+	wire_store(p, 2, 1);
+	wire_store(p + 2, 2, w->buf->len - start);
+	wire_pad8(w->buf, start);
+}
+
+void
+wire_put_meta(struct wire_wr *w, const struct oflow *flow, bool nxm)
+{
+	uint64_t used = used_words(flow);
+	struct omatch m;
+
+	used &= (1ull << OFLOW_STAGE1) - 1;
+	if (!used)
+		return;
+	m.flow = *flow;
+	memset(&m.mask, 0, sizeof m.mask);
+	for (unsigned f = 0; f < OFF_N_FIELDS; f++) {
+		const struct of_field_info *info = &of_field_info[f];
+		uint8_t v[OF_VALUE_MAX];
+		bool any = false;
+
+		if (info->offset >= OFLOW_STAGE1 * 8 || is_view(f))
+			continue;
+		of_field_get(f, flow, v);
+		for (unsigned i = 0; i < of_field_bytes(f); i++)
+			any |= v[i] != 0;
+		if (!any)
+			continue;
+		of_field_examine(f, &m.mask);
+		put_field(w, f, &m, nxm);
+	}
+}
