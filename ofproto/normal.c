@@ -11,7 +11,8 @@
  * Split horizon.  A frame that came out of a tunnel never goes into a tunnel of the same bridge, flooded or
  * not.  Overlays are full meshes with head-end replication: the sender has given every other host its copy
  * already.  Who wants to join two overlays puts them on two bridges with a patch between. */
-#include "ofproto/xlate_priv.h"
+#include "ofproto/pipe_bits.h"
+#include "ofproto/pipe_priv.h"
 
 #include "base/clock.h"
 
@@ -22,7 +23,7 @@ enum {
 };
 
 /* What translate() looks at of a key.  Never the priority of a tag, and nothing above layer 2. */
-static void
+void
 examine_l2(struct flow_key *mask)
 {
 	memset(&mask->dl_src, 0xff, sizeof mask->dl_src);
@@ -42,12 +43,6 @@ examine_inner_tag(struct flow_key *mask, unsigned n)
 	}
 }
 
-static const struct view_port *
-port_find(const struct ofp_view *v, uint16_t port)
-{
-	return port < v->n_ports && v->port[port].bridge ? &v->port[port] : NULL;
-}
-
 /* Takes the tag off a frame that comes into a bridge.  False: there is one more than the key can show. */
 static bool
 strip_tag(struct xl *x, struct frame *f, bool *tagged, uint16_t *vid)
@@ -64,7 +59,7 @@ strip_tag(struct xl *x, struct frame *f, bool *tagged, uint16_t *vid)
 	}
 	if (f->outer)
 		return true;
-	examine_inner_tag(&x->out->mask, f->n_off);
+	examine_inner_tag(x->mask, f->n_off);
 	if (f->n_off == ARRAY_SIZE(k->vlan))
 		return k->dl_type != be16(VLAN_TPID);
 	if (k->vlan[f->n_off].tpid == be16(VLAN_TPID)) {
@@ -117,7 +112,7 @@ check_source(struct xl *x, const struct place *p, struct mac src)
 	struct fdb_entry e;
 	bool found = fdb_find(fdb, p->vid, src, &e), here = found && e.port == p->in_port;
 
-	xlate_tag(x->out, ofp_mac_tag(p->bridge, p->vid, src));
+	xl_tag(x, ofp_mac_tag(p->bridge, p->vid, src));
 	if (found && e.is_static)
 		return here ? DROP_NONE : DROP_SRC_STATIC;
 	if (here && e.tun_dst == p->tun_peer) {
@@ -130,7 +125,7 @@ check_source(struct xl *x, const struct place *p, struct mac src)
 	if (!here && p->in->mac_limit && fdb_n_port(fdb, p->in_port) >= p->in->mac_limit)
 		return DROP_MAC_LIMIT;
 	if (!found && fdb_is_full(fdb)) {
-		xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+		xl_tag(x, dp_tag_make(TAG_BRIDGE, p->bridge));
 		fdb_refuse(fdb);
 		return DROP_NONE;
 	}
@@ -152,6 +147,8 @@ check_egress(const struct place *p, uint16_t port, const struct view_port *to, i
 		return DROP_PROTECTED;
 	if (!to->up)
 		return DROP_TX_DOWN;
+	if (to->of_config & OFPPC_NO_FWD)
+		return DROP_OF_PORT;
 	*tag = vlan_out(&to->vlan, p->vid);
 	return *tag < 0 ? DROP_NO_DEST : DROP_NONE;
 }
@@ -166,7 +163,7 @@ deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uin
 	int tag = 0;
 
 	if (!flooded)
-		xlate_tag(x->out, dp_tag_make(TAG_PORT, port));
+		xl_tag(x, dp_tag_make(TAG_PORT, port));
 	drop = check_egress(p, port, to, &tag);
 	if (drop)
 		return drop;
@@ -189,7 +186,7 @@ deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uin
 			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = to->dst[i],
 								.flooded = flooded });
 		if (!flooded)
-			xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+			xl_tag(x, dp_tag_make(TAG_BRIDGE, p->bridge));
 		return to->n_dst ? DROP_NONE : DROP_NO_DEST;
 	}
 	return DROP_NO_DEST;
@@ -200,7 +197,7 @@ flood(struct xl *x, struct outs *o, const struct place *p, const struct frame *f
 {
 	unsigned before = o->n;
 
-	xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p->bridge));
+	xl_tag(x, dp_tag_make(TAG_BRIDGE, p->bridge));
 	for (unsigned i = 0; i < p->b->n_flood && !x->loop && !x->too_much; i++)
 		deliver(x, o, p, *f, p->b->flood[i], 0, true);
 	return o->n > before ? DROP_NONE : DROP_NO_DEST;
@@ -222,7 +219,7 @@ to_destination(struct xl *x, struct outs *o, const struct place *p, const struct
 
 	if (mac_is_multicast(f->dst))
 		return flood(x, o, p, f);
-	xlate_tag(x->out, ofp_mac_tag(p->bridge, p->vid, f->dst));
+	xl_tag(x, ofp_mac_tag(p->bridge, p->vid, f->dst));
 	if (!fdb_find(p->b->fdb, p->vid, f->dst, &e))
 		return flood(x, o, p, f);
 	/* The table may be newer than the view. */
@@ -232,7 +229,7 @@ to_destination(struct xl *x, struct outs *o, const struct place *p, const struct
 	return deliver(x, o, p, *f, e.port, e.tun_dst, false);
 }
 
-static enum dp_drop
+enum dp_drop
 visit_bridge(struct xl *x, struct outs *o, struct frame f, const struct view_port *in, uint16_t in_port,
 	     uint32_t tun_peer)
 {
@@ -246,7 +243,7 @@ visit_bridge(struct xl *x, struct outs *o, struct frame f, const struct view_por
 	if (mac_is_multicast(f.src) || mac_is_zero(f.src))
 		return DROP_SRC_MULTICAST;
 	if (is_reserved(f.dst)) {
-		xlate_tag(x->out, dp_tag_make(TAG_BRIDGE, p.bridge));
+		xl_tag(x, dp_tag_make(TAG_BRIDGE, p.bridge));
 		if (!p.b->forward_reserved)
 			return DROP_RESERVED;
 	}
@@ -261,19 +258,32 @@ visit_bridge(struct xl *x, struct outs *o, struct frame f, const struct view_por
 	return drop ? drop : to_destination(x, o, &p, &f);
 }
 
-enum dp_drop
-visit(struct xl *x, struct outs *o, struct frame f, uint16_t in_port, uint32_t tun_peer)
+/* Whether the port's settings let a frame in.  NO_RECV_STP is about bridge protocol frames, NO_RECV about all others. */
+static bool
+may_receive(const struct view_port *in, struct mac dst)
 {
-	const struct view_port *in = port_find(x->view, in_port);
-	enum dp_drop drop;
+	static const struct mac stp = { { 0x01, 0x80, 0xc2, 0x00, 0x00, 0x00 } };
 
-	xlate_tag(x->out, dp_tag_make(TAG_PORT, in_port));
-	if (!in)
+	if (in->of_config & OFPPC_PORT_DOWN)
+		return false;
+	return !(in->of_config & (mac_equal(dst, stp) ? OFPPC_NO_RECV_STP : OFPPC_NO_RECV));
+}
+
+enum dp_drop
+visit_begin(struct xl *x, struct mac dst, uint16_t in_port, const struct view_port **in)
+{
+	*in = port_find(x->view, in_port);
+	if (!*in) {
+		xl_tag(x, dp_tag_make(TAG_PORT, in_port));
 		return DROP_NO_BRIDGE;
+	}
+	xl_tag_of(x, dp_tag_make(TAG_PORT, in_port), TAG_PORT, (*in)->bridge);
+	if (UNLIKELY((*in)->of_config) && !may_receive(*in, dst))
+		return DROP_OF_PORT;
 	if (x->depth) {
 		/* Frames that really come in are taken while the link is thought to be down: it has come up just
 		 * now.  At the end of a patch there is no such thing. */
-		if (!in->up)
+		if (!(*in)->up)
 			return DROP_TX_DOWN;
 		if (x->depth > MAX_DEPTH) {
 			x->loop = true;
@@ -285,8 +295,38 @@ visit(struct xl *x, struct outs *o, struct frame f, uint16_t in_port, uint32_t t
 		return DROP_RECURSION;
 	}
 	x->depth++;
-	drop = visit_bridge(x, o, f, in, in_port, tun_peer);
+	return DROP_NONE;
+}
+
+void
+visit_end(struct xl *x)
+{
 	x->depth--;
+}
+
+static uint64_t
+normal_ref(const struct view_bridge *b)
+{
+	return __atomic_load_n(&b->of->normal_ref, __ATOMIC_ACQUIRE);
+}
+
+enum dp_drop
+visit(struct xl *x, struct outs *o, struct frame f, uint16_t in_port, uint32_t tun_peer)
+{
+	const struct view_port *in;
+	enum dp_drop drop = visit_begin(x, f.dst, in_port, &in);
+	uint64_t ref;
+
+	if (drop)
+		return drop;
+	ref = normal_ref(&x->view->bridge[in->bridge]);
+	if (LIKELY(ref)) {
+		xlate_ref(x->out, ref);
+		drop = visit_bridge(x, o, f, in, in_port, tun_peer);
+	} else {
+		outs_add(o, &f, x->key, (struct leave){ .port = in_port, .pipe = true, .outer = f.outer });
+	}
+	visit_end(x);
 	return drop;
 }
 
@@ -310,6 +350,7 @@ give_up(struct xlate_out *out, enum dp_drop why)
 	out->acts.n = 0;
 	out->acts.overflow = false;
 	out->drop = why;
+	out->n_notes = 0;
 	if (!out->learn.wanted)
 		return;
 	/* What was not yet learned is normally settled by learning it.  It will not be: any change may matter. */
@@ -317,26 +358,51 @@ give_up(struct xlate_out *out, enum dp_drop why)
 	out->tags[0] = dp_tag_make(TAG_ALL, 0);
 }
 
+/* The learning switch of the port's bridge. */
+static void
+translate_normal(struct xl *x, const struct view_port *in)
+{
+	const struct flow_key *key = x->key;
+	struct frame f = { .src = key->dl_src, .dst = key->dl_dst };
+	struct xlate_out *out = x->out;
+	struct outs o;
+
+	outs_init(&o);
+	mask_init(in, &out->mask);
+	out->drop = visit(x, &o, f, key->in_port, in && in->kind == OFP_PORT_TUNNEL ? key->tun_peer : 0);
+	if (!o.n || x->loop || x->too_much || o.overflow) {
+		x->too_much |= o.overflow;
+		return;
+	}
+	program_emit(x, &o);
+	if (LIKELY(x->n_sent)) {
+		out->drop = DROP_NONE;
+	} else {
+		out->acts.n = 0;
+		out->drop = x->why;
+	}
+}
+
 static void
 translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
-	struct xl x = { .view = view, .key = key, .out = out };
+	struct xl x = { .view = view, .key = key, .mask = &out->mask, .out = out, .pkt = pkt };
 	const struct view_port *in = port_find(view, key->in_port);
-	struct frame f = { .src = key->dl_src, .dst = key->dl_dst };
-	struct outs o;
 
-	(void)pkt;
-	outs_init(&o);
-	mask_init(in, &out->mask);
-	out->drop = visit(&x, &o, f, key->in_port, in && in->kind == OFP_PORT_TUNNEL ? key->tun_peer : 0);
-	if (o.n && !x.loop && !x.too_much && !o.overflow) {
-		out->drop = DROP_NONE;
-		program_emit(&x, &o);
-	}
-	if (x.loop)
-		give_up(out, DROP_PATCH_LOOP);
-	else if (x.too_much || o.overflow || out->acts.overflow)
-		give_up(out, DROP_RECURSION);
+	if (LIKELY(!in || normal_ref(&x.view->bridge[in->bridge])))
+		translate_normal(&x, in);
+	else
+		pipe_translate(&x);
+	xl_finish(&x);
+}
+
+void
+xl_finish(struct xl *x)
+{
+	if (x->loop)
+		give_up(x->out, DROP_PATCH_LOOP);
+	else if (x->too_much || x->out->acts.overflow)
+		give_up(x->out, DROP_RECURSION);
 }
 
 static void
@@ -346,10 +412,15 @@ port_mask(const void *view, uint16_t port, struct flow_key *mask)
 	const struct view_port *in = port_find(v, port);
 
 	mask_init(in, mask);
-	if (in && v->has_patch) {
+	if (!in)
+		return;
+	if (v->has_patch) {
 		examine_inner_tag(mask, 1);
 		examine_inner_tag(mask, 2);
 	}
+	for (unsigned i = 0; i < v->n_bridges; i++)
+		if (v->bridge[i].of && !v->bridge[i].normal && (v->has_patch || i == in->bridge))
+			pipe_bits_key(&v->bridge[i].bits, in->kind == OFP_PORT_TUNNEL, mask);
 }
 
 /* --- Use --------------------------------------------------------------------------------------- */
@@ -392,8 +463,22 @@ touch(const void *view, uint64_t handle)
 		touch_patches(v, bridge, vid, mac, now, 0, &left);
 }
 
+static void
+credit(const void *view, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint64_t used_ms)
+{
+	const struct ofp_view *v = view;
+
+	for (unsigned i = 0; i < n; i++) {
+		uint16_t bridge = of_ref_bridge(refs[i]);
+
+		if (bridge < v->n_bridges && v->bridge[bridge].of)
+			of_pipe_credit(v->bridge[bridge].of->pipe, refs[i], packets, bytes, used_ms);
+	}
+}
+
 const struct xlate_ops ofp_xlate = {
 	.translate = translate,
 	.port_mask = port_mask,
 	.touch = touch,
+	.credit = credit,
 };

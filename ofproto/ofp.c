@@ -19,6 +19,8 @@ ofp_create(const struct ofp_sink *sink)
 
 	o->sink = *sink;
 	o->view_dirty = true;
+	o->shared = xcalloc(1, sizeof *o->shared);
+	o->shared->refs = 1;
 	return o;
 }
 
@@ -37,9 +39,13 @@ ofp_destroy(struct ofp *o)
 			continue;
 		/* Views that the datapath still holds have their own references. */
 		fdb_put(o->bridge[i]->fdb);
+		ofp_of_put(o->bridge[i]->of);
 		free(o->bridge[i]->name);
 		free(o->bridge[i]);
 	}
+	if (!--o->shared->refs)
+		free(o->shared);
+	free(o->scratch);
 	free(o);
 }
 
@@ -67,10 +73,16 @@ ofp_commit(struct ofp *o)
 {
 	struct tag_set *m = &o->marked;
 
+	ofp_of_publish(o);
 	if (o->view_dirty) {
-		o->sink.set_view(o->sink.arg, ofp_view_create(o), ofp_view_destroy);
+		struct ofp_view *v = ofp_view_create(o);
+
+		v->gen = ++o->view_gen;
+		o->view = v;
+		o->sink.set_view(o->sink.arg, v, ofp_view_destroy);
 		o->view_dirty = false;
 	}
+	ofp_of_viewed(o);
 	for (; m->n; m->n--) {
 		dp_tag tag = m->tag[m->n - 1];
 
@@ -79,25 +91,25 @@ ofp_commit(struct ofp *o)
 	}
 }
 
-static void
-bridge_changed(struct ofp *o, uint16_t bridge)
+void
+ofp_bridge_changed(struct ofp *o, uint16_t bridge)
 {
 	ofp_mark(o, dp_tag_make(TAG_BRIDGE, bridge));
 	o->view_dirty = true;
 }
 
-static void
-port_changed(struct ofp *o, uint16_t port)
+void
+ofp_port_changed(struct ofp *o, uint16_t port)
 {
 	ofp_mark(o, dp_tag_make(TAG_PORT, port));
-	bridge_changed(o, o->port[port]->bridge);
+	ofp_bridge_changed(o, o->port[port]->bridge);
 	if (o->port[port]->kind != OFP_PORT_PATCH)
 		return;
 	/* Whether a patch port leads anywhere depends on the port at the other end. */
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
 		if (o->port[i] && o->port[i]->kind == OFP_PORT_PATCH && o->port[i]->peer == port) {
 			ofp_mark(o, dp_tag_make(TAG_PORT, i));
-			bridge_changed(o, o->port[i]->bridge);
+			ofp_bridge_changed(o, o->port[i]->bridge);
 		}
 	}
 }
@@ -142,7 +154,8 @@ ofp_bridge_add(struct ofp *o, const char *name, const struct ofp_bridge_conf *c,
 	o->bridge[n]->name = xstrdup(name);
 	o->bridge[n]->conf = *c;
 	o->bridge[n]->fdb = fdb_create(c->mac_limit);
-	bridge_changed(o, n);
+	ofp_of_init(o, n);
+	ofp_bridge_changed(o, n);
 	*id = n;
 	return 0;
 }
@@ -162,10 +175,10 @@ ofp_bridge_set(struct ofp *o, uint16_t bridge, const struct ofp_bridge_conf *c, 
 		/* Cached flows name rows of the old table as those in use. */
 		for (uint16_t i = 0; i < DP_MAX_PORTS; i++)
 			if (o->port[i] && o->port[i]->bridge == bridge)
-				port_changed(o, i);
+				ofp_port_changed(o, i);
 	}
 	b->conf = *c;
-	bridge_changed(o, bridge);
+	ofp_bridge_changed(o, bridge);
 	return 0;
 }
 
@@ -179,8 +192,11 @@ ofp_bridge_del(struct ofp *o, uint16_t bridge)
 	for (uint16_t i = 0; i < DP_MAX_PORTS; i++)
 		if (o->port[i] && o->port[i]->bridge == bridge)
 			ofp_port_del(o, i);
-	bridge_changed(o, bridge);
+	ofp_bridge_changed(o, bridge);
 	fdb_put(b->fdb);
+	/* Its meters go now; its memory with the last view. */
+	of_pipe_flush(b->of->pipe, true);
+	ofp_of_put(b->of);
 	free(b->name);
 	free(b);
 	o->bridge[bridge] = NULL;
@@ -248,7 +264,7 @@ ofp_port_add(struct ofp *o, uint16_t bridge, uint16_t port, enum ofp_port_kind k
 		.bridge = bridge, .kind = kind, .conf = conf,
 		.up = kind == OFP_PORT_PATCH || kind == OFP_PORT_TUNNEL,
 	};
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 	return 0;
 }
 
@@ -284,7 +300,7 @@ ofp_port_set(struct ofp *o, uint16_t port, const struct ofp_port_conf *c, struct
 
 		ofp_mac_remove(o, p->bridge, not_carried, &pv);
 	}
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 	return 0;
 }
 
@@ -297,7 +313,9 @@ ofp_port_del(struct ofp *o, uint16_t port)
 		return;
 	ofp_mac_remove_port(o, port, true);
 	ofp_port_set_tun_dsts(o, port, NULL, 0);
-	port_changed(o, port);
+	ofp_port_changed(o, port);
+	if (o->bridge[p->bridge]->local == port)
+		o->bridge[p->bridge]->local = 0;
 	free(p->dst);
 	free(p);
 	o->port[port] = NULL;
@@ -313,7 +331,7 @@ ofp_port_set_up(struct ofp *o, uint16_t port, bool up)
 	p->up = up;
 	if (!up)
 		ofp_mac_remove_port(o, port, false);
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 }
 
 void
@@ -326,7 +344,7 @@ ofp_port_set_patch_peer(struct ofp *o, uint16_t port, uint16_t peer)
 	p->peer = peer;
 	/* Whoever was behind it is not any more. */
 	ofp_mac_remove_port(o, port, false);
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 }
 
 /* --- Tunnels ----------------------------------------------------------------------------------- */
@@ -356,7 +374,7 @@ release_dst(struct ofp *o, uint32_t dst)
 	}
 	o->dst_port[dst] = 0;
 	ofp_mac_remove(o, p->bridge, dst_gone, o);
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 }
 
 void
@@ -380,7 +398,7 @@ ofp_port_set_tun_dsts(struct ofp *o, uint16_t port, const uint32_t *dst, uint16_
 		o->dst_port[dst[i]] = port;
 	}
 	ofp_mac_remove(o, p->bridge, dst_gone, o);
-	port_changed(o, port);
+	ofp_port_changed(o, port);
 }
 
 void
@@ -392,12 +410,13 @@ ofp_set_tun_path(struct ofp *o, uint32_t dst, const struct ofp_tun_path *path)
 		return;
 	p = &o->path[dst];
 	if (p->underlay_port == path->underlay_port && mac_equal(p->src, path->src) &&
-	    mac_equal(p->next_hop, path->next_hop))
+	    mac_equal(p->next_hop, path->next_hop) && ip_equal(&p->local, &path->local) &&
+	    ip_equal(&p->remote, &path->remote))
 		return;
 	*p = *path;
 	ofp_mark(o, dp_tag_make(TAG_NEXTHOP, dst));
 	/* Floods have too many destinations to depend on each: they depend on the bridge. */
 	if (o->dst_port[dst])
-		bridge_changed(o, o->port[o->dst_port[dst]]->bridge);
+		ofp_bridge_changed(o, o->port[o->dst_port[dst]]->bridge);
 	o->view_dirty = true;
 }

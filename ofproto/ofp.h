@@ -122,6 +122,7 @@ void ofp_port_set_tun_dsts(struct ofp *, uint16_t port, const uint32_t *dst, uin
 struct ofp_tun_path {
 	uint16_t underlay_port;
 	struct mac src, next_hop;       /* Of the outer frame; zero while unresolved. */
+	struct ipaddr local, remote;    /* Of the outer packet: what OpenFlow calls tun_src and tun_dst, the other way round. */
 };
 void ofp_set_tun_path(struct ofp *, uint32_t dst, const struct ofp_tun_path *);
 

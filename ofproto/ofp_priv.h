@@ -7,7 +7,27 @@
 #include "datapath/dp.h"
 #include "ofproto/fdb.h"
 #include "ofproto/ofp.h"
+#include "ofproto/table.h"
 #include "ofproto/vlan.h"
+
+/* --- Pipelines --------------------------------------------------------------------------------- */
+
+/* A bridge's OpenFlow pipeline, shared by the editor and the views.  References are [ctl]. */
+struct ofp_of {
+	struct of_pipe *pipe;
+	unsigned refs;
+	/* [atomic] Reference of the one rule "actions=NORMAL" while that is all there is: the bridge is a learning
+	 * switch, and its tables need not be looked at.  Else 0. */
+	uint64_t normal_ref;
+};
+
+/* What all views share.  Which bits of a packet the rules look at is part of a view, since the cache leaves all
+ * others out of its keys.  While rules that look at more are there already and their view is not, 'gen' differs from
+ * the view's, and keys are made anew of the packets. */
+struct ofp_shared {
+	unsigned refs;                  /* [ctl] */
+	uint32_t gen;                   /* [atomic] */
+};
 
 /* --- The view: built by ofp_commit(), freed by the datapath after a grace period --------------- */
 
@@ -20,6 +40,8 @@ struct view_port {
 	uint16_t peer;                  /* Of a patch port. */
 	uint16_t n_dst;                 /* Of a tunnel port. */
 	const uint32_t *dst;
+	uint32_t of_no;                 /* OpenFlow's number. */
+	uint32_t of_config;             /* OFPPC_*. */
 };
 
 struct view_bridge {
@@ -28,12 +50,22 @@ struct view_bridge {
 	uint16_t n_flood, n_patch;
 	const uint16_t *flood;          /* Ports that are up and get floods, in order. */
 	const uint16_t *patch;          /* Patch ports that are up. */
+	uint16_t n_all;
+	const uint16_t *all;            /* All ports, in order. */
+	struct ofp_of *of;              /* Holds a reference. */
+	bool normal;                    /* It was a learning switch when the view was made: 'bits' are empty. */
+	bool miss_punt, secure;
+	uint16_t local;                 /* Datapath number of OFPP_LOCAL; 0: none. */
+	uint16_t of_flags;              /* OFPC_*. */
+	struct oflow bits;              /* What rules and actions may look at. */
 };
 
 struct ofp_view {
 	uint16_t n_ports, n_bridges;    /* Highest number + 1. */
 	uint32_t n_paths;
 	bool has_patch;
+	uint32_t gen;                   /* See ofp_shared. */
+	struct ofp_shared *shared;
 	struct view_port *port;
 	struct view_bridge *bridge;
 	struct ofp_tun_path *path;
@@ -66,6 +98,10 @@ struct ofp_bridge {
 	uint32_t age_at;                /* Where ageing goes on. */
 	uint64_t learned, moved, aged, flushed;
 	uint64_t refused;               /* By port limits, and by tables that were replaced. */
+	struct ofp_of *of;
+	bool miss_punt, secure;
+	uint16_t of_flags;
+	uint16_t local;
 };
 
 struct ofp_port {
@@ -77,6 +113,7 @@ struct ofp_port {
 	uint16_t n_dst;
 	uint16_t n_moves;               /* Addresses that moved here since the last tick. */
 	uint32_t *dst;
+	uint32_t of_config;
 };
 
 struct tag_set {
@@ -92,11 +129,29 @@ struct ofp {
 	struct ofp_tun_path path[TUN_MAX_DST];
 	uint16_t dst_port[TUN_MAX_DST]; /* Tunnel port of each destination; 0: none. */
 	bool view_dirty;
+	const struct ofp_view *view;    /* The last one that was handed on: there until the next one is. */
+	struct ofp_shared *shared;
+	uint32_t view_gen;              /* Of that view. */
+	struct xlate_out *scratch;      /* Of packets out and traces. */
 	struct tag_set marked;          /* Tags to be marked by the next commit... */
 	struct tag_set later;           /* ...and by the next tick: of moves that were put off. */
 };
 
+/* ofp_of.c */
+struct ofp_of *ofp_of_get(struct ofp_of *);
+void ofp_of_put(struct ofp_of *);
+void ofp_of_init(struct ofp *, uint16_t bridge);
+/* Makes changes of rules visible; asks for another view where it takes one. */
+void ofp_of_publish(struct ofp *);
+/* The view is made: what it says is what the pipelines look at. */
+void ofp_of_viewed(struct ofp *);
+
+/* An answer to fill, ready for translate().  One for all: it is big. */
+struct xlate_out *ofp_scratch(struct ofp *);
+
 /* ofp.c */
+void ofp_port_changed(struct ofp *, uint16_t port);
+void ofp_bridge_changed(struct ofp *, uint16_t bridge);
 void tag_set_add(struct tag_set *, dp_tag);
 void ofp_mark(struct ofp *, dp_tag);
 struct ofp_bridge *ofp_bridge_find(const struct ofp *, uint16_t bridge);

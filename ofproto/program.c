@@ -5,16 +5,7 @@
  * the copies that leave as the frame came in: the packet is handed on by reference.  Then one group after
  * another, each in an ACT_CLONE but for the last one, which may have the packet itself.  Within a group a
  * tunnel adds headers, so each tunnel copy is a branch of its own by the same rule. */
-#include "ofproto/xlate_priv.h"
-
-/* Tag changes as one number, so that they compare at a glance: tags to pop, then what to do, then VLAN. */
-enum edit_op { EDIT_NONE, EDIT_PUSH, EDIT_SET };
-
-static uint32_t
-edit_make(unsigned n_pop, enum edit_op op, uint16_t vid)
-{
-	return n_pop << 24 | (uint32_t)op << 16 | vid;
-}
+#include "ofproto/pipe_priv.h"
 
 static uint32_t
 edit_of(const struct frame *f, const struct flow_key *key)
@@ -55,8 +46,12 @@ branch_begin(struct act_list *l, bool is_last)
 static void
 branch_end(struct act_list *l, unsigned at)
 {
-	if (at != no_clone)
-		l->a[at].arg = l->n - at - 1u;
+	if (at == no_clone)
+		return;
+	l->a[at].arg = l->n - at - 1u;
+	/* An OpenFlow bridge may have dropped it. */
+	if (UNLIKELY(!l->a[at].arg))
+		l->n = (uint16_t)at;
 }
 
 /* --- Emission ---------------------------------------------------------------------------------- */
@@ -64,14 +59,17 @@ branch_end(struct act_list *l, unsigned at)
 static void
 emit_edit(struct act_list *l, uint32_t edit)
 {
-	uint16_t vid = (uint16_t)edit;
+	enum edit_op op;
+	unsigned n_pop;
+	uint16_t vid;
 
-	for (unsigned i = edit >> 24; i; i--)
+	edit_split(edit, &n_pop, &op, &vid);
+	for (; n_pop; n_pop--)
 		act_add(l, ACT_POP_VLAN, 0, 0);
 	/* Rewriting keeps the priority: the executor takes the VLAN only. */
-	if ((edit >> 16 & 0xff) == EDIT_SET)
+	if (op == EDIT_SET)
 		act_add(l, ACT_SET_VLAN, 0, vid);
-	else if ((edit >> 16 & 0xff) == EDIT_PUSH)
+	else if (op == EDIT_PUSH)
 		act_add(l, ACT_PUSH_VLAN, 0, (uint32_t)VLAN_TPID << 16 | vid);
 }
 
@@ -82,23 +80,27 @@ static __attribute__((noinline)) void
 emit_outer(struct xl *x, const struct ofp_tun_path *path)
 {
 	struct frame f = { .src = path->src, .dst = path->next_hop, .outer = true };
+	const struct ofp_tun_path *around = x->outer;
+	unsigned sent = x->n_sent;
 	enum dp_drop drop;
 	struct outs o;
 
 	outs_init(&o);
 	x->depth++;
+	x->outer = path;
 	drop = visit(x, &o, f, path->underlay_port, 0);
 	if (o.overflow)
 		x->too_much = true;
 	else if (o.n)
 		program_emit(x, &o);
-	else
-		act_add(&x->out->acts, ACT_DROP, 0, drop);
+	if (x->n_sent == sent)
+		act_add(&x->out->acts, ACT_DROP, 0, o.n ? x->why : drop);
+	x->outer = around;
 	x->depth--;
 }
 
-static void
-emit_tunnel(struct xl *x, const struct leave *to)
+void
+program_tunnel(struct xl *x, const struct leave *to)
 {
 	static const struct ofp_tun_path unknown;
 	const struct ofp_view *v = x->view;
@@ -106,12 +108,13 @@ emit_tunnel(struct xl *x, const struct leave *to)
 	uint16_t via = path->underlay_port;
 
 	if (!to->flooded)
-		xlate_tag(x->out, dp_tag_make(TAG_NEXTHOP, to->dst));
+		xl_tag(x, dp_tag_make(TAG_NEXTHOP, to->dst));
 	act_add(&x->out->acts, ACT_TUN_PUSH, to->port, to->dst);
+	x->n_sent++;
 	/* Without a next hop the packet waits or goes within ACT_TUN_PUSH. */
 	if (!via || mac_is_zero(path->next_hop))
 		return;
-	xlate_tag(x->out, dp_tag_make(TAG_PORT, via));
+	xl_tag(x, dp_tag_make(TAG_PORT, via));
 	if (via < v->n_ports && v->port[via].bridge && v->port[via].kind == OFP_PORT_INTERNAL)
 		emit_outer(x, path);
 	else
@@ -123,25 +126,32 @@ static void
 emit_group(struct xl *x, const struct outs *o, uint32_t edit, bool is_last)
 {
 	struct act_list *l = &x->out->acts;
-	unsigned n_tunnels = 0;
+	unsigned n_others = 0, n_outputs = 0;
 
 	emit_edit(l, edit);
 	for (unsigned i = 0; i < o->n; i++) {
 		if (o->o[i].edit != edit)
 			continue;
-		if (o->o[i].to.tunnel)
-			n_tunnels++;
-		else
-			act_add(l, ACT_OUTPUT, o->o[i].to.port, 0);
+		if (o->o[i].to.tunnel || o->o[i].to.pipe) {
+			n_others++;
+			continue;
+		}
+		act_add(l, ACT_OUTPUT, o->o[i].to.port, 0);
+		n_outputs++;
 	}
-	for (unsigned i = 0; n_tunnels && !x->loop && !x->too_much && !l->overflow; i++) {
+	x->n_sent += n_outputs;
+	for (unsigned i = 0; n_others && !x->loop && !x->too_much && !l->overflow; i++) {
+		const struct leave *to = &o->o[i].to;
 		unsigned at;
 
-		if (o->o[i].edit != edit || !o->o[i].to.tunnel)
+		if (o->o[i].edit != edit || !(to->tunnel || to->pipe))
 			continue;
-		n_tunnels--;
-		at = branch_begin(l, is_last && !n_tunnels);
-		emit_tunnel(x, &o->o[i].to);
+		n_others--;
+		at = branch_begin(l, is_last && !n_others);
+		if (to->tunnel)
+			program_tunnel(x, to);
+		else
+			pipe_continue(x, to, edit);
 		branch_end(l, at);
 	}
 }

@@ -2,6 +2,7 @@
 /* Makes the immutable view that lcores translate by: a copy of all that translate() reads, but for the MAC
  * tables, which are shared and counted. */
 #include "ofproto/ofp_priv.h"
+#include "ofproto/pipe_bits.h"
 
 #include <stdlib.h>
 
@@ -24,7 +25,7 @@ measure(const struct ofp *o)
 		s.n_ports = i + 1;
 		s.n_trunks += !opt_vlans_empty(&p->conf.trunks);
 		s.n_dst += p->n_dst;
-		s.n_lists += 2;
+		s.n_lists += 3;
 		for (unsigned d = 0; d < p->n_dst; d++)
 			s.n_paths = MAX_OF(s.n_paths, p->dst[d] + 1);
 	}
@@ -39,11 +40,12 @@ static bool
 is_usable(const struct ofp *o, const struct ofp_port *p)
 {
 	const struct ofp_port *peer;
+	bool up = p->up && !(p->of_config & (OFPPC_PORT_DOWN | OFPPC_NO_FWD));
 
 	if (p->kind != OFP_PORT_PATCH)
-		return p->up;
+		return up;
 	peer = ofp_port_find(o, p->peer);
-	return p->up && peer && peer->kind == OFP_PORT_PATCH;
+	return up && peer && peer->kind == OFP_PORT_PATCH;
 }
 
 static void
@@ -59,10 +61,12 @@ copy_ports(const struct ofp *o, struct ofp_view *v)
 		if (!p)
 			continue;
 		*vp = (struct view_port){
-			.bridge = p->bridge, .kind = (uint8_t)p->kind, .up = p->up,
+			.bridge = p->bridge, .kind = (uint8_t)p->kind,
+			.up = p->up && !(p->of_config & OFPPC_PORT_DOWN),
 			.protected_port = p->conf.protected_port, .learning = p->conf.learning,
-			.flood = p->conf.flood, .vlan = ofp_port_vlan(p), .mac_limit = p->conf.mac_limit,
+			.flood = p->conf.flood && !(p->of_config & OFPPC_NO_FLOOD), .vlan = ofp_port_vlan(p), .mac_limit = p->conf.mac_limit,
 			.peer = p->peer, .n_dst = p->n_dst, .dst = dst,
+			.of_no = ofp_port_no(o, (uint16_t)i), .of_config = p->of_config,
 		};
 		if (vp->vlan.trunks) {
 			*trunks = *vp->vlan.trunks;
@@ -72,6 +76,19 @@ copy_ports(const struct ofp *o, struct ofp_view *v)
 			*dst++ = p->dst[d];
 		v->has_patch |= p->kind == OFP_PORT_PATCH;
 	}
+}
+
+static void
+copy_pipe(const struct ofp_bridge *b, struct view_bridge *vb)
+{
+	vb->of = ofp_of_get(b->of);
+	vb->miss_punt = b->miss_punt;
+	vb->secure = b->secure;
+	vb->local = b->local;
+	vb->of_flags = b->of_flags;
+	vb->normal = b->of->normal_ref != 0;
+	if (!vb->normal)
+		pipe_bits(b->of->pipe, b->of_flags, &vb->bits);
 }
 
 static void
@@ -97,6 +114,12 @@ copy_bridges(const struct ofp *o, struct ofp_view *v)
 			    is_usable(o, o->port[i]))
 				*list++ = (uint16_t)i;
 		vb->n_patch = (uint16_t)(list - vb->patch);
+		vb->all = list;
+		for (unsigned i = 0; i < v->n_ports; i++)
+			if (v->port[i].bridge == b)
+				*list++ = (uint16_t)i;
+		vb->n_all = (uint16_t)(list - vb->all);
+		copy_pipe(o->bridge[b], vb);
 	}
 }
 
@@ -117,6 +140,8 @@ ofp_view_create(const struct ofp *o)
 	v->lists = xcalloc(s.n_lists, sizeof *v->lists);
 	for (uint32_t i = 0; i < s.n_paths; i++)
 		v->path[i] = o->path[i];
+	v->shared = o->shared;
+	v->shared->refs++;
 	copy_ports(o, v);
 	copy_bridges(o, v);
 	return v;
@@ -129,8 +154,12 @@ ofp_view_destroy(void *view)
 
 	if (!v)
 		return;
-	for (unsigned b = 0; b < v->n_bridges; b++)
+	for (unsigned b = 0; b < v->n_bridges; b++) {
 		fdb_put(v->bridge[b].fdb);
+		ofp_of_put(v->bridge[b].of);
+	}
+	if (!--v->shared->refs)
+		free(v->shared);
 	free(v->port);
 	free(v->bridge);
 	free(v->path);

@@ -204,7 +204,16 @@ sim_print(const struct act *a, unsigned n, char *buf, size_t len)
 			at += snprintf(buf + at, len - at, "}");
 			i += a[i].arg;
 			break;
-		default: fail_msg("action %u", a[i].op);
+		case ACT_PUNT: at += snprintf(buf + at, len - at, "%spunt", sp); i += a[i].arg; break;
+		default: {
+			unsigned words = 1 + act_n_data(a[i].op, a[i].arg);
+
+			/* Of OpenFlow: as traces show it. */
+			assert_true(i + words <= n);
+			at += snprintf(buf + at, len - at, "%s", sp);
+			at += act_format(&a[i], words, NULL, NULL, buf + at, len - at);
+			i += words - 1;
+		}
 		}
 		assert_true(at < len);
 	}
