@@ -192,7 +192,7 @@ flow_in_port(const struct cflow *fl)
 	return ((const struct flow_key *)&fl->key)->in_port;
 }
 
-void
+bool
 cache_settle(struct cache *c, uint32_t f)
 {
 	struct cflow_cold *cold = &c->cold[f];
@@ -200,16 +200,17 @@ cache_settle(struct cache *c, uint32_t f)
 	uint64_t packets, bytes;
 
 	if (!cold->refs)
-		return;
+		return false;
 	packets = fl->packets - cold->packets;
 	bytes = fl->bytes - cold->bytes;
 	if (!packets)
-		return;
+		return false;
 	cold->packets = fl->packets;
 	cold->bytes = fl->bytes;
 	if (c->credit)
 		c->credit(c->credit_arg, (const uint64_t *)act_store_at(c->refs, cold->refs), cold->n_refs, packets, bytes,
 			  fl->used);
+	return true;
 }
 
 void

@@ -125,9 +125,9 @@ uint32_t cache_update(struct cache *, uint32_t f, const struct flow_key *key, co
 void cache_remove(struct cache *, uint32_t f);
 void cache_flush(struct cache *);
 
-/* Credits what flow 'f' has counted since the last time, if it lives and anyone counts along.  Removal and a new
- * answer do it by themselves. */
-void cache_settle(struct cache *, uint32_t f);
+/* Credits what flow 'f' has counted since the last time, if it lives and anyone counts along; false: there was
+ * nothing.  Removal and a new answer do it by themselves. */
+bool cache_settle(struct cache *, uint32_t f);
 
 /* Key and mask of a live flow, both blocks. */
 void cache_flow_key(const struct cache *, uint32_t f, struct flow_key *key, struct flow_key *mask);

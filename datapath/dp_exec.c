@@ -9,7 +9,9 @@
 enum {
 	EXEC_MAX = 2048,                /* Packets under way... */
 	EXEC_MBUFS_DIV = 8,             /* ...in this part of all packet buffers at most. */
-	FOLD_SLOTS = 4096,              /* Flows looked at in one turn. */
+	/* In one turn, packets wait meanwhile: flows looked at, those of them that had something to tell. */
+	FOLD_SLOTS = 1024,
+	FOLD_SETTLED = 64,
 };
 
 /* --- Packets of the control plane ---------------------------------------------------------- */
@@ -130,8 +132,8 @@ fold_run(struct lcore *lc, struct dp_request *req)
 	struct fold_request *x = CONTAINER_OF(req, struct fold_request, r);
 	struct cache *c = &lc->cache;
 
-	for (unsigned n = 0; n < FOLD_SLOTS && x->at < c->high; n++)
-		cache_settle(c, x->at++);
+	for (unsigned n = 0, settled = 0; n < FOLD_SLOTS && settled < FOLD_SETTLED && x->at < c->high; n++)
+		settled += cache_settle(c, x->at++);
 	return x->at >= c->high;
 }
 

@@ -147,6 +147,7 @@ struct lcore {
 	uint64_t idle_since;
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
+	uint32_t sweep_left;            /* Flows that are due. */
 	uint16_t n_wait;                /* [lcore] */
 	struct tun_wait wait[TUN_WAIT_MAX];
 	uint64_t icmp_tsc;              /* [lcore] Token bucket of "too big" answers. */
@@ -245,7 +246,8 @@ void upcall_packet(struct lcore *, const struct flow_key *key, struct rte_mbuf *
 uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct rte_mbuf *);
 /* cache.credit */
 void upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used);
-void upcall_sweep(struct lcore *);
+/* 'busy': packets came in this turn. */
+void upcall_sweep(struct lcore *, bool busy);
 
 /* exec.c: runs a program on packets of one flow; takes them. */
 void exec_acts(struct lcore *, const struct flow_key *key, const struct act *, unsigned n_acts,

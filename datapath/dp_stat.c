@@ -7,7 +7,7 @@
 #include <rte_memory.h>
 #include <stdlib.h>
 
-enum { DUMP_MAX = 512, DUMP_SLOTS = 8192, INJECT_MAX = 2048 };
+enum { DUMP_MAX = 512, DUMP_SLOTS = 8192, INJECT_MAX = 2048, FLUSH_MAX = 512 };
 
 static void
 stats_add(struct dp_port_stats *sum, const struct dp_port_stats *s)
@@ -181,30 +181,43 @@ dp_flow_dump(struct dp *dp, unsigned lcore, uint32_t from, unsigned max,
 	return rc;
 }
 
+struct flush_request {
+	struct dp_request r;
+	uint32_t at;
+};
+
+/* A full cache is not forgotten in one turn: packets wait meanwhile. */
 static bool
 flush_run(struct lcore *lc, struct dp_request *req)
 {
-	(void)req;
-	cache_flush(&lc->cache);
-	return true;
+	struct flush_request *x = CONTAINER_OF(req, struct flush_request, r);
+	struct cache *c = &lc->cache;
+
+	for (unsigned n = 0; n < FLUSH_MAX && x->at < c->high; x->at++) {
+		if (!(c->flows[x->at].flags & CFLOW_LIVE))
+			continue;
+		cache_remove(c, x->at);
+		n++;
+	}
+	return x->at >= c->high;
 }
 
 static void
-plain_done(struct dp *dp, struct dp_request *req)
+flush_done(struct dp *dp, struct dp_request *req)
 {
 	(void)dp;
-	free(req);
+	free(CONTAINER_OF(req, struct flush_request, r));
 }
 
 void
 dp_flow_flush(struct dp *dp)
 {
 	for (unsigned i = 0; i < dp->n_lcores; i++) {
-		struct dp_request *r = xcalloc(1, sizeof *r);
+		struct flush_request *x = xcalloc(1, sizeof *x);
 
-		*r = (struct dp_request){ .run = flush_run, .done = plain_done, .cost = 16 };
-		if (dp_ask(dp, i, r))
-			free(r);
+		*x = (struct flush_request){ .r = { .run = flush_run, .done = flush_done, .cost = 16 }, .at = 1 };
+		if (dp_ask(dp, i, &x->r))
+			free(x);
 	}
 }
 

@@ -304,7 +304,7 @@ lcore_main(void *arg)
 		}
 		if (UNLIKELY(lc->jobs))
 			run_job(lc);
-		upcall_sweep(lc);
+		upcall_sweep(lc, work);
 		kick_control(lc);
 		account(lc, work);
 		/* Still with this turn's view: arming looks at its ports. */

@@ -7,7 +7,8 @@
 
 enum {
 	EXPIRE_S = 10,                  /* Idle flows go after this. */
-	SWEEP_MAX = 4096,               /* Flows looked at per turn, at most. */
+	SWEEP_MAX = 4096,               /* Flows looked at per turn, at most... */
+	SWEEP_BUSY = 64,                /* ...and while packets wait. */
 	BUDGET_BURST_DIV = 8,           /* A port may save up an eighth of a second. */
 };
 
@@ -157,19 +158,24 @@ upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, cons
 /* Looks at a few flows: the idle ones go, what the used ones depend on is kept fresh.  Every flow is seen
  * about once a second. */
 void
-upcall_sweep(struct lcore *lc)
+upcall_sweep(struct lcore *lc, bool busy)
 {
 	struct cache *c = &lc->cache;
-	uint64_t kilo_tsc = (lc->tsc - lc->sweep_tsc) * 1000, ms, n;
-	uint32_t expire = (uint32_t)(EXPIRE_S * lc->tsc_hz >> TICK_SHIFT);
+	uint64_t kilo_tsc = (lc->tsc - lc->sweep_tsc) * 1000;
+	uint32_t expire = (uint32_t)(EXPIRE_S * lc->tsc_hz >> TICK_SHIFT), n;
 
 	/* Comes by in every turn, so a turn too early costs no division. */
-	if (LIKELY(kilo_tsc < lc->tsc_hz))
+	if (LIKELY(kilo_tsc < lc->tsc_hz && !lc->sweep_left))
 		return;
-	ms = kilo_tsc / lc->tsc_hz;
-	lc->sweep_tsc = lc->tsc;
-	lc->ms = clock_ms();
-	n = MIN_OF(MIN_OF(c->high * ms / 1000 + 1, (uint64_t)c->high), (uint64_t)SWEEP_MAX);
+	if (kilo_tsc >= lc->tsc_hz) {
+		uint64_t due = c->high * (kilo_tsc / lc->tsc_hz) / 1000 + 1;
+
+		lc->sweep_left = (uint32_t)MIN_OF(lc->sweep_left + due, (uint64_t)c->high);
+		lc->sweep_tsc = lc->tsc;
+		lc->ms = clock_ms();
+	}
+	n = MIN_OF(lc->sweep_left, (uint32_t)(busy ? SWEEP_BUSY : SWEEP_MAX));
+	lc->sweep_left -= n;
 	for (; n; n--) {
 		struct cflow *fl;
 
