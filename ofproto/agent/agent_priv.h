@@ -166,6 +166,7 @@ struct of_agent {
 	struct of_buf out;              /* Of the message being made. */
 	size_t bundle_bytes;            /* Of all connections. */
 	LIST_HEAD(, of_tap) taps;
+	bool tapping;                   /* They are being shown something. */
 	struct log_rate log_rate;
 };
 

@@ -7,6 +7,7 @@
 
 struct of_tap {
 	LIST_ENTRY(of_tap) link;
+	struct of_agent *agent;
 	uint16_t bridge;
 	uint32_t conn_id;
 	void (*cb)(void *, uint32_t, const char *, bool, uint64_t, const struct of_msg *);
@@ -19,6 +20,7 @@ of_tap_open(struct of_agent *a, uint16_t bridge, uint32_t conn_id,
 {
 	struct of_tap *t = xcalloc(1, sizeof *t);
 
+	t->agent = a;
 	t->bridge = bridge;
 	t->conn_id = conn_id;
 	t->cb = cb;
@@ -27,26 +29,43 @@ of_tap_open(struct of_agent *a, uint16_t bridge, uint32_t conn_id,
 	return t;
 }
 
+/* While taps are shown something, any of them may be closed: it goes when that is over. */
 void
 of_tap_close(struct of_tap *t)
 {
 	if (!t)
+		return;
+	t->cb = NULL;
+	if (t->agent->tapping)
 		return;
 	LIST_REMOVE(t, link);
 	free(t);
 }
 
 static void
-show(struct conn *c, bool sent, uint64_t time_ms, const struct of_msg *m)
+sweep(struct of_agent *a)
 {
 	struct of_tap *t, *next;
 
-	/* It may close itself in there. */
-	for (t = LIST_FIRST(&c->br->agent->taps); t; t = next) {
+	for (t = LIST_FIRST(&a->taps); t; t = next) {
 		next = LIST_NEXT(t, link);
-		if (t->bridge == c->br->id && (!t->conn_id || t->conn_id == c->id))
-			t->cb(t->arg, c->id, c->name, sent, time_ms, m);
+		if (!t->cb)
+			of_tap_close(t);
 	}
+}
+
+static void
+show(struct conn *c, bool sent, uint64_t time_ms, const struct of_msg *m)
+{
+	struct of_agent *a = c->br->agent;
+	struct of_tap *t;
+
+	a->tapping = true;
+	LIST_FOREACH(t, &a->taps, link)
+		if (t->cb && t->bridge == c->br->id && (!t->conn_id || t->conn_id == c->id))
+			t->cb(t->arg, c->id, c->name, sent, time_ms, m);
+	a->tapping = false;
+	sweep(a);
 }
 
 void
