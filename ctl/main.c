@@ -73,6 +73,13 @@ on_second(evutil_socket_t fd, short what, void *arg)
 }
 
 static void
+on_tenth(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd, (void)what;
+	sw_tick_rules(((struct weftd *)arg)->sw, clock_ms());
+}
+
+static void
 on_end(evutil_socket_t sig, short what, void *arg)
 {
 	(void)what;
@@ -132,7 +139,7 @@ add_signal(struct weftd *w, unsigned i, int sig, event_callback_fn cb)
 static int
 loop_create(struct weftd *w, struct err *e)
 {
-	struct event *second = NULL;
+	struct event *second = NULL, *tenth = NULL;
 	int rc = 0;
 
 	rc |= add_event(w, sw_event_fd(w->sw), EV_READ | EV_PERSIST, on_nothing, NULL);
@@ -140,12 +147,14 @@ loop_create(struct weftd *w, struct err *e)
 	rc |= add_event(w, -1, 0, on_nothing, &w->poll);
 	rc |= add_event(w, -1, 0, on_underlay, &w->underlay);
 	rc |= add_event(w, -1, EV_PERSIST, on_second, &second);
+	rc |= add_event(w, -1, EV_PERSIST, on_tenth, &tenth);
 	rc |= add_signal(w, 0, SIGTERM, on_end);
 	rc |= add_signal(w, 1, SIGINT, on_end);
 	rc |= add_signal(w, 2, SIGHUP, on_hup);
 	if (rc)
 		return err_set(e, ENOMEM, "the event loop cannot be made: out of memory");
 	arm(second, 1000);
+	arm(tenth, 100);
 	arm(w->underlay, 1);
 	return 0;
 }

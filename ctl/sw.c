@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "ctl/store.h"
 #include "ctl/sw_priv.h"
+#include "ofproto/table.h"
 
 /* --- Lookups ----------------------------------------------------------------------------------- */
 
@@ -195,6 +196,15 @@ on_punt(void *arg, uint16_t in_port, const void *data, unsigned data_len, const 
 }
 
 static void
+on_note(void *arg, const void *data, unsigned len)
+{
+	struct sw *sw = arg;
+
+	ofp_note(sw->ofp, data, len);
+	sw->dirty = true;
+}
+
+static void
 sink_set_view(void *arg, const void *view, void (*destroy)(void *))
 {
 	dp_set_xlate_view(((struct sw *)arg)->dp, view, destroy);
@@ -243,6 +253,13 @@ unsigned
 sw_underlay_poll(struct sw *sw, uint64_t now_ms)
 {
 	return underlay_poll(sw->ul, now_ms);
+}
+
+void
+sw_tick_rules(struct sw *sw, uint64_t now_ms)
+{
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		of_pipe_tick(ofp_pipe(sw->ofp, b->id), now_ms);
 }
 
 void
@@ -335,6 +352,7 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base,
 	dc.port_changed = on_port_changed;
 	dc.resolve = on_resolve;
 	dc.punt = on_punt;
+	dc.note = on_note;
 	dc.arg = sw;
 	sw->dp = dp_create(&dc, e);
 	if (!sw->dp)

@@ -53,6 +53,8 @@ bool sw_poll(struct sw *);
  * returned last is over. */
 int sw_underlay_fd(const struct sw *);
 unsigned sw_underlay_poll(struct sw *, uint64_t now_ms);
+/* Ten times a second: timeouts of OpenFlow rules. */
+void sw_tick_rules(struct sw *, uint64_t now_ms);
 /* Once a second: ages MAC tables, looks at links, tries again what could not be opened. */
 void sw_tick(struct sw *, uint64_t now_ms);
 
@@ -80,7 +82,8 @@ json_t *sw_diff(const struct sw *, const json_t *doc, struct err *);
 int sw_apply(struct sw *, const json_t *doc, uint64_t expect, void (*done)(void *arg, int rc), void *arg, struct err *);
 
 /* Live state, for `show`: bridges, ports, tunnels, each with state and reason.  Caller owns it.
- * { "bridges": [ { "name", "id", "hwaddr", "macs": {n, limit,...}, "ports": [ { "name", "id", "type", "up",
+ * { "bridges": [ { "name", "id", "hwaddr", "macs": {n, limit,...}, "openflow": { "controllers", "connected",
+ *   "fail_mode", "failed_open", "rules", ... }, "ports": [ { "name", "id", "of_port", "type", "up",
  *   "reason", "detail", "mtu", "vlan": "access 10", "stats": {...}, "tunnel": { "key", "local", "remotes":
  *   [ { "remote", "state", "reason", "next_hop", "via", "dst" } ] } } ] } ],
  *   "underlay": [ { "name", "port", "up", "detail" } ] } */

@@ -303,6 +303,8 @@ edit_port(struct change *ch, const struct conf_port *c, struct sw_port *p)
 	if (joins) {
 		p->bridge = sw_find_bridge(sw, c->bridge->name);
 		must(ofp_port_add(sw->ofp, p->bridge->id, p->id, p->kind, &c->ofp, &e), "port", p->name, &e);
+		if (p->kind == OFP_PORT_INTERNAL && !strcmp(p->name, p->bridge->name))
+			ofp_port_set_local(sw->ofp, p->id);
 	} else if (port_changed(was, c)) {
 		must(ofp_port_set(sw->ofp, p->id, &c->ofp, &e), "port", p->name, &e);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The OpenFlow agent in the switch: what it is told of bridges and ports, and what it asks of them. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "ctl/ports.h"
 #include "ctl/sw_priv.h"
+#include "ofproto/table.h"
 
 /* OpenFlow 1.3's OFPPF_*. */
 enum { FEATURE_10GB_FD = 1 << 6, FEATURE_COPPER = 1 << 11, SPEED_10G_KBPS = 10000000 };
@@ -182,6 +184,60 @@ sw_of_port_leaves(struct sw *sw, struct sw_port *p)
 	if (p->told)
 		of_agent_port_changed(sw->agent, p->id, OFPPR_DELETE);
 	p->told = false;
+}
+
+/* --- What shows --------------------------------------------------------------------------------- */
+
+struct summary {
+	unsigned connected;
+	const char *error;              /* Of the first configured one that is not connected. */
+	const char *target;
+};
+
+static void
+add_conn(void *arg, const struct of_conn_info *c)
+{
+	struct summary *s = arg;
+
+	if (!c->configured)
+		return;
+	s->connected += c->connected;
+	if (c->connected || s->target)
+		return;
+	s->target = c->target;
+	s->error = c->last_error;
+}
+
+json_t *
+sw_of_state(const struct sw *sw, const struct sw_bridge *b, const struct conf_bridge *c)
+{
+	const struct opt_desc *mode = opt_find(conf_of_opts, "fail-mode");
+	const struct of_pipe *pipe = ofp_pipe(sw->ofp, b->id);
+	struct of_agent_bridge_info info = { 0 };
+	struct of_pipe_stats st = { 0 };
+	struct summary s = { 0 };
+	json_t *o = json_object();
+	char text[20];
+
+	of_agent_conns(sw->agent, b->id, add_conn, &s);
+	of_agent_bridge_info(sw->agent, b->id, &info);
+	if (pipe)
+		of_pipe_stats(pipe, &st);
+	snprintf(text, sizeof text, "%016" PRIx64, conf_datapath_id(c));
+	json_object_set_new(o, "datapath_id", json_string(text));
+	json_object_set_new(o, "fail_mode", json_string(mode->names[c->of.fail_mode]));
+	json_object_set_new(o, "controllers", json_integer(c->of.controllers.n));
+	json_object_set_new(o, "connected", json_integer(s.connected));
+	json_object_set_new(o, "failed_open", json_boolean(info.failed_open));
+	if (s.target && !s.connected) {
+		json_object_set_new(o, "target", json_string(s.target));
+		json_object_set_new(o, "reason", json_string(s.error ? s.error : "not connected yet"));
+	}
+	json_object_set_new(o, "rules", json_integer((json_int_t)st.n_rules));
+	json_object_set_new(o, "groups", json_integer((json_int_t)st.n_groups));
+	json_object_set_new(o, "meters", json_integer((json_int_t)st.n_meters));
+	json_object_set_new(o, "rule_bytes", json_integer((json_int_t)st.rule_bytes));
+	return o;
 }
 
 struct of_agent *

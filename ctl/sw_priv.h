@@ -95,6 +95,8 @@ void sw_of_new_ports(struct sw *);
 void sw_of_port_changed(struct sw *, const struct sw_port *);
 /* It is about to leave its bridge. */
 void sw_of_port_leaves(struct sw *, struct sw_port *);
+/* Member "openflow" of a bridge in sw_state(). */
+json_t *sw_of_state(const struct sw *, const struct sw_bridge *, const struct conf_bridge *);
 
 /* sw_under.c: the underlay's questions. */
 extern const struct underlay_ops sw_underlay_ops;

@@ -140,6 +140,7 @@ port_state(const struct sw *sw, const struct conf_port *c)
 
 	put_str(o, "name", c->name);
 	put_num(o, "id", p->id);
+	put_num(o, "of_port", ofp_port_no(sw->ofp, p->id));
 	put_str(o, "type", conf_port_type_name(c));
 	put_link(o, &p->link);
 	put_vlan(o, &c->ofp);
@@ -180,6 +181,7 @@ bridge_state(const struct sw *sw, const struct conf_bridge *c)
 	put_mac(o, "hwaddr", ofp_bridge_hwaddr(sw->ofp, b->id));
 	put_num(o, "mac_age", c->ofp.mac_age);
 	json_object_set_new(o, "macs", mac_state(sw, b->id));
+	json_object_set_new(o, "openflow", sw_of_state(sw, b, c));
 	for (unsigned i = 0; i < c->n_ports; i++)
 		json_array_append_new(ports, port_state(sw, &c->ports[i]));
 	json_object_set_new(o, "ports", ports);
