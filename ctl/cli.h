@@ -108,6 +108,8 @@ json_t *cli_params(const struct cli_cmd *, int n, char *const *words, FILE *err)
 
 /* The result, or NULL after telling why on stderr.  Takes 'params'.  Caller owns the result. */
 json_t *cli_call(struct cli *, const char *method, json_t *params);
+/* Likewise, but an error that the daemon answered is the caller's to tell: '*error', which it owns. */
+json_t *cli_try(struct cli *, const char *method, json_t *params, json_t **error);
 void cli_close(struct cli *);
 /* The parameters of the next notification of a method that streams, however long it takes; NULL after telling why
  * there is none.  Caller owns them. */
@@ -140,6 +142,8 @@ void cli_print_version(struct out *, const json_t *);
 void cli_print_changes(struct out *, const json_t *);
 void cli_print_flushed(struct out *, const json_t *);
 void cli_print_controllers(struct out *, const json_t *);
+void cli_print_groups(struct out *, const json_t *);
+void cli_print_trace(struct out *, const json_t *);
 void cli_print_macs(struct out *, const json_t *all);
 void cli_print_flow(struct out *, const json_t *flow);
 /* 'before' (may be NULL) is an earlier answer: rates since then are shown. */
@@ -150,9 +154,13 @@ int cli_run_apply(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_diff(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_export(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_flow_dump(struct cli *, const struct cli_cmd *, json_t *params);
+int cli_run_flow_table_dump(struct cli *, const struct cli_cmd *, json_t *params);
+int cli_run_group_dump(struct cli *, const struct cli_cmd *, json_t *params);
+int cli_run_rules_change(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_mac_show(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_stats(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_ofmsg_tail(struct cli *, const struct cli_cmd *, json_t *params);
+int cli_run_trace(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_vlan_set(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_version(struct cli *, const struct cli_cmd *, json_t *params);
 int cli_run_completion(struct cli *, const struct cli_cmd *, json_t *params);

@@ -55,6 +55,57 @@ static const struct cli_arg controller_del_args[] = {
 	{ "TARGET", "targets", CLI_TEXT, .optional = true, .many = true, .help = "these only (default: all)" },
 	END
 };
+static const struct cli_arg table_dump_args[] = {
+	BRIDGE,
+	{ "TABLE", "table", CLI_TEXT, .optional = true, .help = "number of a table (default: all)" },
+	{ "MATCH", "match", CLI_TEXT, .optional = true, .help = "only rules that this match covers" },
+	END
+};
+static const struct cli_arg flow_args[] = {
+	BRIDGE,
+	{ "FLOW", "flows", CLI_TEXT, .optional = true, .many = true, .help = "a rule; or give --file" },
+	END
+};
+static const struct cli_arg flow_del_args[] = {
+	BRIDGE,
+	{ "MATCH", "flows", CLI_TEXT, .optional = true, .many = true, .help = "which ones (default: all)" },
+	END
+};
+static const struct cli_arg group_args[] = {
+	BRIDGE,
+	{ "GROUP", "groups", CLI_TEXT, .optional = true, .many = true, .help = "a group; or give --file" },
+	END
+};
+static const struct cli_arg group_del_args[] = {
+	BRIDGE,
+	{ "GROUP", "groups", CLI_TEXT, .optional = true, .many = true, .help = "group_id=N (default: all)" },
+	END
+};
+static const struct cli_arg group_dump_args[] = {
+	BRIDGE,
+	{ "GROUP", "group", CLI_NUMBER, .optional = true, .help = "number of a group (default: all)" },
+	END
+};
+static const struct cli_arg meter_args[] = {
+	BRIDGE,
+	{ "METER", "meters", CLI_TEXT, .optional = true, .many = true, .help = "a meter; or give --file" },
+	END
+};
+static const struct cli_arg meter_del_args[] = {
+	BRIDGE,
+	{ "METER", "meters", CLI_TEXT, .optional = true, .many = true, .help = "meter=N (default: all)" },
+	END
+};
+static const struct cli_arg meter_dump_args[] = {
+	BRIDGE,
+	{ "METER", "meter", CLI_NUMBER, .optional = true, .help = "number of a meter (default: all)" },
+	END
+};
+static const struct cli_arg trace_args[] = {
+	BRIDGE,
+	{ "FLOW", "flow", CLI_TEXT, .optional = true, .help = "the packet's fields in the syntax of ovs-ofctl" },
+	END
+};
 static const struct cli_arg file_args[] = {
 	{ "FILE", "file", CLI_FILE, .help = "a configuration as export prints it; - reads standard input" },
 	END
@@ -87,6 +138,28 @@ static const struct cli_flag controller_flags[] = {
 static const struct cli_flag flow_flags[] = {
 	{ "--bridge", "BRIDGE", "bridge", CLI_BRIDGE, .help = "only flows that came in on this bridge" },
 	{ "--port", "PORT", "port", CLI_PORT, .help = "only flows that came in on this port" },
+	END
+};
+#define RULES_FILE \
+	{ "--file", "FILE", "file", CLI_FILE, .help = "one rule a line, # begins a comment; - reads standard input" }, \
+	{ "--bundle", NULL, "bundle", CLI_TEXT, .help = "the whole file at once, or with a mistake nothing of it" }
+
+static const struct cli_flag names_flags[] = {
+	{ "--names", NULL, "names", CLI_TEXT, .help = "ports by name, also when this is no terminal" },
+	END
+};
+static const struct cli_flag file_flags[] = {
+	{ "--file", "FILE", "file", CLI_FILE, .help = "one a line, # begins a comment; - reads standard input" },
+	END
+};
+static const struct cli_flag change_flags[] = { RULES_FILE, END };
+static const struct cli_flag strict_flags[] = {
+	{ "--strict", NULL, "strict", CLI_TEXT, .help = "only rules with exactly this match and priority" },
+	RULES_FILE, END
+};
+static const struct cli_flag trace_flags[] = {
+	{ "--pcap", "FILE", "pcap", CLI_FILE, .help = "packets of a capture file" },
+	{ "--in-port", "PORT", "in-port", CLI_PORT, .help = "the port they come in on: name or OpenFlow number" },
 	END
 };
 static const struct cli_flag ofmsg_flags[] = {
@@ -181,14 +254,59 @@ const struct cli_cmd cli_cmds[] = {
 	  .help = "show OpenFlow connections, and why one is down", .example = "weftctl controller show br0",
 	  .print = cli_print_controllers },
 
+	{ "flow table dump", "flow.table.dump", table_dump_args, names_flags, .help = "print OpenFlow rules",
+	  .text = "As ovs-ofctl dump-flows prints them.  MATCH may also say out_port=PORT, out_group=GROUP or "
+		  "cookie=VALUE/MASK.  On a terminal, ports are shown by name.",
+	  .example = "weftctl flow table dump br0 0 ip,nw_dst=10.0.0.0/8", .run = cli_run_flow_table_dump },
+	{ "flow add", "flow.add", flow_args, change_flags, .help = "add OpenFlow rules",
+	  .text = "In the syntax of ovs-ofctl add-flow.  Rules of one command line are all added, or with a mistake in one of "
+		  "them none.  Files are sent piece by piece, unless --bundle is given.",
+	  .example = "weftctl flow add br0 priority=10,in_port=vm1,actions=output:vm2", .run = cli_run_rules_change },
+	{ "flow mod", "flow.mod", flow_args, strict_flags, .help = "change the actions of OpenFlow rules",
+	  .text = "In the syntax of ovs-ofctl mod-flows: of all rules that the match covers.",
+	  .example = "weftctl flow mod br0 in_port=vm1,actions=drop", .run = cli_run_rules_change },
+	{ "flow del", "flow.del", flow_del_args, strict_flags, .help = "remove OpenFlow rules",
+	  .text = "In the syntax of ovs-ofctl del-flows: all rules that the match covers; without a match, all there are.",
+	  .example = "weftctl flow del br0 table=0,in_port=vm1", .run = cli_run_rules_change },
 	{ "flow dump", NULL, no_args, flow_flags, .help = "print the cached flows",
-	  .text = "For each: what it matches, what is done, its counters, and what it depends on: when one of those "
-		  "changes, the flow is worked out anew at its next packet.",
+	  .text = "What the packet path remembers of its answers; flow table dump prints the rules behind them.  For each: what "
+		  "it matches, what is done, its counters, and what it depends on: when one of those changes, the flow is worked "
+		  "out anew at its next packet.",
 	  .example = "weftctl flow dump --port vm1", .run = cli_run_flow_dump },
 	{ "flow flush", "flow.flush", no_args, NULL, .help = "forget all cached flows",
 	  .text = "Traffic brings them back.  Never needed after a change: flows follow changes by themselves.",
 	  .example = "weftctl flow flush" },
 
+	{ "group add", "group.add", group_args, file_flags, .help = "add OpenFlow groups",
+	  .text = "In the syntax of ovs-ofctl add-group.",
+	  .example = "weftctl group add br0 group_id=1,type=select,bucket=output:1,bucket=output:2",
+	  .run = cli_run_rules_change },
+	{ "group mod", "group.mod", group_args, file_flags, .help = "change OpenFlow groups",
+	  .text = "In the syntax of ovs-ofctl mod-group.", .example = "weftctl group mod br0 group_id=1,type=all,bucket=output:vm1",
+	  .run = cli_run_rules_change },
+	{ "group del", "group.del", group_del_args, NULL, .help = "remove OpenFlow groups",
+	  .text = "Rules that lead to them go with them.", .example = "weftctl group del br0 group_id=1",
+	  .run = cli_run_rules_change },
+	{ "group dump", "group.dump", group_dump_args, names_flags, .help = "print OpenFlow groups with their counters",
+	  .example = "weftctl group dump br0", .run = cli_run_group_dump },
+
+	{ "meter add", "meter.add", meter_args, file_flags, .help = "add OpenFlow meters",
+	  .text = "In the syntax of ovs-ofctl add-meter.",
+	  .example = "weftctl meter add br0 meter=1,kbps,band=type=drop,rate=1000", .run = cli_run_rules_change },
+	{ "meter mod", "meter.mod", meter_args, file_flags, .help = "change OpenFlow meters",
+	  .text = "In the syntax of ovs-ofctl mod-meter.", .example = "weftctl meter mod br0 meter=1,pktps,band=type=drop,rate=500",
+	  .run = cli_run_rules_change },
+	{ "meter del", "meter.del", meter_del_args, NULL, .help = "remove OpenFlow meters",
+	  .text = "Rules that use them go with them.", .example = "weftctl meter del br0 meter=1",
+	  .run = cli_run_rules_change },
+	{ "meter dump", "meter.dump", meter_dump_args, NULL, .help = "print OpenFlow meters with their counters",
+	  .example = "weftctl meter dump br0", .run = cli_run_group_dump },
+
+	{ "trace", "trace", trace_args, trace_flags, .help = "print what the rules of a bridge would do to a packet",
+	  .text = "Table by table: which rule matches and why those above it do not; then the final actions, which parts of the "
+		  "packet were looked at, and whether the packet path has that answer cached.  Nothing is sent.  With --pcap, the "
+		  "second word is the number of a packet in the file; without it, all are traced.",
+	  .example = "weftctl trace br0 in_port=vm1,tcp,nw_dst=10.0.0.2,tp_dst=80", .run = cli_run_trace },
 	{ "ofmsg tail", "ofmsg.tail", bridge_args, ofmsg_flags, .help = "print OpenFlow messages as they come and go",
 	  .text = "Until interrupted.  One line for each message, or more: <- is one that was received, -> one that was sent.  "
 		  "Watching slows nothing down: what comes faster than it can be printed is left out and counted.",

@@ -212,6 +212,17 @@ explain_error(const struct cli *c, const json_t *error)
 json_t *
 cli_call(struct cli *c, const char *method, json_t *params)
 {
+	json_t *error = NULL, *result = cli_try(c, method, params, &error);
+
+	if (error)
+		explain_error(c, error);
+	json_decref(error);
+	return result;
+}
+
+json_t *
+cli_try(struct cli *c, const char *method, json_t *params, json_t **error)
+{
 	uint64_t until = now_ms() + c->timeout_ms;
 	unsigned id = ++c->n_calls;
 	char *text = request_text(id, method, params);
@@ -232,7 +243,7 @@ cli_call(struct cli *c, const char *method, json_t *params)
 	if (msg) {
 		result = json_incref(json_object_get(msg, "result"));
 		if (!result)
-			explain_error(c, json_object_get(msg, "error"));
+			*error = json_object_get(msg, "error") ? json_incref(json_object_get(msg, "error")) : json_object();
 		json_decref(msg);
 	} else {
 		cli_close(c);

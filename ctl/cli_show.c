@@ -101,9 +101,22 @@ remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *b
 
 /* --- The tree ---------------------------------------------------------------------------------------------- */
 
-static void
-port_rows(struct out *o, struct table *t, const json_t *ports)
+/* By which OpenFlow knows the port. */
+static const char *
+port_number(char buf[24], const json_t *p)
 {
+	uint64_t no = cli_num(p, "of_port");
+
+	snprintf(buf, 24, no == 0xfffffffe ? "LOCAL" : "%llu", (unsigned long long)no);
+	return buf;
+}
+
+/* With 'numbers', a port's name is followed by its OpenFlow number. */
+static void
+port_rows(struct out *o, struct table *t, const json_t *ports, bool numbers)
+{
+	char no[24];
+
 	const struct branches *b = out_branches(o);
 	size_t i, n = json_array_size(ports);
 	json_t *p;
@@ -113,13 +126,46 @@ port_rows(struct out *o, struct table *t, const json_t *ports)
 		const char *bar = last ? b->gap : b->bar;
 
 		table_row(t, last ? b->last : b->tee, bar);
-		table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
+		if (numbers)
+			table_cell(t, ST_PLAIN, "%s (%s)", cli_str(p, "name"), port_number(no, p));
+		else
+			table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
 		table_cell(t, ST_PLAIN, "%s", cli_str(p, "type"));
 		state_cell(t, json_is_true(json_object_get(p, "up")));
 		table_cell(t, ST_PLAIN, "%s", cli_str(p, "vlan"));
 		about_cell(t, p);
 		remote_lines(o, t, json_object_get(p, "tunnel"), bar);
 	}
+}
+
+/* More than a learning switch. */
+static bool
+is_controlled(const json_t *bridge)
+{
+	const json_t *of = json_object_get(bridge, "openflow");
+
+	return cli_num(of, "controllers") || cli_num(of, "rules") > 1;
+}
+
+/* Behind the bridge's name: "controllers 1/2, 27 rules".  Nothing of a learning switch. */
+static void
+bridge_line(struct out *o, struct table *t, const json_t *b)
+{
+	const json_t *macs = json_object_get(b, "macs"), *of = json_object_get(b, "openflow");
+	uint64_t n = cli_num(of, "controllers"), up = cli_num(of, "connected"), rules = cli_num(of, "rules");
+	const char *dot = out_dot(o);
+	char text[200] = "";
+
+	if (n)
+		snprintf(text, sizeof text, " %s controllers %llu/%llu %s %s %s rule%s", dot, (unsigned long long)up,
+			 (unsigned long long)n, cli_str(of, "fail_mode"), dot, num_count(rules).s, rules == 1 ? "" : "s");
+	else if (rules > 1)
+		snprintf(text, sizeof text, " %s %s rules", dot, num_count(rules).s);
+	table_line(t, "", "  ", ST_BOLD, "%s   mac %llu/%llu%s", cli_str(b, "name"), (unsigned long long)cli_num(macs, "n"),
+		   (unsigned long long)cli_num(macs, "limit"), text);
+	if (n && !up)
+		table_line(t, "  ", "  ", ST_WARN, "%s: %s%s", cli_str(of, "target"), cli_str(of, "reason"),
+			   json_is_true(json_object_get(of, "failed_open")) ? "; a learning switch meanwhile" : "");
 }
 
 static void
@@ -156,15 +202,12 @@ cli_print_show(struct out *o, const json_t *state)
 
 	header(o, state);
 	json_array_foreach(bridges, i, b) {
-		const json_t *macs = json_object_get(b, "macs");
-
-		table_line(t, "", "  ", ST_BOLD, "%s   mac %llu/%llu", cli_str(b, "name"),
-			   (unsigned long long)cli_num(macs, "n"), (unsigned long long)cli_num(macs, "limit"));
-		port_rows(o, t, json_object_get(b, "ports"));
+		bridge_line(o, t, b);
+		port_rows(o, t, json_object_get(b, "ports"), is_controlled(b));
 	}
 	if (json_array_size(underlay)) {
 		table_line(t, "", "  ", ST_BOLD, "underlay");
-		port_rows(o, t, underlay);
+		port_rows(o, t, underlay, false);
 	}
 	table_print(t, o);
 	if (!json_array_size(bridges))
@@ -214,11 +257,15 @@ cli_print_bridges(struct out *o, const json_t *result)
 
 /* What the lists of ports and of tunnels say alike. */
 static void
-port_cells(struct table *t, const json_t *p)
+port_cells(struct table *t, const json_t *p, bool numbers)
 {
+	char no[24];
+
 	table_row(t, "", "");
 	table_cell(t, ST_PLAIN, "%s", cli_str(p, "name"));
 	table_cell(t, ST_PLAIN, "%s", cli_str(p, "bridge"));
+	if (numbers)
+		table_cell(t, ST_PLAIN, "%s", port_number(no, p));
 	table_cell(t, ST_PLAIN, "%s", cli_str(p, "type"));
 	state_cell(t, json_is_true(json_object_get(p, "up")));
 	table_cell(t, ST_PLAIN, "%s", cli_str(p, "vlan"));
@@ -228,7 +275,7 @@ void
 cli_print_ports(struct out *o, const json_t *result)
 {
 	static const struct col cols[] = {
-		{ .header = "port", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 },
+		{ .header = "port", .soft = NAME_SOFT }, { .header = "bridge", .max = 14 }, { .header = "no", .right = true },
 		{ .header = "type" }, { .header = "state" },
 		{ .header = "vlan", .max = 18 }, { .header = "about", .least = ABOUT_LEAST },
 	};
@@ -241,7 +288,7 @@ cli_print_ports(struct out *o, const json_t *result)
 		return;
 	t = table_create(cols, ARRAY_SIZE(cols));
 	json_array_foreach(list, i, p) {
-		port_cells(t, p);
+		port_cells(t, p, true);
 		about_cell(t, p);
 	}
 	table_print(t, o);
@@ -268,7 +315,7 @@ cli_print_tunnels(struct out *o, const json_t *result)
 		char key[64];
 
 		key_text(tunnel, key, sizeof key);
-		port_cells(t, p);
+		port_cells(t, p, false);
 		table_cell(t, ST_PLAIN, "%s", key);
 		remote_lines(o, t, tunnel, "");
 	}

@@ -13,7 +13,7 @@
 
 static const struct ctl_method *const families[] = {
 	ctl_show_methods, ctl_conf_methods, ctl_mac_methods, ctl_flow_methods, ctl_of_methods,
-	ctl_ofmsg_methods, ctl_stats_methods,
+	ctl_rule_methods, ctl_group_methods, ctl_trace_methods, ctl_ofmsg_methods, ctl_stats_methods,
 };
 
 enum { NAMES_MAX = 127 };

@@ -46,7 +46,8 @@ struct ctl_method {
 
 /* The families; each ends with a NULL name. */
 extern const struct ctl_method ctl_conf_methods[], ctl_show_methods[], ctl_stats_methods[], ctl_mac_methods[],
-	ctl_flow_methods[], ctl_of_methods[], ctl_ofmsg_methods[];
+	ctl_flow_methods[], ctl_of_methods[], ctl_ofmsg_methods[], ctl_rule_methods[],
+	ctl_group_methods[], ctl_trace_methods[];
 
 /* NULL: no such method; '*nearest' (may be NULL as well) is what may have been meant. */
 const struct ctl_method *ctl_method_find(const char *name, const char **nearest);
@@ -107,7 +108,10 @@ void ctl_stream_close(struct ctl_stream *);
 
 /* A place for one object of the handlers per client, freed with it. */
 void *ctl_keep(const struct ctl_req *);
+/* Destroys what was there. */
 void ctl_set_keep(struct ctl_req *, void *obj, void (*destroy)(void *));
+/* Gives back what was there; the place is empty. */
+void *ctl_take_keep(struct ctl_req *);
 
 /* --- Names ---------------------------------------------------------------------------------------- */
 

@@ -8,9 +8,17 @@
 #include <string.h>
 
 #include "ctl/cmd.h"
+#include "ctl/cmd_rules.h"
 #include "ctl/sw.h"
 
 enum { PAGE = 256, PAGE_MAX = 1024, TEXT_MAX = 4096 };
+
+/* The groups of a bridge by their tags, found once for a page. */
+struct groups {
+	bool known;
+	uint16_t bridge;
+	uint32_t id[4096];              /* Of the low bits of a tag; OFG_ANY: none. */
+};
 
 struct dump {
 	struct ctl_req *req;
@@ -21,6 +29,7 @@ struct dump {
 	uint16_t bridge;
 	json_t *rows;
 	json_t *state;                  /* Live state, fetched when a next hop is to be named. */
+	struct groups *groups;          /* NULL: not asked yet. */
 	char text[TEXT_MAX];
 };
 
@@ -87,6 +96,70 @@ name_mac(struct sw *sw, const struct dp_flow *f, dp_tag tag, char *buf, size_t l
 	snprintf(buf, len, "a mac row");
 }
 
+static bool
+add_group(void *arg, const struct of_group_row *row, const struct of_group_desc *desc UNUSED)
+{
+	struct groups *g = arg;
+
+	g->id[of_tag_group(g->bridge, row->group_id) & 0xfff] = row->group_id;
+	return true;
+}
+
+static uint32_t
+group_of(struct dump *d, uint16_t bridge, dp_tag tag)
+{
+	struct of_pipe *pipe = ofp_pipe(sw_ofp(d->sw), bridge);
+
+	if (!d->groups)
+		d->groups = xcalloc(1, sizeof *d->groups);
+	if (!d->groups->known || d->groups->bridge != bridge) {
+		memset(d->groups->id, 0xff, sizeof d->groups->id);
+		d->groups->known = true;
+		d->groups->bridge = bridge;
+		if (pipe)
+			of_groups_each(pipe, OFG_ALL, add_group, d->groups);
+	}
+	return d->groups->id[tag & 0xfff];
+}
+
+/* What of a bridge's OpenFlow state the tag is: "table 3", "group 7". */
+static bool
+rule_tag_of(struct dump *d, dp_tag tag, uint16_t bridge, char *buf, size_t len)
+{
+	uint32_t group;
+
+	if (tag >> 12 == TAG_RULE) {
+		group = group_of(d, bridge, tag);
+		snprintf(buf, len, "group %" PRIu32, group);
+		return group != OFG_ANY;
+	}
+	snprintf(buf, len, "all tables");
+	if (tag == of_tag_tables(bridge))
+		return true;
+	for (unsigned t = 0; t < OF_N_TABLES; t++)
+		if (tag == of_tag_table(bridge, (uint8_t)t)) {
+			snprintf(buf, len, "table %u", t);
+			return true;
+		}
+	return false;
+}
+
+static void
+name_rule(struct dump *d, const struct dp_flow *f, dp_tag tag, char *buf, size_t len)
+{
+	char what[40];
+
+	if (rule_tag_of(d, tag, sw_port_bridge(d->sw, f->key.in_port), buf, len))
+		return;
+	/* Behind a patch port. */
+	for (unsigned i = 0; i < f->n_tags; i++)
+		if (f->tags[i] >> 12 == TAG_BRIDGE && rule_tag_of(d, tag, f->tags[i] & 0xfff, what, sizeof what)) {
+			snprintf(buf, len, "%s of %s", what, sw_bridge_name(d->sw, f->tags[i] & 0xfff));
+			return;
+		}
+	snprintf(buf, len, tag >> 12 == TAG_RULE ? "a group" : "a table");
+}
+
 static void
 name_tag(struct dump *d, const struct dp_flow *f, dp_tag tag, char *buf, size_t len)
 {
@@ -112,6 +185,10 @@ name_tag(struct dump *d, const struct dp_flow *f, dp_tag tag, char *buf, size_t 
 			snprintf(buf, len, "next hop to %s", remote);
 		else
 			snprintf(buf, len, "next hop %u", n);
+		break;
+	case TAG_TABLE:
+	case TAG_RULE:
+		name_rule(d, f, tag, buf, len);
 		break;
 	default:
 		snprintf(buf, len, "tag %04x", tag);
@@ -198,6 +275,17 @@ row_of(struct dump *d, const struct dp_flow *f)
 	return row;
 }
 
+json_t *
+ctl_cached_flow(struct sw *sw, const struct dp_flow *f, unsigned cpu)
+{
+	struct dump d = { .sw = sw, .cpu = cpu };
+	json_t *row = row_of(&d, f);
+
+	json_decref(d.state);
+	free(d.groups);
+	return row;
+}
+
 static bool
 selected(const struct dump *d, const struct dp_flow *f)
 {
@@ -228,6 +316,7 @@ on_page(void *arg, const struct dp_flow *flows, unsigned n, uint32_t next)
 		json_object_set_new(result, "cursor", json_null());
 	ctl_reply(d->req, result);
 	json_decref(d->state);
+	free(d->groups);
 	free(d);
 }
 

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "ctl/cmd.h"
 #include "ctl/sw.h"
+#include "ofproto/table.h"
 
 /* "why": n, for reasons that counted something. */
 static json_t *
@@ -169,9 +170,37 @@ resident_bytes(void)
 	return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-static json_t *
-memory(const struct dp *dp)
+/* What the rules of all bridges take. */
+static void
+set_rules(json_t *obj, const struct sw *sw)
 {
+	struct of_pipe_stats st, sum = { 0 };
+	json_t *bridge;
+	const char *name;
+
+	json_object_foreach(json_object_get(sw_conf(sw), "bridges"), name, bridge) {
+		const struct of_pipe *pipe;
+		uint16_t id;
+
+		pipe = sw_bridge_id(sw, name, &id) ? ofp_pipe(sw_ofp(sw), id) : NULL;
+		if (!pipe)
+			continue;
+		of_pipe_stats(pipe, &st);
+		sum.n_rules += st.n_rules;
+		sum.n_groups += st.n_groups;
+		sum.n_meters += st.n_meters;
+		sum.rule_bytes += st.rule_bytes;
+	}
+	ctl_set_num(obj, "rules", sum.n_rules);
+	ctl_set_num(obj, "groups", sum.n_groups);
+	ctl_set_num(obj, "meters", sum.n_meters);
+	ctl_set_num(obj, "rule_bytes", sum.rule_bytes);
+}
+
+static json_t *
+memory(const struct sw *sw)
+{
+	const struct dp *dp = sw_dp(sw);
 	struct dp_mem_stats st = { 0 };
 	json_t *obj = json_object();
 
@@ -180,6 +209,7 @@ memory(const struct dp *dp)
 	ctl_set_num(obj, "mbufs_in_use", st.mbufs_in_use);
 	ctl_set_num(obj, "mbuf_bytes", st.mbuf_bytes);
 	ctl_set_num(obj, "flow_bytes", st.flow_bytes);
+	set_rules(obj, sw);
 	json_object_set_new(obj, "hugepages", json_boolean(st.hugepages));
 	ctl_set_num(obj, "resident_bytes", resident_bytes());
 	return obj;
@@ -215,7 +245,7 @@ stats(struct ctl_req *r)
 	if (wants(what, "pmd"))
 		json_object_set_new(result, "pmd", pmd(sw_dp(sw)));
 	if (wants(what, "memory"))
-		json_object_set_new(result, "memory", memory(sw_dp(sw)));
+		json_object_set_new(result, "memory", memory(sw));
 	ctl_reply(r, result);
 }
 

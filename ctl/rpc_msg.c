@@ -415,6 +415,15 @@ ctl_keep(const struct ctl_req *r)
 	return r->peer->keep;
 }
 
+void *
+ctl_take_keep(struct ctl_req *r)
+{
+	void *obj = r->peer->keep;
+
+	r->peer->keep = NULL;
+	return obj;
+}
+
 void
 ctl_set_keep(struct ctl_req *r, void *obj, void (*destroy)(void *))
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Stands in for ctl/sw.c, the datapath and the bridges. */
 #include "tests/ctl/fake_sw.h"
+#include "ofproto/table.h"
 #include "tests/ctl/fake_agent.h"
 
 #include <errno.h>
@@ -21,6 +22,7 @@ struct waiting {
 
 struct sw {
 	struct of_agent *agent;
+	struct of_pipe *pipe;           /* A real one: that of every bridge. */
 	json_t *doc;
 	uint64_t generation;
 	unsigned n_waiting, n_flows, n_macs, n_states;
@@ -38,15 +40,33 @@ whole(const void *part)
 	return (struct sw *)(uintptr_t)part;
 }
 
+static void
+sink_defer(void *arg UNUSED, void (*fn)(void *), void *obj)
+{
+	fn(obj);
+}
+
+static void
+sink_nothing(void *arg UNUSED)
+{
+}
+
+static void
+mark(void *arg UNUSED, dp_tag tag UNUSED)
+{
+}
+
 struct sw *
 fake_sw_create(void)
 {
+	static const struct ofp_sink sink = { .defer = sink_defer, .dirty = sink_nothing };
 	struct sw *sw = xcalloc(1, sizeof *sw);
 
 	sw->generation = 1;
 	sw->doc = json_pack("{s:i, s:{}}", "version", 1, "bridges");
 	sw->port_type.name = "vhost-user";
 	sw->agent = of_agent_create(NULL, NULL, NULL);
+	sw->pipe = of_pipe_create(0, &sink, mark, NULL);
 	return sw;
 }
 
@@ -54,6 +74,7 @@ void
 fake_sw_destroy(struct sw *sw)
 {
 	of_agent_destroy(sw->agent);
+	of_pipe_destroy(sw->pipe);
 	json_decref(sw->doc);
 	free(sw);
 }
@@ -94,7 +115,8 @@ give_flows(struct sw *sw, const struct waiting *w)
 	for (slot = w->from; slot < sw->n_flows && n < w->max; slot++) {
 		struct dp_flow *f = &flows[n++];
 
-		f->key.in_port = f->mask.in_port = 1 + slot % 2;
+		f->key.in_port = 1 + slot % 2;
+		f->mask.in_port = 0xffff;
 		f->id = slot;
 		f->packets = slot;
 		f->key.dl_dst.b[5] = 7;
@@ -103,7 +125,10 @@ give_flows(struct sw *sw, const struct waiting *w)
 		f->tags[1] = dp_tag_make(TAG_PORT, 1);
 		f->tags[2] = ofp_mac_tag(0, 10, f->key.dl_dst);
 		f->tags[3] = dp_tag_make(TAG_NEXTHOP, 3);
-		f->n_tags = 4;
+		f->tags[4] = of_tag_table(0, 3);
+		f->tags[5] = of_tag_group(0, 7);
+		f->tags[6] = of_tag_tables(0);
+		f->n_tags = 7;
 		f->n_acts = 20;
 	}
 	w->flows(w->arg, flows, n, slot < sw->n_flows ? slot : 0);
@@ -409,6 +434,21 @@ dp_flow_flush(struct dp *dp)
 	whole(dp)->n_flows = 0;
 }
 
+void
+sw_commit(struct sw *sw, void (*done)(void *), void *arg)
+{
+	bool bits;
+
+	of_pipe_publish(sw->pipe, &bits);
+	dp_commit(sw_dp(sw), done, arg);
+}
+
+void
+dp_fold(struct dp *dp, void (*done)(void *), void *arg)
+{
+	dp_commit(dp, done, arg);
+}
+
 /* --- ofproto/ofp.h -------------------------------------------------------------------------------------- */
 
 void
@@ -451,4 +491,39 @@ ofp_mac_del(struct ofp *ofp, uint16_t bridge UNUSED, uint16_t vid UNUSED, struct
 		return err_set(e, ENOENT, "no such address");
 	whole(ofp)->n_macs--;
 	return 0;
+}
+
+struct of_pipe *
+ofp_pipe(const struct ofp *ofp, uint16_t bridge UNUSED)
+{
+	return whole(ofp)->pipe;
+}
+
+uint32_t
+ofp_port_no(const struct ofp *ofp UNUSED, uint16_t port)
+{
+	return port;
+}
+
+uint16_t
+ofp_port_by_no(const struct ofp *ofp, uint16_t bridge, uint32_t port_no)
+{
+	struct found f;
+
+	return port_no && port_no < 1000 && find_port(whole(ofp), NULL, (uint16_t)port_no, &f) && f.bridge_id == bridge ?
+	       (uint16_t)port_no : 0;
+}
+
+/* The key of every traced packet is that of the cached flows from port 1. */
+char *
+ofp_trace(const struct ofp *ofp UNUSED, uint16_t bridge, const struct oflow *flow, const void *frame, uint32_t len,
+	  struct flow_key *out_key, struct xlate_out *out UNUSED)
+{
+	char text[100];
+
+	snprintf(text, sizeof text, "bridge %u in_port %u frame %s %u\n", bridge, host32(flow->in_port), frame ? "yes" : "no",
+		 len);
+	memset(out_key, 0, sizeof *out_key);
+	out_key->in_port = (uint16_t)host32(flow->in_port);
+	return xstrdup(text);
 }

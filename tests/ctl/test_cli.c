@@ -121,6 +121,8 @@ answers_look_as_they_should(void **state)
 	check("vlans", cli_print_vlans);
 	check("version", cli_print_version);
 	check("controllers", cli_print_controllers);
+	check("groups", cli_print_groups);
+	check("trace", cli_print_trace);
 	check("changes", cli_print_changes);
 	check("changes-none", cli_print_changes);
 	check("macs", cli_print_macs);
@@ -210,7 +212,7 @@ odd_answers_are_printed_somehow(void **state)
 	static print_fn *const prints[] = {
 		cli_print_show, cli_print_bridges, cli_print_ports, cli_print_tunnels, cli_print_vlans, cli_print_version,
 		cli_print_changes, cli_print_macs, cli_print_flow, cli_print_flushed,
-		cli_print_controllers,
+		cli_print_controllers, cli_print_groups, cli_print_trace,
 	};
 	static const char *const answers[] = {
 		"{}", "[]", "{\"bridges\":7,\"ports\":[1,{}],\"tunnels\":[{}],\"changes\":[[],{}],\"macs\":[{}]}",
@@ -301,6 +303,13 @@ good_lines_become_parameters(void **state)
 		  "{\"bridge\":\"br0\",\"fail-mode\":\"secure\",\"targets\":[\"tcp:1.2.3.4\",\"ssl:h:1\"]}" },
 		{ "controller del br0", "{\"bridge\":\"br0\"}" },
 		{ "controller show", "{}" },
+		{ "flow table dump br0 3 tcp,nw_dst=1.2.3.4",
+		  "{\"bridge\":\"br0\",\"match\":\"tcp,nw_dst=1.2.3.4\",\"table\":\"3\"}" },
+		{ "flow add br0 --file f --bundle", "{\"bridge\":\"br0\",\"bundle\":true,\"file\":\"f\"}" },
+		{ "flow del br0", "{\"bridge\":\"br0\"}" },
+		{ "flow dump", "{}" },
+		{ "trace br0 7 --pcap x.pcap --in-port vm1",
+		  "{\"bridge\":\"br0\",\"flow\":\"7\",\"in-port\":\"vm1\",\"pcap\":\"x.pcap\"}" },
 		{ "stats --watch", "{\"watch\":\"2\"}" },
 		{ "stats --watch 5 drops", "{\"watch\":\"5\",\"what\":\"drops\"}" },
 		{ "stats --watch drops", "{\"watch\":\"2\",\"what\":\"drops\"}" },
@@ -327,6 +336,9 @@ bad_lines_are_refused_with_the_nearest_spelling(void **state)
 		{ "bridge ad br0", "did you mean 'bridge add'?" },
 		{ "bridge frobnicate", "one of: add" },
 		{ "controller set br0", "TARGET is missing" },
+		{ "flow", "flow needs one of: table, add, mod, del, dump, flush" },
+		{ "flow table", "flow table needs one of: dump" },
+		{ "flow table dmup br0", "did you mean 'flow table dump'?" },
 		{ "controller", "controller needs one of: set, del, show" },
 		{ "bridge add", "BRIDGE is missing" },
 		{ "show br0 br1", "unexpected word 'br1'" },

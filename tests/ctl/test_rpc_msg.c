@@ -546,7 +546,8 @@ flows_come_in_pages_with_what_they_depend_on(void **state)
 	assert_int_equal(pages, 7);
 	flow = json_array_get(json_object_get(result_of(f), "flows"), 0);
 	text = json_dumps(json_object_get(flow, "depends"), JSON_COMPACT);
-	assert_string_equal(text, "[\"bridge br0\",\"port vm1\",\"mac 10/00:00:00:00:00:07\",\"next hop to 172.16.0.2\"]");
+	assert_string_equal(text, "[\"bridge br0\",\"port vm1\",\"mac 10/00:00:00:00:00:07\",\"next hop to 172.16.0.2\",\"table 3\","
+			    "\"a group\",\"all tables\"]");
 	free(text);
 	call(f, "flow.dump", "{\"port\":\"vm2\",\"limit\":1000}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "flows")), 50);

@@ -6,6 +6,7 @@ usage: test_weftctl.py WEFTCTL"""
 import json
 import os
 import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -181,6 +182,100 @@ def pages():
     check('a page that fails', p, REFUSED, 'vm1', 'gone')
 
 
+def files_of_rules():
+    lines = ''.join(f'reg0={i},actions=drop\n' if i % 10 else f'# {i}\n\n' for i in range(5000))
+
+    def told(key, n):
+        return lambda req: result({key: len(req['params'].get('flows', [])) if n is None else n})(req)
+
+    p, req = with_daemon([told('flows', None)] * 3, ['flow', 'add', 'br0', '--file', '-', '--json'], lines)
+    check('a long file is sent in pieces', p, OK, '"flows": 4500', '')
+    sent = [len(r['params']['flows']) for r in req]
+    if sent != [2000, 2000, 500] or any('more' in r['params'] for r in req):
+        failures.append('pieces of a file')
+        print(f'not ok - pieces of a file: {sent}')
+    p, req = with_daemon([told('kept', 0), told('kept', 0), told('flows', 4500)],
+                         ['flow', 'add', 'br0', '--file', '-', '--bundle'], lines)
+    check('or at once', p, OK, '', '')
+    if [r['params'].get('more', False) for r in req] != [True, True, False]:
+        failures.append('a bundle')
+        print('not ok - a bundle is kept back until its last piece')
+
+    def refused(path):
+        return lambda req: json.dumps({'jsonrpc': '2.0', 'id': req['id'], 'error': {
+            'code': -32000, 'message': 'unknown field "foo"', 'data': {'path': path}}}).encode() + b'\n'
+
+    p, _ = with_daemon([refused('flows[1]')], ['flow', 'add', 'br0', '--file', '-'], '# one\n\nip,actions=drop\n\nfoo=1 # two\n')
+    check('a mistake is shown with its line', p, REFUSED, '', 'standard input:5: unknown field "foo"')
+    p, _ = with_daemon([told('flows', 2000), refused('flows[0]')], ['flow', 'add', 'br0', '--file', '-'], lines)
+    check('in a later piece as well', p, REFUSED, '', ':2447: unknown field')
+    check('and what was done before it', p, REFUSED, '', '2000 flows before that were done')
+    p, req = with_daemon([told('flows', 0)], ['flow', 'add', 'br0', '--file', '-'], '# nothing\n')
+    check('an empty file changes nothing', p, OK, '', '')
+    if req:
+        failures.append('an empty file')
+        print(f'not ok - an empty file is not sent: {req}')
+    check('no rule at all', run(['flow', 'add', 'br0'], '/nonexistent'), USAGE, '', 'FLOW is missing')
+    check('both', run(['flow', 'add', 'br0', 'ip', '--file', 'x'], '/nonexistent'), USAGE, '', 'not both')
+    check('no such file', run(['flow', 'add', 'br0', '--file', '/nonexistent'], '/nonexistent'), REFUSED, '', 'No such file')
+    p, req = with_daemon([told('flows', 3)], ['flow', 'del', 'br0'])
+    check('all rules are removed without a match', p, OK, '', '')
+    if 'flows' in req[0]['params']:
+        failures.append('flow del')
+        print(f'not ok - flow del without a match says none: {req}')
+
+
+def rules():
+    many = [result({'flows': [' x', 'cookie=0x0, priority=1 actions=drop'], 'cursor': '5'}),
+            result({'flows': ['cookie=0x1, priority=2 actions=drop'], 'cursor': None})]
+    p, req = with_daemon(many, ['flow', 'table', 'dump', 'br0', 'tcp'])
+    check('rules are printed page by page', p, OK, ' cookie=0x1, priority=2 actions=drop\n', '')
+    first = req[0]['params']
+    if first.get('match') != 'tcp' or 'table' in first or not first.get('lines') or req[1]['params']['cursor'] != '5':
+        failures.append('flow table dump')
+        print(f'not ok - a word that is no number is a match: {req}')
+    p, _ = with_daemon([result({'flows': [{'table': 0}], 'cursor': None})], ['flow', 'table', 'dump', 'br0', '0', '--json'])
+    check('rules as JSON', p, OK, '"flows": [\n    {"table":0}\n  ]', '')
+    check('a table by name', run(['flow', 'table', 'dump', 'br0', 'x', 'ip'], '/nonexistent'), USAGE, '', 'no number of a table')
+    p, _ = with_daemon([result({'groups': [], 'cursor': None})], ['group', 'dump', 'br0'])
+    check('no groups', p, OK, 'no groups', '')
+
+
+def traces():
+    def capture(*frames, link=1):
+        head = struct.pack('<IHHiIII', 0xa1b2c3d4, 2, 4, 0, 0, 65535, link)
+        return head + b''.join(struct.pack('<IIII', 0, 0, len(f), len(f) + 4) + f for f in frames)
+
+    answer = result({'text': 'of it\n', 'cached': []})
+    with tempfile.NamedTemporaryFile(suffix='.pcap') as f:
+        f.write(capture(bytes(range(14)), bytes(range(1, 15)), bytes(range(2, 16))))
+        f.flush()
+        p, req = with_daemon([answer] * 3, ['trace', 'br0', '--pcap', f.name, '--in-port', 'vm1'])
+        check('all packets of a file', p, OK, 'packet 3, 18 bytes, cut in the file\nof it\nnot cached', '')
+        if [r['params']['packet'][:4] for r in req] != ['0001', '0102', '0203'] or req[0]['params']['in-port'] != 'vm1':
+            failures.append('packets')
+            print(f'not ok - the packets are sent: {req}')
+        p, req = with_daemon([answer], ['trace', 'br0', '2', '--pcap', f.name, '--in-port', 'vm1'])
+        check('one packet', p, OK, 'packet 2', '')
+        if len(req) != 1 or req[0]['params']['packet'][:4] != '0102' or 'flow' in req[0]['params']:
+            failures.append('one packet')
+            print(f'not ok - only that one is sent: {req}')
+        check('a packet too many', run(['trace', 'br0', '4', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '',
+              'the file has 3 packets')
+        check('no port', run(['trace', 'br0', '--pcap', f.name], '/nonexistent'), USAGE, '', '--in-port is missing')
+        f.seek(0)
+        f.write(capture(link=113))
+        f.flush()
+        check('another link', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '',
+              'no capture of Ethernet')
+        f.seek(0)
+        f.write(b'hello, I am no capture at all')
+        f.flush()
+        check('no capture', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '', 'unknown file')
+    p, req = with_daemon([answer], ['trace', 'br0', 'in_port=1,tcp', '--json'])
+    check('a flow', p, OK, '"text": "of it', '')
+
+
 def streams():
     def told(*rows):
         return b''.join(json.dumps({'jsonrpc': '2.0', 'method': 'ofmsg', 'params': r}).encode() + b'\n' for r in rows)
@@ -204,6 +299,9 @@ def main():
     changes()
     whole_documents()
     pages()
+    files_of_rules()
+    rules()
+    traces()
     streams()
     return 1 if failures else 0
 

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Methods on OpenFlow rules, without a socket: over a real pipeline in a switch without packets. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ctl/cmd.h"
+#include "ctl/rpc.h"
+#include "tests/ctl/fake_sw.h"
+
+struct fixture {
+	struct sw *sw;
+	struct rpc_peer *peer;
+	json_t *last;
+};
+
+static void
+on_reply(void *arg, const char *line, size_t len)
+{
+	struct fixture *f = arg;
+
+	json_decref(f->last);
+	f->last = json_loadb(line, len, 0, NULL);
+	assert_non_null(f->last);
+}
+
+/* A call; its answer in f->last once effective. */
+static void
+call(struct fixture *f, const char *method, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void
+call(struct fixture *f, const char *method, const char *fmt, ...)
+{
+	char params[3000], line[4000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(params, sizeof params, fmt, ap);
+	va_end(ap);
+	for (char *s = params; *s; s++)
+		if (*s == '\'')
+			*s = '"';
+	json_decref(f->last);
+	f->last = NULL;
+	snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":%s}", method, params);
+	rpc_handle(f->peer, line, strlen(line));
+	while (fake_sw_run(f->sw))
+		;
+}
+
+static json_t *
+result_of(struct fixture *f)
+{
+	if (!json_object_get(f->last, "result"))
+		fail_msg("no result but: %s", json_dumps(f->last, 0));
+	return json_object_get(f->last, "result");
+}
+
+static void
+expect_error(struct fixture *f, const char *path, const char *part)
+{
+	json_t *e = json_object_get(f->last, "error");
+	const char *msg = json_string_value(json_object_get(e, "message"));
+	const char *got = json_string_value(json_object_get(json_object_get(e, "data"), "path"));
+
+	if (!e)
+		fail_msg("no error but: %s", json_dumps(f->last, 0));
+	if (!strstr(msg, part))
+		fail_msg("'%s' is not in: %s", part, msg);
+	if (path)
+		assert_string_equal(got, path);
+}
+
+static int
+setup(void **state)
+{
+	struct fixture *f = xcalloc(1, sizeof *f);
+
+	f->sw = fake_sw_create();
+	f->peer = rpc_peer_create(f->sw, on_reply, f);
+	call(f, "bridge.add", "{'bridge':'br0'}");
+	call(f, "port.add", "{'bridge':'br0','port':'vm1','options':{'type':'vhost-user'}}");
+	call(f, "port.add", "{'bridge':'br0','port':'vm2','options':{'type':'vhost-user'}}");
+	call(f, "flow.del", "{'bridge':'br0'}");
+	result_of(f);
+	*state = f;
+	return 0;
+}
+
+static int
+teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	while (fake_sw_run(f->sw))
+		;
+	rpc_peer_close(f->peer);
+	json_decref(f->last);
+	fake_sw_destroy(f->sw);
+	free(f);
+	return 0;
+}
+
+static json_t *
+flows(struct fixture *f)
+{
+	return json_object_get(result_of(f), "flows");
+}
+
+static size_t
+n_flows(struct fixture *f)
+{
+	call(f, "flow.table.dump", "{'bridge':'br0'}");
+	return json_array_size(flows(f));
+}
+
+static const char *
+member(const json_t *row, const char *key)
+{
+	const char *s = json_string_value(json_object_get(row, key));
+
+	return s ? s : "";
+}
+
+static void
+rules_are_added_changed_and_removed_in_the_syntax_of_ovs_ofctl(void **state)
+{
+	struct fixture *f = *state;
+	json_t *row;
+
+	call(f, "flow.add", "{'bridge':'br0','flows':['table=2,priority=10,in_port=vm1,tcp,tp_dst=80,cookie=0x5,"
+	     "actions=output:vm2','ip,actions=drop']}");
+	assert_int_equal(json_integer_value(flows(f)), 2);
+	call(f, "flow.table.dump", "{'bridge':'br0','table':2,'names':true}");
+	assert_int_equal(json_array_size(flows(f)), 1);
+	row = json_array_get(flows(f), 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "table")), 2);
+	assert_int_equal(json_integer_value(json_object_get(row, "priority")), 10);
+	assert_string_equal(member(row, "match"), "tcp,in_port=vm1,tp_dst=80");
+	assert_string_equal(member(row, "actions"), "output:vm2");
+	assert_string_equal(member(row, "cookie"), "0x5");
+	call(f, "flow.mod", "{'bridge':'br0','flows':'table=2,tcp,actions=output:1'}");
+	call(f, "flow.table.dump", "{'bridge':'br0','match':'tcp'}");
+	assert_string_equal(member(json_array_get(flows(f), 0), "actions"), "output:1");
+	call(f, "flow.del", "{'bridge':'br0','flows':['table=2,tcp']}");
+	assert_int_equal(n_flows(f), 1);
+	call(f, "flow.del", "{'bridge':'br0'}");
+	assert_int_equal(n_flows(f), 0);
+}
+
+static void
+strict_means_exactly_this_rule(void **state)
+{
+	struct fixture *f = *state;
+
+	call(f, "flow.add", "{'bridge':'br0','flows':['priority=1,ip,actions=drop','priority=2,tcp,actions=drop']}");
+	call(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=2,ip'}");
+	assert_int_equal(n_flows(f), 2);
+	call(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=1,ip'}");
+	assert_int_equal(n_flows(f), 1);
+}
+
+static void
+a_mistake_is_told_with_its_place(void **state)
+{
+	struct fixture *f = *state;
+
+	call(f, "flow.add", "{'bridge':'br0','flows':['ip,actions=drop','ip,actions=outptu:1']}");
+	expect_error(f, "flows[1]", "outptu");
+	call(f, "flow.add", "{'bridge':'br0','flows':['table=3,actions=goto_table:2']}");
+	expect_error(f, "flows[0]", "OFPB");
+	call(f, "flow.add", "{'bridge':'br0','flows':['in_port=nobody,actions=drop']}");
+	expect_error(f, "flows[0]", "nobody");
+	call(f, "flow.table.dump", "{'bridge':'br0','match':'foo=1'}");
+	expect_error(f, "params.match", "foo");
+	call(f, "flow.table.dump", "{'bridge':'br1'}");
+	expect_error(f, NULL, "did you mean 'br0'?");
+	call(f, "flow.table.dump", "{'bridge':'br0','cursor':'x'}");
+	expect_error(f, "params.cursor", "cursor");
+}
+
+static void
+lines_are_those_of_ovs_ofctl(void **state)
+{
+	struct fixture *f = *state;
+	const char *line;
+
+	call(f, "flow.add", "{'bridge':'br0','flows':'priority=7,arp,actions=NORMAL'}");
+	call(f, "flow.table.dump", "{'bridge':'br0','lines':true}");
+	line = json_string_value(json_array_get(flows(f), 0));
+	assert_non_null(line);
+	assert_non_null(strstr(line, "cookie=0x0, duration="));
+	assert_non_null(strstr(line, ", table=0, n_packets=0, n_bytes=0, "));
+	assert_non_null(strstr(line, "priority=7,arp actions=NORMAL"));
+}
+
+static void
+a_long_dump_comes_in_pages_and_each_rule_once(void **state)
+{
+	struct fixture *f = *state;
+	char cursor[64] = "", seen[100] = { 0 };
+	unsigned pages = 0, n = 0;
+
+	for (unsigned i = 0; i < 100; i++)
+		call(f, "flow.add", "{'bridge':'br0','flows':'table=%u,reg0=%u,actions=drop'}", i % 3, i);
+	do {
+		const json_t *row;
+		size_t i;
+
+		call(f, "flow.table.dump", "{'bridge':'br0','limit':7%s}", cursor);
+		json_array_foreach(flows(f), i, row) {
+			unsigned reg = 0;
+
+			sscanf(member(row, "match"), "reg0=%x", &reg);
+			assert_true(reg < 100 && !seen[reg]);
+			seen[reg] = 1;
+			n++;
+		}
+		snprintf(cursor, sizeof cursor, ",'cursor':'%s'", member(result_of(f), "cursor"));
+		pages++;
+	} while (json_is_string(json_object_get(result_of(f), "cursor")));
+	assert_int_equal(n, 100);
+	assert_true(pages >= 15);
+}
+
+static void
+rules_kept_back_are_carried_out_together(void **state)
+{
+	struct fixture *f = *state;
+
+	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=1,actions=drop','reg0=2,actions=drop']}");
+	assert_int_equal(json_integer_value(json_object_get(result_of(f), "kept")), 2);
+	assert_int_equal(n_flows(f), 0);
+	call(f, "flow.del", "{'bridge':'br0','flows':'ip'}");
+	expect_error(f, NULL, "finish that first");
+	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=3,actions=drop']}");
+	assert_int_equal(json_integer_value(flows(f)), 3);
+	assert_int_equal(n_flows(f), 3);
+	/* The place counts from the first of them all, and nothing stays kept. */
+	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=5,actions=drop']}");
+	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=6,actions=dorp']}");
+	expect_error(f, "flows[1]", "dorp");
+	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=7,actions=drop']}");
+	assert_int_equal(json_integer_value(flows(f)), 1);
+	/* Who leaves takes along what was kept. */
+	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=8,actions=drop']}");
+}
+
+static void
+a_trace_says_what_happens_and_what_is_cached(void **state)
+{
+	struct fixture *f = *state;
+	json_t *cached;
+
+	fake_sw_set_flows(f->sw, 3000);
+	call(f, "trace", "{'bridge':'br0','flow':'in_port=vm1,tcp'}");
+	assert_string_equal(member(result_of(f), "text"), "bridge 0 in_port 1 frame no 0\n");
+	cached = json_object_get(result_of(f), "cached");
+	assert_int_equal(json_array_size(cached), 2);
+	assert_string_equal(member(json_array_get(cached, 0), "match"), "in_port=vm1");
+	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e','in-port':'77'}");
+	assert_string_equal(member(result_of(f), "text"), "bridge 0 in_port 77 frame yes 14\n");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "cached")), 0);
+	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d'}");
+	expect_error(f, "params.packet", "14 bytes");
+	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e0'}");
+	expect_error(f, "params.packet", "hexadecimal");
+	call(f, "trace", "{'bridge':'br0'}");
+	expect_error(f, "params", "either flow or packet");
+	call(f, "trace", "{'bridge':'br0','flow':'in_port=1','in-port':'vm9'}");
+	expect_error(f, "params.in-port", "no port 'vm9'");
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int
+main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		TEST(rules_are_added_changed_and_removed_in_the_syntax_of_ovs_ofctl),
+		TEST(strict_means_exactly_this_rule),
+		TEST(a_mistake_is_told_with_its_place),
+		TEST(lines_are_those_of_ovs_ofctl),
+		TEST(a_long_dump_comes_in_pages_and_each_rule_once),
+		TEST(rules_kept_back_are_carried_out_together),
+		TEST(a_trace_says_what_happens_and_what_is_cached),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
