@@ -13,10 +13,13 @@
           172.16.0.1 ============ veth pair "wire" ========== 172.16.0.2"""
 import os
 import re
+import selectors
+import shutil
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "e2e"))
-from lab import GuestShell, Lab, LabError, Weftd, agent_run, clean, cpus, kvm_works     # noqa: E402
+from lab import GuestShell, Lab, LabError, Weftd, agent_run, clean, cpus, kvm_works, wait_for     # noqa: E402
 
 NAME = "demo"
 STATE = f"/run/weft-{NAME}"
@@ -49,9 +52,45 @@ def say(text):
     print(paint("1", "==>") + " " + text, flush=True)
 
 
+def relay(path, host, port):
+    """Carries bytes between a unix socket and a TCP server: the hosts of the demo live in namespaces of their own, which
+    reach nothing but each other, and the file system."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(path)
+    listener.listen(8)
+    sel = selectors.DefaultSelector()
+    sel.register(listener, selectors.EVENT_READ, None)
+    while True:
+        for key, _ in sel.select():
+            if key.data is None:
+                near = listener.accept()[0]
+                try:
+                    far = socket.create_connection((host, port), 5)
+                except OSError as e:
+                    print(f"{host}:{port}: {e}", flush=True)
+                    near.close()
+                    continue
+                far.settimeout(None)
+                sel.register(near, selectors.EVENT_READ, (near, far))
+                sel.register(far, selectors.EVENT_READ, (far, near))
+                continue
+            a, b = key.data
+            try:
+                data = a.recv(65536)
+                if data:
+                    b.sendall(data)
+                    continue
+            except OSError:
+                pass
+            for s in (a, b):
+                sel.unregister(s)
+                s.close()
+            break       # The other one may be among those that are ready.
+
+
 class Demo:
-    def __init__(self, lab, short):
-        self.lab, self.short = lab, short
+    def __init__(self, lab, short, controller):
+        self.lab, self.short, self.controller = lab, short, controller
         self.results = []
         self.hosts, self.guests = {}, {}
         self.step = ""
@@ -86,6 +125,44 @@ class Demo:
                         f"tunnel add br0 vx0 type=vxlan vni=5000 remote={peer}"):
                 print(f"    weftctl {cmd}", flush=True)
                 self.hosts[host].ctl(cmd)
+
+    def target(self):
+        """Starts what is needed to reach the controller; returns what weftd connects to."""
+        path = os.path.join(self.lab.state, "controller.sock")
+        scheme, _, rest = self.controller.partition(":")
+        if scheme == "unix":
+            return self.controller
+        if scheme == "tcp":
+            host, _, port = rest.rpartition(":")
+            self.begin(f"controller: {self.controller}, reached through {path}")
+            self.lab.spawn("relay", [sys.executable, os.path.abspath(__file__), "--relay", path, host.strip("[]"), port])
+        else:
+            if not shutil.which(scheme):
+                raise LabError(f"{scheme} is not installed: apt install openvswitch-testcontroller")
+            self.begin(f"controller: {scheme}, a learning switch, at {path}")
+            self.lab.spawn(scheme, [scheme, f"punix:{path}", f"--unixctl={self.lab.state}/controller.ctl"])
+        wait_for("the controller's socket", lambda: os.path.exists(path))
+        return f"unix:{path}"
+
+    def control(self):
+        if not self.controller:
+            return
+        target = self.target()
+        for host in self.hosts:
+            cmd = f"controller set br0 {target} --fail-mode secure"
+            print(f"    {host}: weftctl {cmd}", flush=True)
+            self.hosts[host].ctl(cmd)
+        for host, weftd in self.hosts.items():
+            self.step = f"{host}: connecting to the controller"
+
+            def conn(weftd=weftd):
+                return weftd.ctl_json("controller show br0")["bridges"][0]["connections"][0]
+
+            try:
+                wait_for(f"{host}: connected to {self.controller}", lambda conn=conn: conn()["connected"], 20)
+            except LabError as e:
+                raise LabError(f"{e}: {conn().get('last_error', conn()['state'])}") from e
+            print(f"    {host}: connected, {conn()['version']}", flush=True)
 
     def boot(self):
         how = "with KVM" if kvm_works() else "without KVM, which does not run guests here"
@@ -129,8 +206,14 @@ class Demo:
         self.reach("a1", "b1", "VLAN 10, across the wire")
         self.reach("a2", "b2", "VLAN 20, tagged by the guests")
         self.reach("a1", "b1", "full-sized packets (1500 bytes)", size=1472)
-        self.isolated("a1", "a2", "same host, other VLAN")
-        self.isolated("a1", "b2", "other host, other VLAN")
+        if not self.controller:
+            self.isolated("a1", "a2", "same host, other VLAN")
+            self.isolated("a1", "b2", "other host, other VLAN")
+        else:
+            # Who may talk to whom is the controller's business then; that it was asked is ours.
+            for host, weftd in self.hosts.items():
+                n = len(weftd.ctl_json("flow table dump br0")["flows"])
+                self.result(f"{host}: rules of the controller", n > 0, f"{n} rules")
         self.copy("a1", "b1")
         if not self.short:
             self.copy("a2", "b2")
@@ -148,6 +231,11 @@ class Demo:
         run = self.hosts["hv1"].run_dir
         print(f"\n$ {tool} --run-dir {run} show")
         print(self.hosts["hv1"].ctl("show").stdout.rstrip())
+        if self.controller:
+            print(f"\n$ {tool} --run-dir {run} controller show")
+            print(self.hosts["hv1"].ctl("controller show").stdout.rstrip())
+            print(f"\n$ {tool} --run-dir {run} flow table dump br0 | head -5")
+            print("\n".join(self.hosts["hv1"].ctl("flow table dump br0").stdout.split("\n")[:5]))
         print(f"\n  Look around{' (with --keep it stays up)' if not kept else ''}:")
         for cmd in ("show", "mac show br0", "flow dump", "stats", "export", "--help"):
             print(f"    {tool} --run-dir {run} {cmd}")
@@ -157,13 +245,14 @@ class Demo:
         print("  The other host: the same with hv2." + (f"  To end it: sudo {demo} --stop" if kept else ""))
 
 
-def run(keep, short):
+def run(keep, short, controller):
     lab = Lab(NAME, quiet=True)
-    demo = Demo(lab, short)
+    demo = Demo(lab, short, controller)
     try:
         with lab:
             demo.network()
             demo.switches()
+            demo.control()
             demo.boot()
             demo.checks()
             demo.step = "report"
@@ -197,7 +286,10 @@ def main():
             return 1
         print(out)
         return rc
-    return run("--keep" in args, "--short" in args)
+    if args[:1] == ["--relay"]:
+        relay(args[1], args[2], int(args[3]))
+        return 0
+    return run("--keep" in args, "--short" in args, args[args.index("--controller") + 1] if "--controller" in args else "")
 
 
 if __name__ == "__main__":

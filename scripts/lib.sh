@@ -33,6 +33,25 @@ deps_missing() {
 	done
 }
 
+# Some packages start a daemon when they are installed (openvswitch-testcontroller listens on TCP 6653).  Nothing of ours
+# wants them to, neither now nor at the next boot.
+install_quietly() {
+	local policy=/usr/sbin/policy-rc.d rc=0 p
+
+	if [ ! -e $policy ]; then
+		printf '#!/bin/sh\n# Of Weft'"'"'s scripts/lib.sh, while packages are installed: start nothing.\nexit 101\n' >$policy
+		chmod 755 $policy
+	else
+		policy=
+	fi
+	apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" || rc=$?
+	[ -z "$policy" ] || rm -f "$policy"
+	for p in "$@"; do
+		[ "$p" != openvswitch-testcontroller ] || update-rc.d "$p" disable >/dev/null 2>&1 || true
+	done
+	return $rc
+}
+
 # Installs what scripts/deps names and the machine lacks.  Quiet and quick when nothing is missing.
 deps_install() {
 	local missing
@@ -47,7 +66,7 @@ deps_install() {
 	export DEBIAN_FRONTEND=noninteractive
 	apt-get -q update || fail "apt-get update failed: check the network and /etc/apt"
 	# shellcheck disable=SC2086
-	apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install $missing \
+	install_quietly $missing \
 		|| fail "apt-get could not install: $(echo $missing)"
 }
 
