@@ -18,180 +18,7 @@ struct mod {
 	uint32_t n_found, cap;
 };
 
-/* --- Rules coming and going ------------------------------------------------------------------------ */
-
-static uint32_t
-rule_len(const struct cls_key *k)
-{
-	return (uint32_t)(sizeof(struct of_rule) + k->n * sizeof k->value[0]);
-}
-
-uint64_t
-pipe_bytes(const struct of_pipe *p)
-{
-	return p->rules.bytes + p->stats.bytes + p->sub_bytes + p->progs.bytes;
-}
-
-/* Counters of their own, or NULL: no room. */
-static struct rule_stat *
-stat_new(struct of_pipe *p, uint8_t table, uint64_t now, uint32_t *idx)
-{
-	struct rule_stat *st;
-
-	*idx = slab_take(&p->stats, table, sizeof *st);
-	if (!*idx)
-		return NULL;
-	st = stat_at(p, *idx);
-	__atomic_store_n(&st->packets, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&st->bytes, 0, __ATOMIC_RELAXED);
-	__atomic_store_n(&st->used_ms, now, __ATOMIC_RELAXED);
-	__atomic_store_n(&st->modified_ms, now, __ATOMIC_RELAXED);
-	st->created_ms = now;
-	st->rule = 0;
-	st->refs = 0;
-	st->timer_slot = 0;
-	return st;
-}
-
-/* What a rule is made of. */
-struct recipe {
-	uint8_t table, flags;
-	uint16_t priority, importance, idle, hard;
-	uint64_t cookie;
-	uint32_t stat;                  /* To share; 0: its own. */
-	uint64_t created_ms;            /* Of its own. */
-};
-
-/* Links a rule for the next version.  NULL: no room. */
-static struct of_rule *
-rule_add(struct of_pipe *p, const struct cls_key *k, const struct recipe *rc, const struct of_acts *acts, uint64_t now)
-{
-	uint32_t idx = slab_take(&p->rules, k->n, rule_len(k)), stat = rc->stat;
-	struct rule_stat *st = stat ? stat_at(p, stat) : idx ? stat_new(p, rc->table, now, &stat) : NULL;
-	struct of_rule *r;
-
-	if (!st) {
-		if (idx)
-			slab_give(&p->rules, idx);
-		return NULL;
-	}
-	if (!rc->stat)
-		st->created_ms = rc->created_ms;
-	r = rule_at(p, idx);
-	*r = (struct of_rule){
-		.added = p->edit, .removed = OF_NEVER, .cookie = rc->cookie, .idx = idx, .stat = stat,
-		.prog = prog_get(p, acts), .sub = cls_sub_get(p, rc->table, k), .hash = cls_hash(p, k->value, k->n),
-		.priority = rc->priority, .importance = rc->importance, .idle = rc->idle, .hard = rc->hard,
-		.flags = rc->flags, .table = rc->table,
-	};
-	r->flags |= r->prog->flags & PROG_CONJ ? RULE_F_CONJ : 0;
-	memcpy(r->value, k->value, k->n * sizeof k->value[0]);
-	st->rule = idx;
-	st->refs++;
-	cls_link(p, r);
-	prog_link_user(p, r);
-	p->n_rules++;
-	p->tbl[rc->table].active++;
-	pipe_touch_table(p, rc->table);
-	return r;
-}
-
-void
-rule_remove(struct of_pipe *p, struct of_rule *r, uint8_t reason, const struct of_rule *heir)
-{
-	bool counts = !heir || heir->stat != r->stat;
-
-	__atomic_store_n(&r->removed, p->edit, __ATOMIC_RELAXED);
-	r->reason = reason;
-	r->state |= heir ? RULE_SILENT : 0;
-	prog_unlink_user(p, r);
-	if (counts)
-		stat_at(p, r->stat)->rule = 0;
-	p->n_rules--;
-	p->tbl[r->table].active--;
-	gone_push(p, r->idx, counts);
-	/* What no version has shown need not wait for one. */
-	if (r->added == p->edit && !p->staged)
-		cls_unlink(p, r);
-	pipe_touch_table(p, r->table);
-}
-
-void
-rule_row(const struct of_pipe *p, const struct of_rule *r, uint64_t now, struct omatch *m, struct of_flow_row *row)
-{
-	const struct rule_stat *st = stat_at(p, r->stat);
-	uint64_t used = __atomic_load_n(&st->used_ms, __ATOMIC_RELAXED);
-	uint64_t modified = __atomic_load_n(&st->modified_ms, __ATOMIC_RELAXED);
-
-	cls_match_out(r, m);
-	*row = (struct of_flow_row){
-		.table_id = r->table, .priority = r->priority, .idle_timeout = r->idle, .hard_timeout = r->hard,
-		.importance = r->importance, .flags = r->flags & (uint16_t)~RULE_F_CONJ, .cookie = r->cookie,
-		.packets = __atomic_load_n(&st->packets, __ATOMIC_RELAXED),
-		.bytes = __atomic_load_n(&st->bytes, __ATOMIC_RELAXED),
-		.idle_age_s = (int32_t)(now > used ? (now - used) / 1000 : 0),
-		.hard_age_s = (int32_t)(now > modified ? (now - modified) / 1000 : 0),
-		.match = m, .acts = prog_acts(r->prog),
-	};
-	pipe_duration(st->created_ms, now, &row->duration_s, &row->duration_ns);
-}
-
-/* --- Events ------------------------------------------------------------------------------------------- */
-
-static void
-tell(struct of_pipe *p, const struct of_who *who, enum of_monitor_event ev, const struct of_rule *r, uint8_t reason,
-     uint64_t now)
-{
-	struct of_flow_row row;
-	struct omatch m;
-
-	if (!p->ev.flow_changed)
-		return;
-	rule_row(p, r, now, &m, &row);
-	p->ev.flow_changed(p->ev.arg, p->bridge, ev, &row, reason, who ? who->owner : NULL, who ? who->xid : 0);
-}
-
 /* --- Which rules ----------------------------------------------------------------------------------------- */
-
-bool
-of_acts_output_to(struct of_acts acts, uint32_t port)
-{
-	OF_ACTS_EACH(a, acts) {
-		switch (a->kind) {
-		case OFA_OUTPUT:
-		case OFA_OUTPUT_TRUNC:
-			if (((const struct of_act_output *)a)->port == port)
-				return true;
-			break;
-		case OFA_ENQUEUE:
-			if (((const struct of_act_enqueue *)a)->port == port)
-				return true;
-			break;
-		case OFA_CONTROLLER:
-			if (port == (uint32_t)OFPP_CONTROLLER)
-				return true;
-			break;
-		case OFA_WRITE_ACTIONS:
-		case OFA_CLONE:
-			if (of_acts_output_to(of_acts_nested(a), port))
-				return true;
-			break;
-		default:
-			break;
-		}
-	}
-	return false;
-}
-
-bool
-rule_meets(const struct of_rule *r, uint64_t cookie, uint64_t cookie_mask, uint32_t out_port, uint32_t out_group)
-{
-	if ((r->cookie ^ cookie) & cookie_mask)
-		return false;
-	if (out_port != (uint32_t)OFPP_ANY && !of_acts_output_to(prog_acts(r->prog), out_port))
-		return false;
-	return out_group == OFG_ANY || of_acts_name(prog_acts(r->prog), OFA_GROUP, out_group);
-}
 
 static void
 see(void *arg, struct of_rule *r)
@@ -291,24 +118,22 @@ check(struct mod *m, struct of_error *e)
 
 /* --- Commands ---------------------------------------------------------------------------------------------- */
 
-/* Room for one more rule. */
-static int
-make_room(struct mod *m, struct of_error *e)
-{
-	struct of_pipe *p = m->p;
-	const struct tbl *t = &p->tbl[m->first];
-
-	if (p->n_rules >= OF_MAX_RULES || t->active >= t->max_entries)
-		return of_error_set(e, OFE_FMFC_TABLE_FULL, "table %u has %u rules", m->first, t->active);
-	if (pipe_bytes(p) + rule_len(&m->key) + m->fm->acts.len > p->max_bytes)
-		return of_error_set(e, OFE_FMFC_TABLE_FULL, "rules take %lu bytes", (unsigned long)pipe_bytes(p));
-	return 0;
-}
-
 static int
 no_numbers(struct of_error *e)
 {
 	return of_error_set(e, OFE_FMFC_TABLE_FULL, "too many rules wait to be freed");
+}
+
+/* The duration starts anew, the counters go on. */
+static void
+renew(struct of_pipe *p, uint32_t stat, uint64_t now)
+{
+	struct rule_stat *st = stat_at(p, stat);
+
+	txn_times(p, stat);
+	st->created_ms = now;
+	__atomic_store_n(&st->used_ms, now, __ATOMIC_RELAXED);
+	__atomic_store_n(&st->modified_ms, now, __ATOMIC_RELAXED);
 }
 
 static int
@@ -318,7 +143,7 @@ add(struct mod *m, struct of_error *e)
 	const struct of_flow_mod *fm = m->fm;
 	struct cls_sub *s = cls_sub_find(&p->tbl[m->first].cls, &m->key);
 	struct of_rule *old = s ? cls_find_live(p, s, m->key.value, m->priority) : NULL, *r;
-	struct recipe rc = {
+	struct rule_recipe rc = {
 		.table = m->first,
 		.flags = fm->flags & (OFFF_SEND_FLOW_REM | OFFF_NO_PKT_COUNTS | OFFF_NO_BYT_COUNTS),
 		.priority = m->priority, .importance = fm->importance, .idle = fm->idle_timeout,
@@ -328,23 +153,20 @@ add(struct mod *m, struct of_error *e)
 	if (!old) {
 		if (fm->flags & OFFF_CHECK_OVERLAP && cls_overlaps(p, m->first, &m->key, m->priority))
 			return of_error_set(e, OFE_FMFC_OVERLAP, "overlaps a rule of priority %u", m->priority);
-		if (make_room(m, e))
+		if (evict_check(p, m->first, fm->importance, rule_len(&m->key) + fm->acts.len, e))
 			return -1;
 	} else if (m->who->version >= OF13 && !(fm->flags & OFFF_RESET_COUNTS)) {
-		/* The duration starts anew, the counters go on. */
-		struct rule_stat *st = stat_at(p, old->stat);
-
 		rc.stat = old->stat;
-		st->created_ms = m->now;
-		__atomic_store_n(&st->used_ms, m->now, __ATOMIC_RELAXED);
-		__atomic_store_n(&st->modified_ms, m->now, __ATOMIC_RELAXED);
+		renew(p, old->stat, m->now);
 	}
 	r = rule_add(p, &m->key, &rc, &fm->acts, m->now);
 	if (!r)
 		return no_numbers(e);
 	if (old)
 		rule_remove(p, old, OFRR_DELETE, r);
-	tell(p, m->who, OFME_ADDED, r, 0, m->now);
+	else
+		evict_for(p, m->who, r);
+	txn_tell(p, m->who, OFME_ADDED, r, 0);
 	return 0;
 }
 
@@ -365,7 +187,7 @@ modify_one(struct mod *m, struct of_rule *old, struct of_error *e)
 	bool new_cookie = m->who->version == OF10 && fm->cookie_given && !fm->cookie_mask;
 	bool reset = fm->flags & OFFF_RESET_COUNTS;
 	struct rule_stat *st = stat_at(m->p, old->stat);
-	struct recipe rc = {
+	struct rule_recipe rc = {
 		.table = old->table, .flags = old->flags & (uint8_t)~RULE_F_CONJ, .priority = old->priority,
 		.importance = old->importance, .idle = old->idle, .hard = old->hard,
 		.cookie = new_cookie ? fm->cookie : old->cookie, .stat = reset ? 0 : old->stat,
@@ -378,9 +200,11 @@ modify_one(struct mod *m, struct of_rule *old, struct of_error *e)
 	r = rule_add(m->p, &k, &rc, &fm->acts, m->now);
 	if (!r)
 		return no_numbers(e);
+	if (!reset)
+		txn_times(m->p, old->stat);
 	__atomic_store_n(&st->modified_ms, m->now, __ATOMIC_RELAXED);
 	rule_remove(m->p, old, OFRR_DELETE, r);
-	tell(m->p, m->who, OFME_MODIFIED, r, 0, m->now);
+	txn_tell(m->p, m->who, OFME_MODIFIED, r, 0);
 	return 0;
 }
 
@@ -413,7 +237,7 @@ delete(struct mod *m)
 	for (uint32_t i = 0; i < m->n_found; i++) {
 		struct of_rule *r = rule_at(m->p, m->found[i]);
 
-		tell(m->p, m->who, OFME_REMOVED, r, OFRR_DELETE, m->now);
+		txn_tell(m->p, m->who, OFME_REMOVED, r, OFRR_DELETE);
 		rule_remove(m->p, r, OFRR_DELETE, NULL);
 	}
 	return 0;
@@ -442,4 +266,29 @@ of_flow_mod(struct of_pipe *p, const struct of_who *who, const struct of_flow_mo
 		rc = delete(&m);
 	free(m.found);
 	return rc;
+}
+
+void
+of_pipe_flush(struct of_pipe *p, bool silent)
+{
+	const struct of_who who = { .version = OF13 };
+	struct of_pipe_events ev = p->ev;
+	struct of_flow_mod fm;
+	struct of_group_mod gm = { .command = OFGC_DELETE, .group_id = OFG_ALL };
+	struct of_meter_mod mm = { .command = OFMC_DELETE, .meter_id = OFM_ALL };
+	uint32_t before = p->gone.n;
+
+	memset(&fm, 0, sizeof fm);
+	fm.command = OFFC_DELETE;
+	fm.table_id = OFTT_ALL;
+	fm.out_port = (uint32_t)OFPP_ANY;
+	fm.out_group = OFG_ANY;
+	/* Nobody asked for the groups and meters to go one by one. */
+	p->ev.forwarded = NULL;
+	of_flow_mod(p, &who, &fm, NULL);
+	of_group_mod(p, &who, &gm, NULL);
+	of_meter_mod(p, &who, &mm, NULL);
+	p->ev = ev;
+	for (uint32_t i = before; silent && i < p->gone.n; i++)
+		rule_at(p, p->gone.g[i].rule)->state |= RULE_SILENT;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the pipeline says of its rules and tables: dumps, sums, rows. */
+/* What the pipeline says of its rules: dumps and sums. */
 #include "ofproto/table_priv.h"
 
 /* Counter records looked at in one piece, whether they are shown or not: no piece takes longer than a millisecond. */
@@ -77,45 +77,17 @@ of_flows_sum(const struct of_pipe *p, const struct of_flow_request *rq, struct o
 		cls_each_within(p, (uint8_t)t, &k, add_up, &s);
 }
 
-void
-of_table_row(const struct of_pipe *p, uint8_t table, struct of_table_row *row)
+uint64_t
+pipe_bytes(const struct of_pipe *p)
 {
-	const struct tbl *t = &p->tbl[table];
-	uint64_t matched = __atomic_load_n(&t->matched, __ATOMIC_RELAXED);
-
-	*row = (struct of_table_row){
-		.table_id = table, .max_entries = t->max_entries, .active = t->active, .matches = matched,
-		.lookups = matched + __atomic_load_n(&t->missed, __ATOMIC_RELAXED), .config = t->config,
-	};
-	str_copy(row->name, sizeof row->name, t->name);
-}
-
-void
-of_table_desc(const struct of_pipe *p, uint8_t table, struct of_table_desc *d)
-{
-	const struct tbl *t = &p->tbl[table];
-
-	*d = (struct of_table_desc){
-		.table_id = table, .config = t->config, .eviction_flags = t->eviction_flags,
-	};
-}
-
-void
-of_table_features(const struct of_pipe *p, uint8_t table, struct of_table_features *f)
-{
-	const struct tbl *t = &p->tbl[table];
-
-	*f = (struct of_table_features){
-		.table_id = table, .metadata_match = UINT64_MAX, .metadata_write = UINT64_MAX, .config = t->config,
-		.max_entries = t->max_entries,
-	};
-	str_copy(f->name, sizeof f->name, t->name);
+	return p->rules.bytes + p->stats.bytes + p->sub_bytes + p->progs.bytes;
 }
 
 void
 of_pipe_stats(const struct of_pipe *p, struct of_pipe_stats *s)
 {
 	*s = (struct of_pipe_stats){
-		.n_rules = p->n_rules, .n_progs = p->progs.n, .rule_bytes = pipe_bytes(p), .n_subtables = p->n_subs,
+		.n_rules = p->n_rules, .n_groups = p->groups.n, .n_meters = p->meters.n, .n_progs = p->progs.n,
+		.rule_bytes = pipe_bytes(p), .n_subtables = p->n_subs,
 	};
 }

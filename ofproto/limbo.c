@@ -14,21 +14,40 @@
 
 struct batch {
 	struct of_pipe *p;
+	struct batch *prev, *next;      /* Of the pipeline's. */
+	bool unlinked;                  /* Groups and meters are in no table any more. */
 	uint64_t ms;                    /* When it was published. */
 	struct gone_list gone;
+	struct ptr_list groups, meters;
 	struct ptr_list garbage;
 };
 
 void
-pipe_retire(struct of_pipe *p, void *ptr)
+ptr_push(struct ptr_list *l, void *ptr)
 {
-	struct ptr_list *l = &p->garbage;
-
 	if (l->n == l->cap) {
 		l->cap = MAX_OF(l->cap * 2, 16u);
 		l->p = xrealloc(l->p, l->cap * sizeof *l->p);
 	}
 	l->p[l->n++] = ptr;
+}
+
+void
+pipe_retire(struct of_pipe *p, void *ptr)
+{
+	ptr_push(&p->garbage, ptr);
+}
+
+void
+gone_group(struct of_pipe *p, struct of_group *g)
+{
+	ptr_push(&p->gone_groups, g);
+}
+
+void
+gone_meter(struct of_pipe *p, struct of_meter *m)
+{
+	ptr_push(&p->gone_meters, m);
 }
 
 void
@@ -55,7 +74,17 @@ free_ptrs(struct ptr_list *l)
 static void
 batch_free(struct batch *b)
 {
+	struct of_pipe *p = b->p;
+
+	if (b->prev)
+		b->prev->next = b->next;
+	else
+		p->batches = b->next;
+	if (b->next)
+		b->next->prev = b->prev;
 	free_ptrs(&b->garbage);
+	free(b->groups.p);
+	free(b->meters.p);
 	free(b->gone.g);
 	free(b);
 }
@@ -88,19 +117,6 @@ defer(struct batch *b, void (*fn)(void *))
 }
 
 static void
-rule_free(struct of_pipe *p, uint32_t idx)
-{
-	struct of_rule *r = rule_at(p, idx);
-	struct rule_stat *st = stat_at(p, r->stat);
-
-	prog_put(p, (struct prog *)(uintptr_t)r->prog);
-	cls_sub_put(p, r->sub);
-	if (!--st->refs)
-		slab_give(&p->stats, r->stat);
-	slab_give(&p->rules, idx);
-}
-
-static void
 refresh_tables(struct of_pipe *p)
 {
 	for (unsigned t = 0; t < OF_N_TABLES; t++)
@@ -118,6 +134,10 @@ batch_freed(void *arg)
 		return;
 	for (uint32_t i = 0; i < b->gone.n; i++)
 		rule_free(p, b->gone.g[i].rule);
+	for (uint32_t i = 0; i < b->groups.n; i++)
+		group_free(p, b->groups.p[i]);
+	for (uint32_t i = 0; i < b->meters.n; i++)
+		meter_free(p, b->meters.p[i]);
 	batch_free(b);
 	/* Subtables whose last rule that was. */
 	refresh_tables(p);
@@ -166,9 +186,9 @@ batch_counted(void *arg)
 	}
 	b->garbage = p->garbage;
 	p->garbage = (struct ptr_list){ 0 };
+	/* The next period begins with a publication that nobody asked for. */
+	pipe_wake(p);
 	defer(b, batch_freed);
-	if (p->sink.dirty)
-		p->sink.dirty(p->sink.arg);
 }
 
 static void
@@ -188,6 +208,11 @@ batch_unseen(void *arg)
 			cls_unlink(p, r);
 		fold |= wants_removed(p, &b->gone.g[i]);
 	}
+	for (uint32_t i = 0; i < b->groups.n; i++)
+		group_unlink(p, b->groups.p[i]);
+	for (uint32_t i = 0; i < b->meters.n; i++)
+		meter_unlink(p, b->meters.p[i]);
+	b->unlinked = true;
 	refresh_tables(p);
 	p->pending++;
 	if (fold && p->sink.fold)
@@ -201,11 +226,17 @@ limbo_start(struct of_pipe *p)
 {
 	struct batch *b;
 
-	if (!p->gone.n && !p->garbage.n)
+	if (!p->gone.n && !p->gone_groups.n && !p->gone_meters.n && !p->garbage.n)
 		return;
 	b = xcalloc(1, sizeof *b);
-	*b = (struct batch){ .p = p, .ms = pipe_now(p), .gone = p->gone, .garbage = p->garbage };
+	*b = (struct batch){ .p = p, .ms = pipe_now(p), .gone = p->gone, .groups = p->gone_groups,
+			     .meters = p->gone_meters, .garbage = p->garbage };
 	p->gone = (struct gone_list){ 0 };
+	p->gone_groups = p->gone_meters = (struct ptr_list){ 0 };
+	b->next = p->batches;
+	if (b->next)
+		b->next->prev = b;
+	p->batches = b;
 	p->garbage = (struct ptr_list){ 0 };
 	defer(b, batch_unseen);
 }
@@ -213,6 +244,16 @@ limbo_start(struct of_pipe *p)
 void
 limbo_fini(struct of_pipe *p)
 {
+	/* The batches themselves are the sink's for now. */
+	for (struct batch *b = p->batches; b; b = b->next) {
+		for (uint32_t i = 0; b->unlinked && i < b->groups.n; i++)
+			group_free(p, b->groups.p[i]);
+		for (uint32_t i = 0; b->unlinked && i < b->meters.n; i++)
+			meter_free(p, b->meters.p[i]);
+	}
 	free(p->gone.g);
+	/* They are still in their tables. */
+	free(p->gone_groups.p);
+	free(p->gone_meters.p);
 	free_ptrs(&p->garbage);
 }

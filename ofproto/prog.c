@@ -170,6 +170,7 @@ prog_link_user(struct of_pipe *p, struct of_rule *r)
 	if (g->users)
 		rule_at(p, g->users)->user_prev = r->idx;
 	g->users = r->idx;
+	pipe_count_refs(p, prog_acts(g), 1);
 }
 
 void
@@ -185,6 +186,7 @@ prog_unlink_user(struct of_pipe *p, struct of_rule *r)
 		g->users = r->user_next;
 	if (r->user_next)
 		rule_at(p, r->user_next)->user_prev = r->user_prev;
+	pipe_count_refs(p, prog_acts(g), -1);
 }
 
 bool

@@ -21,6 +21,7 @@ struct cls_sub;
 enum rule_state {
 	RULE_UNLINKED = 1 << 0,         /* Gone from the classifier already: nobody ever saw it. */
 	RULE_SILENT = 1 << 1,           /* Goes without flow-removed. */
+	RULE_SHARES = 1 << 2,           /* Took its counters over from the rule before it. */
 };
 
 /* With OFFF_* in of_rule.flags. */

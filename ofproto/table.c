@@ -26,7 +26,7 @@ of_pipe_create(uint16_t bridge, const struct ofp_sink *sink, void (*mark)(void *
 	p->mark = mark;
 	p->mark_arg = mark_arg;
 	for (unsigned t = 0; t < OF_N_TABLES; t++)
-		p->tbl[t].max_entries = OF_MAX_RULES;
+		p->tbl[t].conf.max_entries = OF_MAX_RULES;
 	return p;
 }
 
@@ -35,10 +35,16 @@ of_pipe_destroy(struct of_pipe *p)
 {
 	if (!p)
 		return;
-	for (unsigned t = 0; t < OF_N_TABLES; t++)
+	for (unsigned t = 0; t < OF_N_TABLES; t++) {
 		cls_fini(&p->tbl[t].cls);
+		evict_fini(&p->tbl[t]);
+	}
 	limbo_fini(p);
+	groups_fini(p);
+	meters_fini(p);
+	txn_fini(p);
 	prog_fini(p);
+	free(p->wheel.slot);
 	slab_fini(&p->rules);
 	slab_fini(&p->stats);
 	free(p->bits);
@@ -67,6 +73,13 @@ of_pipe_add_default(struct of_pipe *p)
 	struct of_who who = { .version = OF13 };
 
 	of_flow_mod(p, &who, &fm, NULL);
+}
+
+void
+pipe_wake(struct of_pipe *p)
+{
+	if (p->sink.dirty)
+		p->sink.dirty(p->sink.arg);
 }
 
 /* --- Publication -------------------------------------------------------------------------------- */
@@ -136,6 +149,12 @@ mark_changed(struct of_pipe *p)
 	if (p->changed[0] | p->changed[1] | p->changed[2] | p->changed[3])
 		p->mark(p->mark_arg, of_tag_tables(p->bridge));
 	memset(p->changed, 0, sizeof p->changed);
+	for (unsigned i = 0; p->groups_changed && i < 64 * ARRAY_SIZE(p->changed_groups); i++)
+		if (p->changed_groups[i >> 6] >> (i & 63) & 1)
+			p->mark(p->mark_arg, dp_tag_make(TAG_RULE, i));
+	if (p->groups_changed)
+		memset(p->changed_groups, 0, sizeof p->changed_groups);
+	p->groups_changed = false;
 }
 
 bool
@@ -162,6 +181,9 @@ of_pipe_publish(struct of_pipe *p, bool *bits_changed)
 		__atomic_store_n(&p->version, p->edit, __ATOMIC_RELEASE);
 		p->edit++;
 		p->dirty = false;
+		for (unsigned t = 0; t < OF_N_TABLES; t++)
+			if (p->changed[t >> 6] >> (t & 63) & 1)
+				vacancy_check(p, (uint8_t)t);
 		if (p->mark)
 			mark_changed(p);
 	}
@@ -276,8 +298,8 @@ of_rule_is_table_miss(const struct of_rule *r)
 
 /* --- References ---------------------------------------------------------------------------------------- */
 
-/* Kind in the top 3 bits, then 8 of the bridge, then: a rule's 28 bits of generation and 25 of its number, or a group's 25
- * of generation, 16 of its slot and 12 of the bucket. */
+/* Kind in the top 3 bits, then 8 of the bridge, then: a rule's 28 bits of generation and 25 of its number, or a group's 26
+ * of generation, 15 of its slot and 12 of the bucket. */
 enum ref_kind { REF_RULE = 1, REF_REFRESH, REF_MISS, REF_GROUP, REF_BUCKET };
 enum { RULE_BITS = 25, RULE_GEN_MASK = (1 << 28) - 1 };
 
@@ -305,6 +327,18 @@ uint64_t
 of_ref_refresh(const struct of_pipe *p, const struct of_rule *r)
 {
 	return ref_make(p, REF_REFRESH, rule_rest(p, r));
+}
+
+uint64_t
+of_ref_group(const struct of_pipe *p, const struct of_group *g)
+{
+	return ref_make(p, REF_GROUP, group_ref(p, g, 0));
+}
+
+uint64_t
+of_ref_bucket(const struct of_pipe *p, const struct of_group *g, uint32_t bucket)
+{
+	return ref_make(p, REF_BUCKET, group_ref(p, g, bucket));
 }
 
 uint64_t
@@ -368,6 +402,10 @@ of_pipe_credit(struct of_pipe *p, uint64_t ref, uint64_t packets, uint64_t bytes
 	case REF_RULE:
 	case REF_REFRESH:
 		credit_rule(p, ref, packets, bytes, used_ms);
+		break;
+	case REF_GROUP:
+	case REF_BUCKET:
+		group_credit(p, ref & (((uint64_t)1 << 53) - 1), ref >> 61 == REF_BUCKET, packets, bytes);
 		break;
 	case REF_MISS:
 		if ((uint8_t)ref < OF_N_TABLES)

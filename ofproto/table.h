@@ -151,7 +151,8 @@ int of_table_set_features(struct of_pipe *, const struct of_who *, const struct 
 			  struct of_error *);
 
 /* Bundles: after begin, changes are staged; later ones see earlier ones; readers see nothing until commit and then, at
- * the next publication, all of it; abort leaves no trace (events included).  Not nested. */
+ * the next publication, all of it; abort leaves no trace (events included).  Not nested; between begin and commit or
+ * abort nothing but changes is called (publish does nothing). */
 void of_pipe_begin(struct of_pipe *);
 void of_pipe_commit(struct of_pipe *);
 void of_pipe_abort(struct of_pipe *);
@@ -168,6 +169,10 @@ uint64_t of_flows_each(const struct of_pipe *, const struct of_flow_request *, u
 void of_flows_sum(const struct of_pipe *, const struct of_flow_request *, struct of_aggregate *);
 void of_table_row(const struct of_pipe *, uint8_t table, struct of_table_row *);
 void of_table_desc(const struct of_pipe *, uint8_t table, struct of_table_desc *);
+/* [lcore] enum of_table_config: what OpenFlow 1.1 and 1.2 said of misses in the low bits. */
+uint32_t of_table_config(const struct of_pipe *, uint8_t table);
+/* Rules a table may have; 0: as many as the bridge. */
+void of_table_set_limit(struct of_pipe *, uint8_t table, uint32_t max_entries);
 /* Name and limits (set by TABLE_FEATURES or weftctl): "" : none given. */
 void of_table_features(const struct of_pipe *, uint8_t table, struct of_table_features *);
 /* id OFG_ALL: all of them, in order of id. */

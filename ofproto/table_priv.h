@@ -71,21 +71,84 @@ struct ptr_list {
 	uint32_t n, cap;
 };
 
+/* --- Transactions (txn.c) ------------------------------------------------------------------------ */
+
+enum txn_kind {
+	TXN_RULE_ADD, TXN_RULE_DEL, TXN_TIMES, TXN_GROUP_ADD, TXN_GROUP_DEL, TXN_METER_ADD, TXN_METER_DEL, TXN_METER_MODIFY,
+	TXN_TABLE, TXN_TELL, TXN_FORWARD_GROUP, TXN_FORWARD_METER,
+};
+
+struct txn_op;
+struct txn {
+	struct txn_op *op;
+	uint32_t n, cap;
+	uint32_t n_gone, n_gone_groups, n_gone_meters;  /* When it began. */
+};
+
+/* --- Groups, meters, timers ---------------------------------------------------------------------- */
+
+struct of_group;
+struct of_meter;
+struct batch;
+
+struct group_slot {
+	uint32_t gen;                   /* Atomic; in references. */
+	uint32_t n_buckets;
+	uint32_t next;                  /* [ctl] Of the free ones. */
+	struct of_counts *counts;       /* Atomic. */
+};
+
+struct groups {
+	struct of_group **by_id;        /* [rcu] NULL: there was never one. */
+	struct group_slot *slot;
+	uint32_t n, n_slots, free_slot, mark;
+	uint64_t bytes;
+};
+
+struct meters {
+	struct of_meter **by_id;        /* [rcu] */
+	uint32_t n;
+};
+
+/* Counters whose rules have a timeout, by when to look at them. */
+struct wheel {
+	uint32_t *slot;                 /* NULL: there was never one. */
+	uint64_t at;                    /* Slots gone by. */
+	uint32_t suspects;              /* Idle for all we know: the caches are to be asked. */
+	uint32_t checking;              /* They are being asked. */
+	bool asking;
+	uint64_t asked_ms;
+};
+
+/* Whom to evict next, best first: the first of a table in that order, or all of it. */
+struct victims;
+
+/* What TABLE_MOD and TABLE_FEATURES set. */
+struct tbl_conf {
+	uint32_t config;                /* Atomic: enum of_table_config. */
+	uint32_t max_entries, eviction_flags;
+	uint8_t vacancy_down, vacancy_up;
+	uint8_t vacancy_next;           /* enum of_table_reason that is due; 0: none. */
+	char name[32];
+};
+
+/* --- Limits --------------------------------------------------------------------------------------- */
+
 enum { OF_MAX_PORT_NO = 0xfeff };
 
 /* 250 bytes for each rule there may be, and as much again for hostile ones. */
 #define OF_MAX_BYTES ((uint64_t)OF_MAX_RULES * 500)
+#define OF_MAX_GROUP_BYTES ((uint64_t)256 << 20)
 
 /* --- The pipeline ------------------------------------------------------------------------------- */
 
 struct tbl {
 	struct cls cls;
 	uint64_t matched, missed;       /* Atomic. */
-	/* [ctl] */
+	/* [ctl], but where it says otherwise. */
 	uint32_t active;
-	uint32_t max_entries;
-	uint32_t config, eviction_flags;
-	char name[32];
+	struct tbl_conf conf;
+	struct victims *victims;
 };
 
 struct of_pipe {
@@ -95,18 +158,25 @@ struct of_pipe {
 	uint16_t bridge;                /* [const] */
 	uint64_t seed;                  /* [const] */
 	struct slab rules, stats;
+	struct groups groups;
+	struct meters meters;
 	/* [ctl] from here on. */
 	uint64_t edit;                  /* The version that changes are made for. */
-	bool dirty, bits_stale, staged, dead;
+	bool dirty, bits_stale, staged, dead, groups_changed;
 	uint32_t n_rules;
 	uint32_t n_subs;
 	uint64_t sub_bytes;             /* Subtables with their hash tables. */
 	uint64_t max_bytes;
 	uint64_t now_ms;                /* The last tick. */
 	uint64_t changed[4];            /* Tables, since the last publication. */
+	uint64_t changed_groups[64];    /* Their tags, likewise. */
 	struct progs progs;
+	struct wheel wheel;
+	struct txn txn;
 	struct gone_list gone;          /* Removed for 'edit'. */
+	struct ptr_list gone_groups, gone_meters;
 	struct ptr_list garbage;        /* To be freed a grace period after the next publication. */
+	struct batch *batches;
 	unsigned pending;               /* Calls that the sink owes us. */
 	struct ofp_sink sink;
 	void (*mark)(void *, dp_tag);
@@ -154,30 +224,100 @@ uint32_t pipe_ref_stat(const struct of_pipe *, uint64_t ref);
 
 /* Frees after a grace period. */
 void pipe_retire(struct of_pipe *, void *ptr);
-/* A rule leaves with the next publication. */
+/* They leave with the next publication. */
 void gone_push(struct of_pipe *, uint32_t rule, bool counts);
+void gone_group(struct of_pipe *, struct of_group *);
+void gone_meter(struct of_pipe *, struct of_meter *);
+void ptr_push(struct ptr_list *, void *);
 /* What was removed and retired goes its way. */
 void limbo_start(struct of_pipe *);
 void limbo_fini(struct of_pipe *);
+/* Something is to be published soon, though nobody asked for it. */
+void pipe_wake(struct of_pipe *);
 
-/* --- Rules (flow_mod.c) ------------------------------------------------------------------------- */
+/* Bytes of everything. */
+uint64_t pipe_bytes(const struct of_pipe *);
 
+/* --- Rules (rule.c, flow_mod.c) ----------------------------------------------------------------------- */
+
+/* What a rule is made of. */
+struct rule_recipe {
+	uint8_t table, flags;
+	uint16_t priority, importance, idle, hard;
+	uint64_t cookie;
+	uint32_t stat;                  /* To share; 0: its own. */
+	uint64_t created_ms;            /* Of its own. */
+};
+
+/* Links a rule for the next version.  NULL: no room. */
+struct of_rule *rule_add(struct of_pipe *, const struct cls_key *, const struct rule_recipe *, const struct of_acts *,
+			 uint64_t now);
 /* Takes it out of the version under way.  'heir' NULL: its counters end with it. */
 void rule_remove(struct of_pipe *, struct of_rule *, uint8_t reason, const struct of_rule *heir);
+void rule_undo_add(struct of_pipe *, struct of_rule *);
+void rule_undo_remove(struct of_pipe *, struct of_rule *);
+/* After the last grace period. */
+void rule_free(struct of_pipe *, uint32_t idx);
+uint32_t rule_len(const struct cls_key *);
 /* Whether a rule has this cookie and outputs there (OFPP_ANY, OFG_ANY: anywhere). */
 bool rule_meets(const struct of_rule *, uint64_t cookie, uint64_t cookie_mask, uint32_t out_port, uint32_t out_group);
 void rule_row(const struct of_pipe *, const struct of_rule *, uint64_t now_ms, struct omatch *, struct of_flow_row *);
-/* Bytes of everything. */
-uint64_t pipe_bytes(const struct of_pipe *);
+/* Rules whose actions name that group or meter go, with events. */
+void rules_of_ref_remove(struct of_pipe *, const struct of_who *, enum of_act_kind, uint32_t id, uint8_t reason);
 /* of_acts_check() with what this pipeline has.  'table' 255, 'match' NULL: of a bucket. */
 int pipe_check_acts(const struct of_pipe *, uint8_t version, uint8_t table, const struct omatch *, struct of_acts,
 		    struct of_error *);
-bool of_acts_output_to(struct of_acts, uint32_t port);
 
-/* --- Groups and meters ----------------------------------------------------------------------------------- */
+/* --- Timeouts (expire.c), room (evict.c) ----------------------------------------------------------------- */
+
+/* Looks at the rule when it may be due; again after its timeouts changed. */
+void timer_arm(struct of_pipe *, const struct of_rule *);
+void timer_cancel(struct of_pipe *, uint32_t stat);
+/* When a rule ends if nothing happens; OF_NEVER. */
+uint64_t rule_deadline(const struct of_pipe *, const struct of_rule *);
+
+/* Whether a new rule of this importance may come: 0, then evict_for() after it has; or -1. */
+int evict_check(struct of_pipe *, uint8_t table, uint16_t importance, uint64_t bytes, struct of_error *);
+void evict_for(struct of_pipe *, const struct of_who *, const struct of_rule *newcomer);
+void evict_fini(struct tbl *);
+/* A table's number of rules changed. */
+void vacancy_check(struct of_pipe *, uint8_t table);
+
+/* --- Groups and meters (group.c, meter.c) ----------------------------------------------------------------- */
 
 /* Whether it is there after all changes so far. */
 bool pipe_has_group(const struct of_pipe *, uint32_t id);
 bool pipe_has_meter(const struct of_pipe *, uint32_t id);
+/* A list that names groups and meters comes (1) or goes (-1). */
+void pipe_count_refs(struct of_pipe *, struct of_acts, int by);
+
+uint64_t group_ref(const struct of_pipe *, const struct of_group *, uint32_t bucket);
+void group_credit(const struct of_pipe *, uint64_t rest, bool bucket, uint64_t packets, uint64_t bytes);
+void group_undo(struct of_pipe *, struct of_group *, bool added);
+void group_unlink(struct of_pipe *, struct of_group *);
+void group_free(struct of_pipe *, struct of_group *);
+void groups_fini(struct of_pipe *);
+
+void meter_count_ref(struct of_pipe *, uint32_t id, int by);
+void meter_program(struct of_pipe *, const struct of_meter *);
+void meter_undo(struct of_pipe *, enum txn_kind, struct of_meter *, void *old);
+void meter_unlink(struct of_pipe *, struct of_meter *);
+void meter_free(struct of_pipe *, struct of_meter *);
+void meters_fini(struct of_pipe *);
+
+/* --- Notes for an abort; nothing happens outside of a transaction (txn.c) ----------------------------------- */
+
+void txn_rule(struct of_pipe *, const struct of_rule *, bool added);
+void txn_times(struct of_pipe *, uint32_t stat);        /* Before they change. */
+void txn_group(struct of_pipe *, struct of_group *, bool added);
+/* True: the datapath is told by the commit; that frees 'old' as well. */
+bool txn_meter(struct of_pipe *, enum txn_kind, struct of_meter *, void *old);
+void txn_table(struct of_pipe *, uint8_t table);        /* Before it changes. */
+void txn_fini(struct of_pipe *);
+
+/* Events: at once, or with the commit. */
+void txn_tell(struct of_pipe *, const struct of_who *, enum of_monitor_event, const struct of_rule *, uint8_t reason);
+void txn_forward_group(struct of_pipe *, const struct of_who *, const struct of_group_mod *);
+void txn_forward_meter(struct of_pipe *, const struct of_who *, const struct of_meter_mod *);
 
 #endif

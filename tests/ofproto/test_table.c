@@ -2,47 +2,6 @@
 /* FLOW_MOD in every version, and what the tables say afterwards. */
 #include "tests/ofproto/ofsim.h"
 
-static bool
-count_row(void *arg, const struct of_flow_row *row)
-{
-	(void)row;
-	++*(unsigned *)arg;
-	return true;
-}
-
-static unsigned
-n_rows(const struct of_pipe *p, uint8_t table)
-{
-	struct of_flow_request rq = { .table_id = table, .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY };
-	unsigned n = 0;
-	uint64_t c = 0;
-
-	do
-		c = of_flows_each(p, &rq, c, 3, count_row, &n);
-	while (c);
-	return n;
-}
-
-static bool
-take_row(void *arg, const struct of_flow_row *row)
-{
-	*(struct of_flow_row *)arg = *row;
-	return true;
-}
-
-/* The one rule that is there. */
-static struct of_flow_row
-only_row(const struct of_pipe *p)
-{
-	struct of_flow_request rq = { .table_id = OFTT_ALL, .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY };
-	struct of_flow_row row;
-
-	memset(&row, 0, sizeof row);
-	assert_int_equal(n_rows(p, OFTT_ALL), 1);
-	of_flows_each(p, &rq, 0, 1, take_row, &row);
-	return row;
-}
-
 static const struct of_rule *
 find(const struct of_pipe *p, const struct omatch *m, uint16_t priority)
 {
@@ -413,6 +372,338 @@ what_is_asked_for_is_told(void **state)
 	of_pipe_destroy(p);
 }
 
+/* --- Limits, eviction, vacancy ------------------------------------------------------------------------- */
+
+static uint16_t
+table_mod(struct of_pipe *p, uint8_t version, struct of_table_mod m)
+{
+	struct of_who who = { .version = version };
+	struct of_error e = { 0 };
+	int rc = of_table_mod(p, &who, &m, &e);
+
+	assert_int_equal(rc, e.id ? -1 : 0);
+	return e.id;
+}
+
+static void
+limit(struct of_pipe *p, uint8_t table, uint32_t max_entries)
+{
+	struct of_table_features f = { .table_id = table, .max_entries = max_entries, .name = "small" };
+	struct of_table_features_request rq = { .n = 1, .tables = &f };
+	struct of_who who = { .version = OF13 };
+
+	assert_int_equal(of_table_set_features(p, &who, &rq, NULL), 0);
+}
+
+static uint16_t
+add_numbered(struct of_pipe *p, uint32_t n, uint16_t importance, uint16_t hard)
+{
+	struct omatch m = match_in_port(n);
+	struct of_flow_mod fm = flow_mod(OFFC_ADD, 0, 5, &m, acts_output(1));
+
+	fm.cookie = n;
+	fm.importance = importance;
+	fm.hard_timeout = hard;
+	return apply_as(p, OF14, &fm);
+}
+
+static void
+a_full_table_refuses(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct of_table_row row;
+
+	(void)state;
+	limit(p, 0, 2);
+	assert_int_equal(add_numbered(p, 1, 0, 0), OFE_OK);
+	assert_int_equal(add_numbered(p, 2, 0, 0), OFE_OK);
+	assert_int_equal(add_numbered(p, 3, 0, 0), OFE_FMFC_TABLE_FULL);
+	/* In the place of its like there is room. */
+	assert_int_equal(add_numbered(p, 2, 0, 0), OFE_OK);
+	assert_int_equal(n_rows(p, 0), 2);
+	of_table_row(p, 0, &row);
+	assert_int_equal(row.max_entries, 2);
+	assert_string_equal(row.name, "small");
+	of_pipe_destroy(p);
+}
+
+static void
+a_full_table_evicts_what_matters_least(void **state)
+{
+	static struct sim_events ev;
+	struct of_pipe *p = pipe_new();
+	struct of_pipe_events tell = sim_events(&ev);
+
+	(void)state;
+	memset(&ev, 0, sizeof ev);
+	of_pipe_set_events(p, &tell);
+	limit(p, 0, 3);
+	assert_int_equal(table_mod(p, OF14, (struct of_table_mod){ .table_id = 0, .config = OFTC_EVICTION }), OFE_OK);
+	assert_int_equal(add_numbered(p, 1, 5, 0), OFE_OK);
+	assert_int_equal(add_numbered(p, 2, 1, 100), OFE_OK);
+	assert_int_equal(add_numbered(p, 3, 1, 50), OFE_OK);
+	assert_int_equal(add_numbered(p, 4, 0, 0), OFE_FMFC_TABLE_FULL);
+	ev.n = 0;
+	assert_int_equal(add_numbered(p, 4, 2, 0), OFE_OK);
+	assert_int_equal(ev.n, 2);
+	assert_int_equal(ev.e[0].event, OFME_REMOVED);
+	assert_int_equal(ev.e[0].reason, OFRR_EVICTION);
+	assert_int_equal(ev.e[0].cookie, 3);
+	assert_int_equal(ev.e[1].event, OFME_ADDED);
+	ev.n = 0;
+	assert_int_equal(add_numbered(p, 5, 9, 0), OFE_OK);
+	assert_int_equal(ev.e[0].cookie, 2);
+	ev.n = 0;
+	assert_int_equal(add_numbered(p, 6, 9, 0), OFE_OK);
+	assert_int_equal(ev.e[0].cookie, 4);
+	assert_int_equal(n_rows(p, 0), 3);
+	of_pipe_destroy(p);
+}
+
+static void
+eviction_goes_by_rank_through_thousands(void **state)
+{
+	static struct sim_events ev;
+	struct of_pipe *p = pipe_new();
+	struct of_pipe_events tell = sim_events(&ev);
+	enum { N = 2999 };              /* No multiple of 7: each rank once. */
+
+	(void)state;
+	memset(&ev, 0, sizeof ev);
+	limit(p, 0, N);
+	assert_int_equal(table_mod(p, OF14, (struct of_table_mod){ .table_id = 0, .config = OFTC_EVICTION }), OFE_OK);
+	for (uint32_t i = 0; i < N; i++)
+		assert_int_equal(add_numbered(p, i + 1, (uint16_t)(1 + (i * 7) % N), 0), OFE_OK);
+	of_pipe_set_events(p, &tell);
+	for (uint32_t i = 0; i < N; i++) {
+		ev.n = 0;
+		assert_int_equal(add_numbered(p, N + 1 + i, 20000, 0), OFE_OK);
+		/* Rank 1 + i went. */
+		assert_int_equal(ev.e[0].event, OFME_REMOVED);
+		assert_int_equal(1 + ((ev.e[0].cookie - 1) * 7) % N, i + 1);
+	}
+	assert_int_equal(n_rows(p, 0), N);
+	of_pipe_destroy(p);
+}
+
+static void
+vacancy_is_told_when_it_crosses_a_mark(void **state)
+{
+	static struct sim_events ev;
+	struct of_pipe *p = pipe_new();
+	struct of_pipe_events tell = sim_events(&ev);
+	struct of_table_mod m = { .table_id = 0, .config = OFTC_VACANCY_EVENTS, .has_vacancy = true,
+				  .vacancy_down = 20, .vacancy_up = 50 };
+
+	(void)state;
+	memset(&ev, 0, sizeof ev);
+	of_pipe_set_events(p, &tell);
+	limit(p, 0, 10);
+	assert_int_equal(table_mod(p, OF14, m), OFE_OK);
+	for (uint32_t i = 1; i <= 10; i++) {
+		assert_int_equal(add_numbered(p, i, 0, 0), OFE_OK);
+		of_pipe_publish(p, NULL);
+		assert_int_equal(ev.n_status, i >= 9);
+	}
+	assert_int_equal(ev.status[0].reason, OFTR_VACANCY_DOWN);
+	assert_int_equal(ev.status[0].vacancy, 10);
+	for (uint32_t i = 1; i <= 10; i++) {
+		struct omatch in = match_in_port(i);
+		struct of_flow_mod fm = flow_mod(OFFC_DELETE, 0, 5, &in, (struct of_acts){ 0 });
+
+		assert_int_equal(apply_as(p, OF14, &fm), OFE_OK);
+		of_pipe_publish(p, NULL);
+		assert_int_equal(ev.n_status, 1 + (i >= 6));
+	}
+	assert_int_equal(ev.status[1].reason, OFTR_VACANCY_UP);
+	m.config = 0;
+	assert_int_equal(table_mod(p, OF14, m), OFE_OK);
+	for (uint32_t i = 1; i <= 10; i++)
+		assert_int_equal(add_numbered(p, i, 0, 0), OFE_OK);
+	of_pipe_publish(p, NULL);
+	assert_int_equal(ev.n_status, 2);
+	of_pipe_destroy(p);
+}
+
+static void
+bad_table_mods_are_refused(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct of_table_features f[2] = { { .table_id = 3, .max_entries = 7 }, { .table_id = 254 } };
+	struct of_table_features_request rq = { .n = 2, .tables = f };
+	struct of_who who = { .version = OF13 };
+	struct of_error e = { 0 };
+	struct of_table_row row;
+
+	(void)state;
+	assert_int_equal(table_mod(p, OF13, (struct of_table_mod){ .table_id = 254 }), OFE_TMFC_BAD_TABLE);
+	assert_int_equal(table_mod(p, OF13, (struct of_table_mod){ .table_id = 1, .config = 4 }), OFE_TMFC_BAD_CONFIG);
+	assert_int_equal(table_mod(p, OF12, (struct of_table_mod){ .table_id = 1, .config = 3 }), OFE_TMFC_BAD_CONFIG);
+	assert_int_equal(table_mod(p, OF14, (struct of_table_mod){ .table_id = 1, .config = 1 }), OFE_TMFC_BAD_CONFIG);
+	assert_int_equal(table_mod(p, OF14, (struct of_table_mod){ .table_id = 1, .has_vacancy = true,
+								   .vacancy_up = 101 }), OFE_BPC_BAD_VALUE);
+	assert_int_equal(table_mod(p, OF14, (struct of_table_mod){ .table_id = 1, .has_eviction = true,
+								   .eviction_flags = 8 }), OFE_BPC_BAD_VALUE);
+	assert_int_equal(table_mod(p, OF12, (struct of_table_mod){ .table_id = OFTT_ALL, .config = 2 }), OFE_OK);
+	assert_int_equal(of_table_config(p, 253), 2);
+	assert_int_equal(of_table_set_features(p, &who, &rq, &e), -1);
+	assert_int_equal(e.id, OFE_TFFC_BAD_TABLE);
+	f[1].table_id = 4;
+	f[1].next_tables[0] = 1 << 4;
+	assert_int_equal(of_table_set_features(p, &who, &rq, &e), -1);
+	assert_int_equal(e.id, OFE_TFFC_BAD_ARGUMENT);
+	of_table_row(p, 3, &row);
+	assert_int_equal(row.max_entries, OF_MAX_RULES);
+	f[1].next_tables[0] = 1 << 5;
+	assert_int_equal(of_table_set_features(p, &who, &rq, &e), 0);
+	of_table_row(p, 3, &row);
+	assert_int_equal(row.max_entries, 7);
+	of_pipe_destroy(p);
+}
+
+/* --- Random commands against a list --------------------------------------------------------------------- */
+
+enum { N_MODEL = 64 };
+
+struct model {
+	bool there;
+	struct omatch m;
+	uint16_t priority;
+	uint64_t cookie, packets;
+	uint32_t port;
+};
+
+static struct omatch
+model_match(void)
+{
+	struct omatch m = rnd(2) ? match_nw_dst(0x0a000000 | rnd(2) << 8, rnd(2) ? 24 : 23) : match_any();
+
+	if (rnd(2))
+		match_prefix(&m.flow.in_port, &m.mask.in_port, 1 + rnd(2), 32);
+	return m;
+}
+
+static void
+model_apply(struct model *t, const struct of_flow_mod *fm, uint8_t v)
+{
+	bool strict = fm->command == OFFC_MODIFY_STRICT || fm->command == OFFC_DELETE_STRICT;
+	struct model *free_one = NULL;
+	unsigned n = 0;
+
+	for (struct model *r = t; r < t + N_MODEL; r++) {
+		bool same = r->there && omatch_equal(&r->m, &fm->match) && r->priority == fm->priority;
+
+		if (!r->there) {
+			free_one = r;
+			continue;
+		}
+		if (fm->command == OFFC_ADD ? !same : strict ? !same : !omatch_within(&r->m, &fm->match))
+			continue;
+		if (fm->command != OFFC_ADD && (r->cookie ^ fm->cookie) & fm->cookie_mask)
+			continue;
+		if (fm->command >= OFFC_DELETE && fm->out_port != (uint32_t)OFPP_ANY && fm->out_port != r->port)
+			continue;
+		n++;
+		if (fm->command >= OFFC_DELETE) {
+			r->there = false;
+			continue;
+		}
+		r->port = ((const struct of_act_output *)fm->acts.a)->port;
+		if (fm->command == OFFC_ADD || (v == OF10 && !fm->cookie_mask))
+			r->cookie = fm->cookie;
+		if (fm->flags & OFFF_RESET_COUNTS || (fm->command == OFFC_ADD && v < OF13))
+			r->packets = 0;
+	}
+	if (n || fm->command >= OFFC_DELETE || (fm->command != OFFC_ADD && (v > OF12 || fm->cookie_mask)))
+		return;
+	assert_non_null(free_one);
+	*free_one = (struct model){
+		.there = true, .m = fm->match, .priority = fm->priority, .cookie = fm->cookie,
+		.port = ((const struct of_act_output *)fm->acts.a)->port,
+	};
+}
+
+static bool
+check_row(void *arg, const struct of_flow_row *row)
+{
+	struct model *t = arg;
+
+	for (unsigned i = 0; i < N_MODEL; i++) {
+		if (!t[i].there || t[i].priority != row->priority || !omatch_equal(&t[i].m, row->match))
+			continue;
+		assert_int_equal(row->cookie, t[i].cookie);
+		assert_int_equal(row->packets, t[i].packets);
+		assert_int_equal(((const struct of_act_output *)row->acts.a)->port, t[i].port);
+		return true;
+	}
+	fail();
+	return false;
+}
+
+static unsigned
+model_size(const struct model *t)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < N_MODEL; i++)
+		n += t[i].there;
+	return n;
+}
+
+static void
+use_one(struct of_pipe *p, struct model *t)
+{
+	unsigned i = rnd(N_MODEL);
+	const struct of_rule *r;
+
+	if (!t[i].there)
+		return;
+	r = of_find_exact(p, of_pipe_version(p), 0, &t[i].m, t[i].priority);
+	assert_non_null(r);
+	of_pipe_credit(p, of_ref_rule(p, r), 3, 180, 1);
+	t[i].packets += 3;
+}
+
+static void
+random_commands_agree_with_a_list(void **state)
+{
+	static struct model t[N_MODEL];
+	static struct sim_sink sink;
+	struct of_flow_request all = { .table_id = 0, .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY };
+
+	(void)state;
+	for (uint8_t v = OF10; v <= OF15; v++) {
+		struct ofp_sink s = sim_sink(&sink);
+		struct of_pipe *p = of_pipe_create(1, &s, ignore_mark, NULL);
+
+		memset(t, 0, sizeof t);
+		for (unsigned i = 0; i < 1500; i++) {
+			struct omatch m = model_match();
+			struct of_flow_mod fm = flow_mod(rnd(3) ? OFFC_ADD : (enum of_flow_mod_command)rnd(5), 0,
+							 (uint16_t)rnd(2), &m, acts_output(1 + rnd(3)));
+
+			fm.cookie = rnd(4);
+			fm.cookie_given = true;
+			fm.cookie_mask = fm.command != OFFC_ADD && v > OF10 && !rnd(3) ? 3 : 0;
+			fm.flags = rnd(6) ? 0 : OFFF_RESET_COUNTS;
+			fm.out_port = rnd(4) ? (uint32_t)OFPP_ANY : 1 + rnd(3);
+			assert_int_equal(apply_as(p, v, &fm), OFE_OK);
+			model_apply(t, &fm, v);
+			assert_int_equal(n_rows(p, 0), model_size(t));
+			of_flows_each(p, &all, 0, N_MODEL, check_row, t);
+			if (rnd(3))
+				continue;
+			of_pipe_publish(p, NULL);
+			use_one(p, t);
+			if (!rnd(3))
+				sim_grace(&sink);
+		}
+		of_pipe_publish(p, NULL);
+		sim_settle(&sink);
+		of_pipe_destroy(p);
+	}
+}
+
 int
 main(void)
 {
@@ -430,6 +721,12 @@ main(void)
 		cmocka_unit_test(match_bits_follow_the_rules),
 		cmocka_unit_test(references_of_what_is_gone_count_nothing),
 		cmocka_unit_test(what_is_asked_for_is_told),
+		cmocka_unit_test(a_full_table_refuses),
+		cmocka_unit_test(a_full_table_evicts_what_matters_least),
+		cmocka_unit_test(eviction_goes_by_rank_through_thousands),
+		cmocka_unit_test(vacancy_is_told_when_it_crosses_a_mark),
+		cmocka_unit_test(bad_table_mods_are_refused),
+		cmocka_unit_test(random_commands_agree_with_a_list),
 	};
 
 	return cmocka_run_group_tests_name("table", tests, NULL, NULL);
