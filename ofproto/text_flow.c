@@ -361,7 +361,7 @@ of_print_flow_mod(struct of_text *t, const struct of_flow_mod *fm, const struct 
 		of_text_puts(t, commands[fm->command]);
 	else
 		of_text_printf(t, "cmd:%u", fm->command);
-	if (fm->table_id)
+	if (fm->table_id && (fm->has_table_id || fm->version != OF10))
 		of_text_printf(t, " table:%u", fm->table_id);
 	of_text_puts(t, " ");
 	start = t->len;

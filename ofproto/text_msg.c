@@ -292,9 +292,9 @@ put_requestforward(struct of_text *t, const struct of_requestforward *r, const s
 static void
 put_tlv_maps(struct of_text *t, const struct of_tlv_table *v)
 {
-	of_text_puts(t, " class\ttype\tlength\tmatch field\n -----\t----\t------\t-----------");
+	of_text_puts(t, "  class  type  length  match field\n ------  ----  ------  --------------");
 	for (uint32_t i = 0; i < v->n_maps; i++)
-		of_text_printf(t, "\n 0x%x\t0x%x\t%u\ttun_metadata%u", v->maps[i].option_class, v->maps[i].option_type,
+		of_text_printf(t, "\n %#6x  %#4x  %6u  tun_metadata%u", v->maps[i].option_class, v->maps[i].option_type,
 			       v->maps[i].option_len, v->maps[i].index);
 }
 

@@ -382,7 +382,7 @@ best_form(const struct of_act_set_field *s, uint8_t version)
 		return OFA_FORM_NX2;
 	if (version >= OF12 && !s->masked)
 		return OFA_FORM_STD;
-	return version < OF12 && run ? OFA_FORM_NX : OFA_FORM_NX2;
+	return run ? OFA_FORM_NX : OFA_FORM_NX2;
 }
 
 void

@@ -280,7 +280,9 @@ def read_messages(path):
             number, _, which = words[1].partition("@")
             props[last_props][1].append((int(number, 0), versions(which) if which else set(LAYOUTS), words[2:], body))
         elif words[0] == "msg":
-            messages.append(Message(words[1], words[2], words[3:], "OFPT_" + words[1]))
+            label = words[3][3:] if words[3].startswith("as=") else words[1]
+            codes = words[4:] if words[3].startswith("as=") else words[3:]
+            messages.append(Message(words[1], words[2], codes, "OFPT_" + label))
             body = messages[-1].body
         elif words[0] == "mp":
             mp = words

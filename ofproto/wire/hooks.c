@@ -5,10 +5,10 @@
 
 wire_get_fn wh_hello_get, wh_experimenter_get, wh_packet_in2_get, wh_pin2_meta_get, wh_packet_out_meta_get,
 	wh_flow_command_get, wh_flow_mod_get, wh_flow_ages_get, wh_async_get, wh_bundle_add_get, wh_requestforward_get,
-	wh_queue_config_get, wh_controller_uri_get, wh_ignore_get;
+	wh_queue_config_get, wh_queue_port_get, wh_controller_uri_get, wh_ignore_get;
 wire_put_fn wh_hello_put, wh_experimenter_put, wh_packet_in2_put, wh_pin2_meta_put, wh_packet_out_meta_put,
 	wh_flow_command_put, wh_flow_mod_put, wh_flow_ages_put, wh_async_put, wh_bundle_add_put, wh_requestforward_put,
-	wh_queue_config_put, wh_controller_uri_put, wh_ignore_put;
+	wh_queue_config_put, wh_queue_port_put, wh_controller_uri_put, wh_ignore_put;
 
 enum { HELLO_BITMAP = 1, W10_ALL = (1 << 22) - 1 };
 
@@ -199,7 +199,8 @@ wh_flow_mod_get(struct wire_rd *r, const uint8_t *at, void *native)
 	}
 	if (f->command == OFFC_ADD)
 		f->cookie_mask = 0;
-	f->cookie_given = f->cookie != ~0ull;
+	/* Nicira's has two cookies: one to set, in the header, one to look for, in the match. */
+	f->cookie_given = (r->layout == WV_NX ? wire_load(at, 8) : f->cookie) != ~0ull;
 	/* In 1.0 a rule without wildcards goes before all that have some. */
 	if (r->layout == OF10 && !(wire_u32(at) & W10_ALL))
 		f->priority = 0xffff;
@@ -207,8 +208,16 @@ wh_flow_mod_get(struct wire_rd *r, const uint8_t *at, void *native)
 }
 
 void
-wh_flow_mod_put(struct wire_wr *w UNUSED, size_t at UNUSED, const void *native UNUSED)
+wh_flow_mod_put(struct wire_wr *w, size_t at, const void *native)
 {
+	const struct of_flow_mod *f = native;
+
+	if (w->layout != WV_NX || !f->cookie_mask)
+		return;
+	if (f->command >= OFFC_DELETE)
+		wire_store(wire_at(w, at), 8, 0);
+	else if (!f->cookie_given)
+		wire_store(wire_at(w, at), 8, ~0ull);
 }
 
 /* NXST_FLOW: seconds plus one, 0: not known. */
@@ -372,6 +381,26 @@ wh_queue_config_get(struct wire_rd *r UNUSED, const uint8_t *at UNUSED, void *na
 void
 wh_queue_config_put(struct wire_wr *w UNUSED, size_t at UNUSED, const void *native UNUSED)
 {
+}
+
+/* 1.0 asks for the queues of all ports by OFPP_ALL, the others by OFPP_ANY. */
+int
+wh_queue_port_get(struct wire_rd *r UNUSED, const uint8_t *at, void *native)
+{
+	struct of_id_request *q = native;
+
+	q->id = wire_port_from16(wire_u16(at));
+	if (q->id == (uint32_t)OFPP_ALL)
+		q->id = (uint32_t)OFPP_ANY;
+	return 0;
+}
+
+void
+wh_queue_port_put(struct wire_wr *w, size_t at, const void *native)
+{
+	const struct of_id_request *q = native;
+
+	wire_store(wire_at(w, at), 2, wire_port_to16(q->id == (uint32_t)OFPP_ANY ? (uint32_t)OFPP_ALL : q->id));
 }
 
 int

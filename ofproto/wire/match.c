@@ -387,14 +387,27 @@ put_tos(struct wire_wr *w, const struct omatch *m, bool nxm)
 		put_field(w, OFF_NW_ECN, m, nxm);
 }
 
-/* Fields that share their place with another one are told apart by what they need; those that are a view of others, or
- * are written above, do not appear by themselves. */
-static bool
-is_view(enum of_field f)
-{
-	return f == OFF_VLAN_TCI || f == OFF_VLAN_VID || f == OFF_VLAN_PCP || f == OFF_NW_TOS || f == OFF_IP_DSCP ||
-	       f == OFF_NW_ECN || (f >= OFF_XREG0 && f <= OFF_XXREG3);
-}
+/* The order in which Open vSwitch writes fields, too: what a field needs precedes it.  Fields that share their place with
+ * another one are told apart by what they need.  VLAN and TOS are between the others. */
+static const uint8_t order[] = {
+	OFF_PACKET_TYPE, OFF_CONJ_ID, OFF_IN_PORT, OFF_IN_PHY_PORT, OFF_ACTSET_OUTPUT, OFF_ETH_SRC, OFF_ETH_DST, OFF_ETH_TYPE,
+	OFF_VLAN_TCI,
+	OFF_MPLS_TC, OFF_MPLS_BOS, OFF_MPLS_TTL, OFF_MPLS_LABEL, OFF_PBB_ISID, OFF_PBB_UCA,
+	OFF_NW_SRC, OFF_NW_DST, OFF_IPV6_SRC, OFF_IPV6_DST, OFF_IP_FRAG,
+	OFF_NW_TOS,
+	OFF_NW_TTL, OFF_IPV6_LABEL, OFF_IPV6_EXTHDR, OFF_NW_PROTO,
+	OFF_TCP_SRC, OFF_TCP_DST, OFF_TCP_FLAGS, OFF_UDP_SRC, OFF_UDP_DST, OFF_SCTP_SRC, OFF_SCTP_DST, OFF_ICMP_TYPE,
+	OFF_ICMP_CODE, OFF_ICMPV6_TYPE, OFF_ICMPV6_CODE, OFF_ND_TARGET, OFF_ND_SLL, OFF_ND_TLL,
+	OFF_ARP_OP, OFF_ARP_SPA, OFF_ARP_TPA, OFF_ARP_SHA, OFF_ARP_THA,
+	OFF_TUN_ID, OFF_TUN_FLAGS, OFF_TUN_SRC, OFF_TUN_DST, OFF_TUN_IPV6_SRC, OFF_TUN_IPV6_DST, OFF_TUN_GBP_ID,
+	OFF_TUN_GBP_FLAGS,
+	OFF_REG0, OFF_REG1, OFF_REG2, OFF_REG3, OFF_REG4, OFF_REG5, OFF_REG6, OFF_REG7, OFF_REG8, OFF_REG9, OFF_REG10,
+	OFF_REG11, OFF_REG12, OFF_REG13, OFF_REG14, OFF_REG15,
+	OFF_PKT_MARK, OFF_CT_STATE, OFF_CT_ZONE, OFF_CT_MARK, OFF_CT_LABEL, OFF_CT_NW_SRC, OFF_CT_IPV6_SRC, OFF_CT_NW_DST,
+	OFF_CT_IPV6_DST, OFF_CT_NW_PROTO, OFF_CT_TP_SRC, OFF_CT_TP_DST, OFF_METADATA,
+};
+/* Without them: IP_DSCP, NW_ECN and VLAN_VID, VLAN_PCP, views of others; and the wider registers. */
+_Static_assert(ARRAY_SIZE(order) == OFF_N_FIELDS - 4 - 12, "all fields are written");
 
 static bool
 has_field(enum of_field f, const struct omatch *m, uint64_t used)
@@ -402,25 +415,36 @@ has_field(enum of_field f, const struct omatch *m, uint64_t used)
 	const struct of_field_info *info = &of_field_info[f];
 	unsigned first = info->offset / 8, last = (info->offset + info->size - 1u) / 8;
 
-	return ((used >> first & 1) || (used >> last & 1)) && !is_view(f) && taken(f, m) && of_need_met(info->needs, m);
+	return ((used >> first & 1) || (used >> last & 1)) && taken(f, m) && of_need_met(info->needs, m);
+}
+
+/* 1.5 takes registers by twos. */
+static void
+put_xreg(struct wire_wr *w, const struct omatch *m, unsigned reg)
+{
+	if (m->mask.reg[reg] || m->mask.reg[reg + 1])
+		put_field(w, OFF_XREG0 + reg / 2, m, false);
 }
 
 void
 wire_put_oxm(struct wire_wr *w, const struct omatch *m, bool nxm, const uint64_t *cookie)
 {
 	uint64_t used = used_words(&m->mask);
-	unsigned f;
 
-	/* In the table's order what a field needs precedes it. */
-	for (f = 0; f < OFF_VLAN_TCI; f++)
-		if (has_field(f, m, used))
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		enum of_field f = order[i];
+
+		if (f == OFF_VLAN_TCI)
+			put_vlan(w, m, nxm);
+		else if (f == OFF_NW_TOS)
+			put_tos(w, m, nxm);
+		else if (!has_field(f, m, used))
+			continue;
+		else if (w->version < OF15 || nxm || f < OFF_REG0 || f > OFF_REG15)
 			put_field(w, f, m, nxm);
-	put_vlan(w, m, nxm);
-	if (m->mask.nw_tos)
-		put_tos(w, m, nxm);
-	for (f = OFF_VLAN_TCI; f < OFF_N_FIELDS; f++)
-		if (has_field(f, m, used))
-			put_field(w, f, m, nxm);
+		else if (!((f - OFF_REG0) & 1) || !m->mask.reg[f - OFF_REG0 - 1])
+			put_xreg(w, m, (f - OFF_REG0) & ~1u);
+	}
 	if (cookie && cookie[1]) {
 		bool all = cookie[1] == ~0ull;
 		uint8_t *p = wire_add(w->buf, all ? 12 : 20);
@@ -453,27 +477,22 @@ wire_put_match(struct wire_wr *w, const struct omatch *m)
 void
 wire_put_meta(struct wire_wr *w, const struct oflow *flow, bool nxm)
 {
-	uint64_t used = used_words(flow);
 	struct omatch m;
 
-	used &= (1ull << OFLOW_STAGE1) - 1;
-	if (!used)
-		return;
-	m.flow = *flow;
-	memset(&m.mask, 0, sizeof m.mask);
-	for (unsigned f = 0; f < OFF_N_FIELDS; f++) {
-		const struct of_field_info *info = &of_field_info[f];
+	memset(&m, 0, sizeof m);
+	memcpy(&m.flow, flow, OFLOW_STAGE1 * 8);
+	for (unsigned i = 0; i < ARRAY_SIZE(order); i++) {
+		const struct of_field_info *info = &of_field_info[order[i]];
 		uint8_t v[OF_VALUE_MAX];
 		bool any = false;
 
-		if (info->offset >= OFLOW_STAGE1 * 8 || is_view(f))
+		if (info->offset >= OFLOW_STAGE1 * 8)
 			continue;
-		of_field_get(f, flow, v);
-		for (unsigned i = 0; i < of_field_bytes(f); i++)
-			any |= v[i] != 0;
-		if (!any)
-			continue;
-		of_field_examine(f, &m.mask);
-		put_field(w, f, &m, nxm);
+		of_field_get(order[i], flow, v);
+		for (unsigned k = 0; k < of_field_bytes(order[i]); k++)
+			any |= v[k] != 0;
+		if (any)
+			of_field_examine(order[i], &m.mask);
 	}
+	wire_put_oxm(w, &m, nxm, NULL);
 }

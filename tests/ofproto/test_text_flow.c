@@ -145,9 +145,9 @@ flow_mods_print_their_filters(void **state)
 	of_print_flow_mod(&t, &fm, NULL);
 	assert_string_equal(of_text_str(&t), "MOD_STRICT table:255 priority=9 buf:0x10 reset_counts actions=output:1");
 	of_text_clear(&t);
-	fm.version = OF10;      /* Which has no such flag. */
+	fm.version = OF10;      /* Which has no such flag, nor tables. */
 	of_print_flow_mod(&t, &fm, NULL);
-	assert_string_equal(of_text_str(&t), "MOD_STRICT table:255 priority=9 buf:0x10 actions=output:1");
+	assert_string_equal(of_text_str(&t), "MOD_STRICT priority=9 buf:0x10 actions=output:1");
 	of_text_fini(&t);
 	of_act_buf_fini(&acts);
 }

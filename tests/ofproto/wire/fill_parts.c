@@ -418,6 +418,8 @@ fill_stable(const struct wire_act *a, uint8_t version)
 
 	if (!(a->layouts >> version & 1) || (old && version >= OF12))
 		return false;
+	if (a->kind == OFA_POP_VLAN)
+		return true;
 	/* 1.0's VLAN actions mean something else in 1.1. */
 	if ((a->kind == OFA_SET_VLAN_VID || a->kind == OFA_SET_VLAN_PCP) && old)
 		return (a->form == OFA_FORM_1_0) == (version == OF10);
