@@ -355,6 +355,8 @@ static void
 make_path(const struct remote *r, struct ofp_tun_path *p)
 {
 	memset(p, 0, sizeof *p);
+	p->local = r->local;
+	p->remote = r->ip;
 	if (!r->via)
 		return;
 	p->underlay_port = r->via->link.port;

@@ -19,14 +19,15 @@ static const uint8_t ones[16] = {
 void
 pipe_settle(struct pipe_tr *t, size_t offset, size_t len)
 {
-	const uint8_t *own = (const uint8_t *)&t->pk.own, *wc = (const uint8_t *)&t->wc;
-	uint8_t *real = (uint8_t *)&t->real;
+	const uint8_t *own = (const uint8_t *)&t->pk.own, *beyond = (const uint8_t *)&t->pk.beyond;
+	uint8_t *real = (uint8_t *)&t->real, *wc = (uint8_t *)&t->wc;
 
-	for (size_t i = offset; i < offset + len; i++)
+	for (size_t i = offset; i < offset + len; i++) {
 		real[i] |= wc[i] & (uint8_t)~own[i];
-	for (size_t i = offset; t->pk.has_beyond && i < offset + len; i++)
-		if (wc[i] & ((const uint8_t *)&t->pk.beyond)[i])
+		if (UNLIKELY(wc[i] & beyond[i]))
 			t->x->out->no_cache = true;
+		wc[i] = 0;
+	}
 }
 
 void

@@ -162,6 +162,7 @@ send_normal(struct walk *w)
 	const struct view_port *in = port_find(w->x->view, w->in_port);
 	struct pipe_branch b;
 
+	pipe_commit(w->t);
 	pipe_branch_begin(w->t, &b);
 	pipe_normal(w->t, in && in->bridge == w->bridge ? in : &none, w->in_port, w->tun_peer);
 	pipe_branch_end(w->t, &b);

@@ -12,11 +12,13 @@ static struct sim *s;
 static uint16_t br;
 static struct flow_key last_key;
 static struct of_error last_error;
+static uint8_t version;                 /* Of whoever adds rules. */
 
 static inline int
 setup(void **state)
 {
 	(void)state;
+	version = OF13;
 	s = sim_create();
 	br = sim_bridge(s, "br0");
 	for (uint16_t i = 1; i <= 9; i++)
@@ -45,7 +47,7 @@ flow_mod_on(uint16_t bridge, enum of_flow_mod_command c, const char *text)
 	last_error = (struct of_error){ 0 };
 	if (of_parse_flow_mod(text, strlen(text), c, NULL, &acts, &fm, &e))
 		fail_msg("%s: %s", text, e.msg);
-	if (of_flow_mod(ofp_pipe(s->ofp, bridge), &(struct of_who){ .version = OF13 }, &fm,
+	if (of_flow_mod(ofp_pipe(s->ofp, bridge), &(struct of_who){ .version = version }, &fm,
 			&last_error))
 		assert_int_not_equal(last_error.id, OFE_OK);
 	of_act_buf_fini(&acts);
@@ -123,7 +125,7 @@ expect_mask(const char *text, int line)
 static inline struct of_punt
 punt(unsigned nth)
 {
-	struct of_punt p;
+	struct of_punt p = { 0 };
 
 	for (unsigned i = 0; i < s->out.acts.n; i += 1 + act_n_data(s->out.acts.a[i].op, s->out.acts.a[i].arg)) {
 		if (s->out.acts.a[i].op != ACT_PUNT || nth--)
