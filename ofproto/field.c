@@ -242,7 +242,7 @@ enum of_field
 of_field_find(const char *name, size_t len)
 {
 	for (unsigned i = 0; i < OFF_N_NAMES; i++)
-		if (!strncmp(of_field_name[i].name, name, len) && !of_field_name[i].name[len])
+		if (strlen(of_field_name[i].name) == len && !memcmp(of_field_name[i].name, name, len))
 			return of_field_name[i].field;
 	return OFF_NONE;
 }
