@@ -114,9 +114,6 @@ put_features(struct of_text *t, const struct of_msg *m)
 					    "FLOW_MONITORING" };
 	static const char *const caps10[] = { "FLOW_STATS", "TABLE_STATS", "PORT_STATS", "STP", NULL, "IP_REASM",
 					      "QUEUE_STATS", "ARP_MATCH_IP" };
-	static const char *const acts10[] = { "output", "mod_vlan_vid", "mod_vlan_pcp", "strip_vlan", "mod_dl_src",
-					      "mod_dl_dst", "mod_nw_src", "mod_nw_dst", "mod_nw_tos", "mod_tp_src",
-					      "mod_tp_dst", "enqueue" };
 	const struct of_features *f = m->body;
 	bool old = m->version == OF10;
 
@@ -129,7 +126,7 @@ put_features(struct of_text *t, const struct of_msg *m)
 	of_text_puts(t, "\n");
 	if (old && f->actions) {
 		of_text_puts(t, "actions: ");
-		tx_put_bits(t, f->actions, acts10, ARRAY_SIZE(acts10), ' ');
+		tx_put_actions(t, f->actions, m->version);
 		of_text_puts(t, "\n");
 	}
 	for (uint32_t i = 0; i < f->n_ports; i++)
@@ -210,14 +207,15 @@ put_table_status(struct of_text *t, const struct of_table_desc *d)
 }
 
 static void
-put_flow_removed(struct of_text *t, const struct of_flow_removed *f, const struct of_names *names)
+put_flow_removed(struct of_text *t, const struct of_flow_removed *f, uint8_t version, const struct of_names *names)
 {
 	static const char *const reasons[] = { "idle", "hard", "delete", "group_delete", "meter_delete", "eviction" };
 
 	of_text_puts(t, " ");
 	of_print_prio_match(t, f->priority, &f->match, names);
 	of_text_printf(t, " reason=%s", one_of(reasons, ARRAY_SIZE(reasons), f->reason));
-	if (f->table_id != OFTT_ALL)
+	/* 1.0 does not say the table. */
+	if (f->table_id || (version > OF10 && f->table_id != OFTT_ALL))
 		of_text_printf(t, " table_id=%u", f->table_id);
 	if (f->cookie)
 		of_text_printf(t, " cookie:0x%llx", (unsigned long long)f->cookie);
@@ -294,8 +292,8 @@ put_tlv_maps(struct of_text *t, const struct of_tlv_table *v)
 {
 	of_text_puts(t, "  class  type  length  match field\n ------  ----  ------  --------------");
 	for (uint32_t i = 0; i < v->n_maps; i++)
-		of_text_printf(t, "\n %#6x  %#4x  %6u  tun_metadata%u", v->maps[i].option_class, v->maps[i].option_type,
-			       v->maps[i].option_len, v->maps[i].index);
+		of_text_printf(t, "\n %#6x  %#4x  %6u  tun_metadata%u", v->maps[i].option_class,
+			       v->maps[i].option_type, v->maps[i].option_len, v->maps[i].index);
 }
 
 static void
@@ -374,13 +372,13 @@ put_change(struct of_text *t, const struct of_msg *m, const struct of_names *nam
 		tx_put_packet_out(t, m->body, names);
 		break;
 	case OFK_PACKET_IN:
-		tx_put_packet_in(t, m->body, names);
+		tx_put_packet_in(t, m->body, m->version, names);
 		break;
 	case OFK_NX_RESUME:
-		tx_put_packet_in(t, &((const struct of_nx_resume *)m->body)->pin, names);
+		tx_put_packet_in(t, &((const struct of_nx_resume *)m->body)->pin, m->version, names);
 		break;
 	case OFK_FLOW_REMOVED:
-		put_flow_removed(t, m->body, names);
+		put_flow_removed(t, m->body, m->version, names);
 		break;
 	case OFK_PORT_STATUS:
 		put_port_status(t, m->body);
@@ -499,6 +497,8 @@ put_name(struct of_text *t, const struct of_msg *m)
 		of_text_puts(t, name);
 	else
 		of_text_printf(t, "%s%s", prefix, name + 3);
+	if (m->kind == OFK_PACKET_IN && m->body && ((const struct of_packet_in *)m->body)->format == 2)
+		of_text_puts(t, "2");
 }
 
 void

@@ -164,8 +164,10 @@ put_meta(struct of_text *t, const struct oflow *meta, const struct of_names *nam
 	struct omatch m = { .flow = *meta };
 	uint8_t value[OF_VALUE_MAX];
 
+	if (m.flow.in_phy_port == m.flow.in_port)
+		m.flow.in_phy_port = 0;
 	for (unsigned f = 0; f < OFF_XREG0; f++) {
-		of_field_get(f, meta, value);
+		of_field_get(f, &m.flow, value);
 		if (memcmp(value, none, of_field_bytes(f)))
 			of_field_examine(f, &m.mask);
 	}
@@ -173,11 +175,14 @@ put_meta(struct of_text *t, const struct oflow *meta, const struct of_names *nam
 }
 
 void
-tx_put_packet_in(struct of_text *t, const struct of_packet_in *p, const struct of_names *names)
+tx_put_packet_in(struct of_text *t, const struct of_packet_in *p, uint8_t version, const struct of_names *names)
 {
+	/* The version's own says it since 1.3. */
+	bool has_cookie = (p->format || version >= OF13) && p->cookie != UINT64_MAX;
+
 	if (p->table_id)
 		of_text_printf(t, " table_id=%u", p->table_id);
-	if (p->cookie != UINT64_MAX)
+	if (has_cookie)
 		of_text_printf(t, " cookie=0x%llx", (unsigned long long)p->cookie);
 	of_text_printf(t, " total_len=%u ", p->total_len);
 	put_meta(t, &p->meta, names);

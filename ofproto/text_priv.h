@@ -113,7 +113,9 @@ void tx_put_table_desc(struct of_text *, const struct of_table_desc *);
 void tx_put_count(struct of_text *, const char *label, uint64_t, const char *end);
 /* Names of the bits that are set, 0x... for the rest, "0" for none. */
 void tx_put_bits(struct of_text *, uint32_t bits, const char *const *names, unsigned n, char separator);
-void tx_put_packet_in(struct of_text *, const struct of_packet_in *, const struct of_names *);
+/* Sets of actions by the bits of their types, 1.0's or the later ones. */
+void tx_put_actions(struct of_text *, uint32_t bits, uint8_t version);
+void tx_put_packet_in(struct of_text *, const struct of_packet_in *, uint8_t version, const struct of_names *);
 void tx_put_packet_out(struct of_text *, const struct of_packet_out *, const struct of_names *);
 
 extern const char *const tx_reasons[];  /* OFPR_*, ends with NULL. */

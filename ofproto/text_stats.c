@@ -227,12 +227,42 @@ tx_put_table_desc(struct of_text *t, const struct of_table_desc *d)
 
 static const char *const instruction[] = { NULL, "goto_table", "write_metadata", "write_actions", "apply_actions",
 					   "clear_actions", "meter" };
-static const char *const action[] = {
-	[0] = "output", [11] = "copy_ttl_out", [12] = "copy_ttl_in", [15] = "set_mpls_ttl", [16] = "dec_mpls_ttl",
-	[17] = "push_vlan", [18] = "strip_vlan", [19] = "push_mpls", [20] = "pop_mpls", [21] = "set_queue",
-	[22] = "group", [23] = "mod_nw_ttl", [24] = "dec_ttl", [25] = "set_field", [26] = "push_pbb", [27] = "pop_pbb",
-	[28] = "move", [29] = "meter",
+
+/* In the order that ovs-ofctl has. */
+static const struct action {
+	const char *name;
+	uint8_t bit;
+} actions10[] = {
+	{ "output", 0 }, { "enqueue", 11 }, { "set_vlan_vid", 1 }, { "set_vlan_pcp", 2 }, { "strip_vlan", 3 },
+	{ "mod_dl_src", 4 }, { "mod_dl_dst", 5 }, { "mod_nw_src", 6 }, { "mod_nw_dst", 7 }, { "mod_nw_tos", 8 },
+	{ "mod_tp_src", 9 }, { "mod_tp_dst", 10 },
+}, actions11[] = {
+	{ "output", 0 }, { "group", 22 }, { "set_field", 25 }, { "set_vlan_vid", 1 }, { "set_vlan_pcp", 2 },
+	{ "strip_vlan", 18 }, { "push_vlan", 17 }, { "mod_dl_src", 3 }, { "mod_dl_dst", 4 }, { "mod_nw_src", 5 },
+	{ "mod_nw_dst", 6 }, { "mod_nw_tos", 7 }, { "mod_nw_ecn", 8 }, { "mod_nw_ttl", 23 }, { "mod_tp_src", 9 },
+	{ "mod_tp_dst", 10 }, { "move", 28 }, { "dec_ttl", 24 }, { "copy_ttl_out", 11 }, { "copy_ttl_in", 12 },
+	{ "set_mpls_label", 13 }, { "set_mpls_tc", 14 }, { "set_mpls_ttl", 15 }, { "dec_mpls_ttl", 16 },
+	{ "push_mpls", 19 }, { "pop_mpls", 20 }, { "push_pbb", 26 }, { "pop_pbb", 27 }, { "set_queue", 21 },
+	{ "meter", 29 },
 };
+
+void
+tx_put_actions(struct of_text *t, uint32_t bits, uint8_t version)
+{
+	const struct action *a = version == OF10 ? actions10 : actions11;
+	unsigned n = version == OF10 ? ARRAY_SIZE(actions10) : ARRAY_SIZE(actions11);
+
+	if (!bits)
+		of_text_puts(t, "0");
+	for (unsigned i = 0; i < n; i++)
+		if (bits >> a[i].bit & 1) {
+			bits &= ~(1u << a[i].bit);
+			of_text_printf(t, "%s ", a[i].name);
+		}
+	if (bits)
+		of_text_printf(t, "0x%x", bits);
+	of_text_chomp(t, ' ');
+}
 
 /* "1-5,7" */
 static void
@@ -279,9 +309,9 @@ put_abilities(struct of_text *t, const char *label, uint32_t instructions, const
 	of_text_puts(t, "\n      instructions: ");
 	tx_put_bits(t, instructions, instruction, ARRAY_SIZE(instruction), ' ');
 	of_text_puts(t, "\n      Write-Actions: ");
-	tx_put_bits(t, write, action, ARRAY_SIZE(action), ' ');
+	tx_put_actions(t, write, OF13);
 	of_text_puts(t, "\n      Apply-Actions: ");
-	tx_put_bits(t, apply, action, ARRAY_SIZE(action), ' ');
+	tx_put_actions(t, apply, OF13);
 	of_text_puts(t, "\n");
 	put_field_set(t, "      Write-Actions Set-Field: ", write_set);
 	put_field_set(t, "      Apply-Actions Set-Field: ", apply_set);
@@ -423,7 +453,7 @@ put_desc(struct of_text *t, const struct of_desc *d)
 /* --- Groups and meters -------------------------------------------------------------------------- */
 
 static void
-put_group_features(struct of_text *t, const struct of_group_features *g)
+put_group_features(struct of_text *t, const struct of_group_features *g, uint8_t version)
 {
 	static const char *const types[] = { "all", "select", "indirect", "fast failover" };
 
@@ -433,7 +463,7 @@ put_group_features(struct of_text *t, const struct of_group_features *g)
 			continue;
 		of_text_printf(t, "    %s group:\n       max_groups=%#x\n       actions: ", types[i],
 			       g->max_groups[i]);
-		tx_put_bits(t, g->actions[i], action, ARRAY_SIZE(action), ' ');
+		tx_put_actions(t, g->actions[i], version);
 		of_text_puts(t, "\n");
 	}
 }
@@ -450,6 +480,18 @@ put_meter_features(struct of_text *t, const struct of_meter_features *m)
 	of_text_puts(t, "\ncapabilities: ");
 	tx_put_bits(t, m->capabilities, flags, ARRAY_SIZE(flags), ' ');
 	of_text_puts(t, "\n");
+}
+
+/* 1.1 and 1.2 do not tell the duration. */
+static void
+put_group_row(struct of_text *t, const struct of_group_row *g, const struct of_msg *m)
+{
+	struct of_group_row row = *g;
+
+	if (m->form == OFMF_STD && m->version < OF13)
+		row.duration_s = UINT32_MAX;
+	of_text_puts(t, "\n ");
+	of_print_group_row(t, &row);
 }
 
 static void
@@ -490,7 +532,8 @@ put_request(struct of_text *t, const struct of_msg *m, const struct of_names *na
 	case OFK_QUEUE_DESC_REQUEST:
 	case OFK_QUEUE_GET_CONFIG_REQUEST:
 		of_text_puts(t, " port=");
-		of_print_port(t, id->id, names);
+		/* 1.0's word for any port is "all". */
+		of_print_port(t, id->id == (uint32_t)OFPP_ALL ? (uint32_t)OFPP_ANY : id->id, names);
 		if (m->kind == OFK_QUEUE_REQUEST || (m->kind == OFK_QUEUE_DESC_REQUEST && id->id2 != OFQ_ALL)) {
 			of_text_puts(t, " queue=");
 			put_queue_name(t, id->id2);
@@ -547,10 +590,8 @@ put_rows(struct of_text *t, const struct of_msg *m, const struct of_names *names
 		put_queue_descs(t, m, names);
 		break;
 	case OFK_GROUP_REPLY:
-		EACH_ROW(struct of_group_row, g, rows) {
-			of_text_puts(t, "\n ");
-			of_print_group_row(t, g);
-		}
+		EACH_ROW(struct of_group_row, g, rows)
+			put_group_row(t, g, m);
 		break;
 	case OFK_GROUP_DESC_REPLY:
 		EACH_ROW(struct of_group_desc, g, rows) {
@@ -601,7 +642,7 @@ tx_put_stats(struct of_text *t, const struct of_msg *m, const struct of_names *n
 			       (unsigned long long)a->bytes, a->flows);
 		return true;
 	case OFK_GROUP_FEATURES_REPLY:
-		put_group_features(t, m->body);
+		put_group_features(t, m->body, m->version);
 		return true;
 	case OFK_METER_FEATURES_REPLY:
 		put_meter_features(t, m->body);
