@@ -233,7 +233,8 @@ bad:
 	k->flags |= FLOW_F_BAD_L3;
 }
 
-/* The first label stack entries, down to the bottom of the stack. */
+/* The first label stack entries, down to the bottom of the stack.  Of PBB it is the I-TAG only: what is behind it is
+ * another Ethernet header, none of this network's. */
 static inline void
 flow_parse_mpls(const uint8_t *p, uint32_t contig, struct flow_key *k)
 {
@@ -243,19 +244,9 @@ flow_parse_mpls(const uint8_t *p, uint32_t contig, struct flow_key *k)
 			return;
 		}
 		k->mpls_lse[i] = load_be32(p + i * 4);
-		if (k->mpls_lse[i] & be32(0x100))
+		if (k->mpls_lse[i] & be32(0x100) || k->dl_type == be16(0x88e7))
 			return;
 	}
-}
-
-/* The I-TAG only: what is behind it is another Ethernet header, none of this network's. */
-static inline void
-flow_parse_pbb(const uint8_t *p, uint32_t contig, struct flow_key *k)
-{
-	if (UNLIKELY(contig < 4))
-		k->flags |= FLOW_F_BAD_L3;
-	else
-		k->pbb_itag = load_be32(p);
 }
 
 /* What the frame carries, by the Ethernet type in the key. */
@@ -275,10 +266,8 @@ flow_parse_l3(const uint8_t *p, uint32_t contig, uint32_t len, struct flow_key *
 		break;
 	case 0x8847:
 	case 0x8848:
-		flow_parse_mpls(p, contig, k);
-		break;
 	case 0x88e7:
-		flow_parse_pbb(p, contig, k);
+		flow_parse_mpls(p, contig, k);
 		break;
 	}
 }
