@@ -163,9 +163,16 @@ class Host:
         m = re.search(r"(\d+) received", p.stdout)
         return int(m.group(1)) if m else 0
 
+    def reaches(self, other, patience=3):
+        """Whether an answer comes; asks again until then."""
+        return self.lab.run(f"ping -n -c 1 -i 0.2 -w {patience} {other.ip}", ns=self.ns, check=False).returncode == 0
+
     def forget(self):
         """Empties the kernel's neighbour table."""
         self.lab.run("ip neigh flush all", ns=self.ns, check=False)
+
+
+ALL_PROTOCOLS = "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
 
 
 # --- switches ----------------------------------------------------------------------------------
@@ -174,6 +181,7 @@ class Switch:
     """What a test asks of a switch.  bridge br0, hosts[0] behind port 1, and so on."""
     kind = ""
     bridge = "br0"
+    probe_ms = 1000                     # The shortest inactivity probe.
 
     def __init__(self, lab, name, n_hosts, stack):
         self.lab, self.name = lab, name
@@ -216,6 +224,7 @@ class Switch:
 
 class OvsSwitch(Switch):
     kind = "ovs"
+    probe_ms = 5000
 
     def boot(self):
         lab = self.lab
@@ -232,7 +241,7 @@ class OvsSwitch(Switch):
         lab.spawn("ovs-vswitchd", ["ovs-vswitchd", self.db, f"--unixctl={self.run_dir}/vs.ctl"], ns=self.ns, env=self.env)
         self.vsctl("add-br br0 -- set Bridge br0 datapath_type=netdev fail_mode=secure other_config:disable-in-band=true "
                    "other-config:hwaddr=02:00:00:00:00:fe "
-                   "protocols=OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15")
+                   f"protocols={ALL_PROTOCOLS}")
         for h in self.hosts:
             self.vsctl(f"add-port br0 p{h.n} -- set Interface p{h.n} ofport_request={h.n}")
 
@@ -246,7 +255,7 @@ class OvsSwitch(Switch):
         return self.lab.run(f"ovs-vsctl --timeout=10 --db={self.db} {args}", ns=self.ns, check=check, env=self.env)
 
     def set_controllers(self, targets, fail="secure", probe_ms=5000, backoff_ms=1000, protocols=None):
-        protocols = protocols or "OpenFlow10,OpenFlow11,OpenFlow12,OpenFlow13,OpenFlow14,OpenFlow15"
+        protocols = protocols or ALL_PROTOCOLS
         self.vsctl(f"set-fail-mode br0 {fail} -- set Bridge br0 protocols={protocols} -- " +
                    (f"set-controller br0 {' '.join(targets)}" if targets else "del-controller br0"))
         for c in self.vsctl("--bare --columns=_uuid list Controller").stdout.split():
@@ -265,17 +274,21 @@ class WeftSwitch(Switch):
     def boot(self):
         self.d = self.lab.weftd(self.name, ns=self.ns)
         self.run_dir = self.d.run_dir
-        self.d.ctl("bridge add br0")
+        self.d.ctl(f"bridge add br0 fail-mode=secure protocols={ALL_PROTOCOLS}")
         for h in self.hosts:
             self.d.ctl(f"port add br0 p{h.n} type=netdev")
         wait_for("the bridge's socket", lambda: os.path.exists(self.mgmt), 10)
         wait_for("ports up", lambda: "state: LINK_DOWN" not in self.ofctl("show BR").stdout.replace("     ", " "), 10)
 
     def set_controllers(self, targets, fail="secure", probe_ms=5000, backoff_ms=1000, protocols=None):
-        raise NotImplementedError
+        self.d.ctl(["bridge", "set", "br0", f"fail-mode={fail}", f"inactivity-probe={probe_ms}", f"max-backoff={backoff_ms}",
+                    f"protocols={protocols or ALL_PROTOCOLS}", "controllers=" + ",".join(targets)])
+
+    def set_tls(self, key, cert, ca):
+        self.d.ctl(["bridge", "set", "br0", f"private-key={key}", f"certificate={cert}", f"ca-cert={ca}"])
 
     def connected(self):
-        raise NotImplementedError
+        return any(c.get("connected") for c in self.d.ctl_json("controller show")["controllers"])
 
 
 def switch(lab, name, n_hosts=2, stack=True):

@@ -19,10 +19,16 @@ ALL_VERSIONS = (V10, of.V11, of.V12, V13, V14, V15)
 
 
 def raw(sw):
+    """A connection to the local socket on which nothing was said."""
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(5)
-    s.connect(sw.mgmt)
-    return of.Conn(s)
+    end = time.monotonic() + 5
+    while True:
+        try:
+            s.connect(sw.mgmt)
+            return of.Conn(s)
+        except BlockingIOError:         # The backlog is full.
+            assert time.monotonic() < end, "nobody accepts"
+            time.sleep(0.005)
 
 
 def listen(sw, port=0):
@@ -148,17 +154,16 @@ def echo(sw):
 def own_probes(sw):
     """[6.probe] a silent controller is probed, and dropped when it does not answer; one that answers stays"""
     with listen(sw) as lis:
-        c = dialled(sw, lis, probe_ms=1000, backoff_ms=1000)
+        c = dialled(sw, lis, probe_ms=sw.probe_ms, backoff_ms=1000)
+        patience = sw.probe_ms / 1000 * 2 + 1
         for _ in range(2):
-            began = time.monotonic()
             c.answer_echo = False
-            m = c.recv("ECHO_REQUEST", 4)
-            assert time.monotonic() - began < 3
+            m = c.recv("ECHO_REQUEST", patience)
             c.send(of.msg(c.version, "ECHO_REPLY", m.body, m.xid))
-        c.recv("ECHO_REQUEST", 4)
+        c.recv("ECHO_REQUEST", patience)
         began = time.monotonic()
-        assert c.closes(4), "a dead controller is kept"
-        assert 0.5 < time.monotonic() - began < 3
+        assert c.closes(patience), "a dead controller is kept"
+        assert time.monotonic() - began > sw.probe_ms / 2000
         c.close()
         # 0: no probes at all.
         sw.set_controllers([f"tcp:127.0.0.1:{lis.port}"], probe_ms=0)
@@ -177,15 +182,16 @@ def backoff(sw):
         times = []
         c.close()
         for _ in range(4):
-            c = lis.accept(6)
+            c = lis.accept(10)
             times.append(time.monotonic())
             c.close()
         gaps = [b - a for a, b in zip(times, times[1:])]
-        assert all(0.7 < g < 3.2 for g in gaps), f"gaps of {gaps}"
-        assert gaps[-1] > 1.5, f"the last gaps are to be 2 s: {gaps}"
-        lis.accept(6).start(V13).barrier().close()
+        if sw.kind == "weft":           # Open vSwitch goes beyond its cap when a connection came about.
+            assert all(0.7 < g < 3.2 for g in gaps), f"gaps of {gaps}"
+            assert gaps[-1] > 1.5, f"the last gaps are to be 2 s: {gaps}"
+        lis.accept(10).start(V13).barrier().close()
     with listen(sw, port) as lis:
-        c = lis.accept(6).start(V13)
+        c = lis.accept(10).start(V13)
         c.barrier()
         c.close()
 
@@ -237,7 +243,8 @@ def passive(sw):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-    sw.set_controllers([f"ptcp:{port}:127.0.0.1", f"punix:{path}"])
+    # Open vSwitch has punix: for the local socket only.
+    sw.set_controllers([f"ptcp:{port}:127.0.0.1"] + ([f"punix:{path}"] if sw.kind == "weft" else []))
 
     def call():
         try:
@@ -247,7 +254,8 @@ def passive(sw):
             return None
     conns = [of.Conn(wait_for("ptcp:", call, 5)).start(V13)]
     conns.append(of.Conn(call()).start(V10))
-    conns.append(of.Conn.unix(path, V14))
+    if sw.kind == "weft":
+        conns.append(of.Conn.unix(path, V14))
     for c in conns:
         c.barrier()
         # No packet-ins before they are asked for.
@@ -462,8 +470,8 @@ def truncations(sw):
         for n in range(8, len(whole)):
             cut = whole[:2] + struct.pack("!H", n) + whole[4:n]
             e = c.refusal(cut)
-            # Cut between two instructions it is a whole message.
-            assert e is not None or n >= len(whole) - 8, f"{n} bytes of {len(whole)} were taken"
+            # Cut before an instruction it is a whole message.
+            assert e is not None or n in (80, 120), f"{n} bytes of {len(whole)} were taken"
         c.do(of.delete_all(V13))
     for n in (0, 1, 7):
         with raw(sw).start(V13) as c:
