@@ -36,7 +36,8 @@ class Ask(app_manager.OSKenApp):
             p.OFPGroupFeaturesStatsRequest(dp, 0), p.OFPMeterStatsRequest(dp, 0, ofp.OFPM_ALL),
             p.OFPMeterFeaturesStatsRequest(dp, 0), p.OFPTableFeaturesStatsRequest(dp, 0), p.OFPPortDescStatsRequest(dp, 0),
             p.OFPFeaturesRequest(dp), p.OFPGetConfigRequest(dp), p.OFPGetAsyncRequest(dp), p.OFPBarrierRequest(dp),
-            p.OFPRoleRequest(dp, ofp.OFPCR_ROLE_NOCHANGE, 0)]
+            *([p.OFPRoleRequest(dp, ofp.OFPCR_ROLE_NOCHANGE, 0)] if VERSION != "15" else
+              [p.OFPRoleRequest(dp, ofp.OFPCR_ROLE_NOCHANGE, 0, 0)])]
         if VERSION == "13":
             ask += [p.OFPMeterConfigStatsRequest(dp, 0, ofp.OFPM_ALL), p.OFPQueueGetConfigRequest(dp, ofp.OFPP_ANY)]
         else:
@@ -45,8 +46,10 @@ class Ask(app_manager.OSKenApp):
             ask[1] = p.OFPFlowDescStatsRequest(dp)
             ask += [p.OFPFlowStatsRequest(dp), p.OFPMeterDescStatsRequest(dp, 0, ofp.OFPM_ALL),
                     p.OFPBundleFeaturesStatsRequest(dp, 0)]
-            if not hasattr(p, "OFPBundleFeaturesStatsReply"):
-                ask.pop()
+            # os-ken 2.5 reads 24 bytes of features where 1.5 has 16.
+            ask = [q for q in ask if not isinstance(q, p.OFPMeterFeaturesStatsRequest)]
+            if os.environ.get("WEFT_INTEROP_SWITCH") == "ovs":
+                del ask[-3], ask[-1]    # It lacks flow statistics and bundle features.
         return ask
 
     def setup(self, dp):
@@ -57,12 +60,11 @@ class Ask(app_manager.OSKenApp):
                                      actions=[p.OFPActionOutput(2), p.OFPActionSetDlDst(b"\2\0\0\0\0\5")]))
             return
         out = [p.OFPActionOutput(2)]
-        dp.send_msg(p.OFPGroupMod(dp, ofp.OFPGC_ADD, ofp.OFPGT_ALL, 7, [] if VERSION == "15" else
-                                  [p.OFPBucket(0, ofp.OFPP_ANY, ofp.OFPG_ANY, out)], **({"command_bucket_id": 0xffffffff}
-                                                                                       if VERSION == "15" else {})))
+        if VERSION != "15":             # os-ken cannot make buckets of 1.5.
+            dp.send_msg(p.OFPGroupMod(dp, ofp.OFPGC_ADD, ofp.OFPGT_ALL, 7, [p.OFPBucket(0, ofp.OFPP_ANY, ofp.OFPG_ANY, out)]))
         dp.send_msg(p.OFPMeterMod(dp, ofp.OFPMC_ADD, ofp.OFPMF_KBPS, 3, [p.OFPMeterBandDrop(1000, 100)]))
         apply = p.OFPInstructionActions(ofp.OFPIT_APPLY_ACTIONS, [p.OFPActionSetField(eth_dst="02:00:00:00:00:07"),
-                                                                  p.OFPActionGroup(7)])
+                                                                  out[0] if VERSION == "15" else p.OFPActionGroup(7)])
         first = [] if VERSION == "15" else [p.OFPInstructionMeter(3)]
         dp.send_msg(p.OFPFlowMod(dp, match=p.OFPMatch(in_port=1, eth_type=0x86dd, ipv6_dst=("fd00::", "ffff::")),
                                  instructions=first + [apply, p.OFPInstructionWriteMetadata(1, 1),
