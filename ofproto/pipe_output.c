@@ -221,7 +221,8 @@ add_punt(struct walk *w, const struct pipe_punt *p, uint8_t reason)
 	fill_meta(w, &d.punt.meta);
 	if (n)
 		memcpy(d.punt.userdata, p->userdata, n);
-	act_add_data(&w->x->out->acts, ACT_PUNT, p->max_len, &d, (unsigned)sizeof d.punt + n);
+	/* All of the packet, whatever max_len says: it is kept in a buffer, or sent whole for want of one. */
+	act_add_data(&w->x->out->acts, ACT_PUNT, UINT16_MAX, &d, (unsigned)sizeof d.punt + n);
 }
 
 void
