@@ -6,23 +6,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
-struct act_word;
-typedef int act_parse(struct tx *, struct tx_str arg, const struct act_word *, struct of_act_buf *);
-
-struct act_word {
-	const char *name;
-	act_parse *parse;
-	uint8_t kind, form;
-	uint8_t field;                  /* Of those that set one. */
-	uint32_t max;                   /* Of a number. */
-};
-
-const char *const tx_reasons[] = { "no_match", "action", "invalid_ttl", "action_set", "group", "packet_out", NULL };
-
 /* --- Records of numbers ------------------------------------------------------------------------- */
 
 static int
-p_none(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_none(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	if (tx_trim(arg).n)
 		return tx_bad(x, arg.s, "'%s' takes no argument", w->name);
@@ -39,7 +26,7 @@ put_u32(struct of_act_buf *b, enum of_act_kind kind, enum of_act_form form, uint
 }
 
 static int
-p_u32(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_u32(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint64_t v;
 	int rc = tx_u64(x, tx_trim(arg), w->name, w->max, &v);
@@ -50,7 +37,7 @@ p_u32(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_b
 }
 
 static int
-p_push_vlan(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_push_vlan(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint16_t v;
 	int rc = tx_u16(x, tx_trim(arg), w->name, &v);
@@ -63,7 +50,7 @@ p_push_vlan(struct tx *x, struct tx_str arg, const struct act_word *w, struct of
 }
 
 static int
-p_meter(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_meter(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint32_t id;
 	int rc = 0;
@@ -81,7 +68,7 @@ p_meter(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act
 }
 
 static int
-p_dec_ttl(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_dec_ttl(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	struct tx_str list = arg, word;
 	struct of_act_ids *a;
@@ -105,7 +92,7 @@ p_dec_ttl(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_a
 }
 
 static int
-p_conjunction(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_conjunction(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	struct tx_str id_s, rest, k_s, n_s;
 	struct of_act_conj *a;
@@ -134,7 +121,7 @@ p_conjunction(struct tx *x, struct tx_str arg, const struct act_word *w, struct 
 }
 
 static int
-p_fin_timeout(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_fin_timeout(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	static const char *const keys[] = { "idle_timeout", "hard_timeout", NULL };
 	uint16_t v[2] = { 0 };
@@ -161,7 +148,7 @@ p_fin_timeout(struct tx *x, struct tx_str arg, const struct act_word *w, struct 
 }
 
 static int
-p_note(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_note(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	int n = tx_bytes(x, arg, "note", NULL);
 	struct of_act_note *a;
@@ -177,7 +164,7 @@ p_note(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_
 }
 
 static int
-p_write_metadata(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_write_metadata(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint64_t value, mask = UINT64_MAX;
 	struct of_act_metadata *a;
@@ -196,392 +183,10 @@ p_write_metadata(struct tx *x, struct tx_str arg, const struct act_word *w, stru
 	return 0;
 }
 
-/* --- Fields ------------------------------------------------------------------------------------- */
-
-static void
-put_set(struct of_act_buf *b, enum of_act_form form, enum of_field f, const uint8_t *value, const uint8_t *mask)
-{
-	struct of_act_set_field *a = of_act_put(b, OFA_SET_FIELD, form, sizeof *a);
-	unsigned n = of_field_bytes(f);
-
-	a->field = (uint8_t)f;
-	a->masked = mask && !tx_is_ones(f, mask);
-	for (unsigned i = 0; i < n; i++)
-		a->value[i] = a->masked ? value[i] & mask[i] : value[i];
-	if (a->masked)
-		memcpy(a->mask, mask, n);
-	else
-		tx_field_ones(f, a->mask);
-}
-
-static int
-check_writable(const struct tx *x, const char *at, enum of_field f)
-{
-	if (f == OFF_CT_MARK || f == OFF_CT_LABEL)
-		return tx_bad(x, at, "%s: connections are not tracked", of_field_info[f].name);
-	if (!(of_field_info[f].flags & OF_FIELD_WRITABLE))
-		return tx_bad(x, at, "%s is read-only", of_field_info[f].name);
-	return 0;
-}
-
-/* mod_dl_src:VALUE and others that name the field. */
-static int
-p_mod(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
-	int rc;
-
-	arg = tx_trim(arg);
-	rc = tx_value(x, w->field, arg, value, mask);
-	if (!rc && !tx_is_ones(w->field, mask))
-		rc = tx_bad(x, arg.s, "%s: no mask here", w->name);
-	if (!rc)
-		put_set(b, w->form, w->field, value, NULL);
-	return rc;
-}
-
-static int
-p_mod_nw_tos(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	uint8_t tos, dscp[OF_VALUE_MAX] = { 0 };
-	int rc = tx_u8(x, tx_trim(arg), w->name, &tos);
-
-	if (!rc && tos & 3)
-		rc = tx_bad(x, arg.s, "mod_nw_tos: a multiple of 4 (the low bits are mod_nw_ecn's)");
-	dscp[0] = rc ? 0 : tos >> 2;
-	if (!rc)
-		put_set(b, w->form, w->field, dscp, NULL);
-	return rc;
-}
-
-static int
-p_set_tunnel(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	uint8_t value[OF_VALUE_MAX];
-	uint64_t id;
-	int rc = tx_u64(x, tx_trim(arg), w->name, UINT64_MAX, &id);
-
-	if (rc)
-		return rc;
-	for (unsigned i = 0; i < 8; i++)
-		value[7 - i] = (uint8_t)(id >> 8 * i);
-	put_set(b, id > UINT32_MAX ? OFA_FORM_NX_TUNNEL64 : w->form, OFF_TUN_ID, value, NULL);
-	return 0;
-}
-
-/* VALUE[/MASK]->FIELD */
-static int
-p_set_field(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
-	struct tx_str v, name;
-	enum of_field f;
-	int rc;
-
-	if (!tx_split_arrow(arg, &v, &name))
-		return tx_bad(x, arg.s, "expected set_field:VALUE[/MASK]->FIELD");
-	v = tx_trim(v);
-	name = tx_trim(name);
-	f = tx_field(name);
-	if (f == OFF_NONE)
-		return tx_bad_field(x, name);
-	rc = check_writable(x, name.s, f);
-	if (!rc)
-		rc = tx_value(x, f, v, value, mask);
-	if (rc)
-		return rc;
-	if (!(of_field_info[f].flags & OF_FIELD_MASKABLE) && !tx_is_ones(f, mask))
-		return tx_bad(x, v.s, "%s cannot be masked", of_field_info[f].name);
-	if (f == OFF_NW_TOS && value[0] & 3)
-		return tx_bad(x, v.s, "nw_tos: a multiple of 4 (the low bits are nw_ecn's)");
-	/* Who sets a tag's number means that there is one. */
-	if (f == OFF_VLAN_VID && tx_is_ones(f, mask))
-		value[0] |= OFLOW_VLAN_PRESENT >> 8;
-	put_set(b, w->form, f, value, mask);
-	return 0;
-}
-
-/* VALUE->FIELD[BITS] */
-static int
-p_load(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	static const uint8_t ones[16] = {
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
-	};
-	uint8_t v[16] = { 0 }, value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
-	struct omatch scratch = { 0 };
-	struct tx_str num, dst;
-	struct of_sub sub;
-	unsigned n;
-	int rc;
-
-	if (!tx_split_arrow(arg, &num, &dst))
-		return tx_bad(x, arg.s, "expected load:VALUE->FIELD[BITS]");
-	rc = tx_sub(x, dst, &sub);
-	if (!rc)
-		rc = check_writable(x, dst.s, sub.field);
-	if (rc)
-		return rc;
-	n = (sub.n_bits + 7u) / 8;
-	rc = tx_be(x, tx_trim(num), w->name, sub.n_bits, v + 16 - n);
-	if (rc)
-		return rc;
-	of_sub_set(&sub, &scratch.flow, v);
-	of_sub_set(&sub, &scratch.mask, ones);
-	of_field_get(sub.field, &scratch.flow, value);
-	of_field_get(sub.field, &scratch.mask, mask);
-	put_set(b, w->form, sub.field, value, mask);
-	return 0;
-}
-
-static int
-p_move(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	struct of_sub src, dst;
-	struct of_act_move *a;
-	struct tx_str s, d;
-	int rc;
-
-	if (!tx_split_arrow(arg, &s, &d))
-		return tx_bad(x, arg.s, "expected move:FIELD[BITS]->FIELD[BITS]");
-	rc = tx_sub(x, s, &src);
-	if (!rc)
-		rc = tx_sub(x, d, &dst);
-	if (!rc)
-		rc = check_writable(x, d.s, dst.field);
-	if (rc)
-		return rc;
-	if (src.n_bits != dst.n_bits)
-		return tx_bad(x, arg.s, "move: the source is %u bits wide, the destination %u", src.n_bits, dst.n_bits);
-	a = of_act_put(b, w->kind, w->form, sizeof *a);
-	a->src = src;
-	a->dst = dst;
-	return 0;
-}
-
-static int
-p_stack(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	struct of_act_sub *a;
-	struct of_sub sub;
-	int rc = tx_sub(x, arg, &sub);
-
-	if (!rc && w->kind == OFA_STACK_POP)
-		rc = check_writable(x, arg.s, sub.field);
-	if (rc)
-		return rc;
-	a = of_act_put(b, w->kind, w->form, sizeof *a);
-	a->sub = sub;
-	return 0;
-}
-
-/* --- Output ------------------------------------------------------------------------------------- */
-
-static void
-put_output(struct of_act_buf *b, uint32_t port, uint16_t max_len)
-{
-	struct of_act_output *a = of_act_put(b, OFA_OUTPUT, OFA_FORM_STD, sizeof *a);
-
-	a->port = port;
-	a->max_len = max_len;
-}
-
-/* port=5,max_len=100 */
-static int
-output_cut(struct tx *x, struct tx_str arg, struct of_act_buf *b)
-{
-	static const char *const keys[] = { "port", "max_len", NULL };
-	uint32_t port = (uint32_t)OFPP_ANY, len = 0;
-	struct of_act_output *a;
-	struct tx_item item;
-	int rc;
-
-	while ((rc = tx_next(x, &arg, &item)) > 0) {
-		if (tx_is(item.key, "port"))
-			rc = tx_port(x, item.value, "output", &port);
-		else if (tx_is(item.key, "max_len"))
-			rc = tx_u32(x, item.value, "max_len", &len);
-		else
-			rc = tx_bad_word(x, item.key, "argument of output", keys);
-		if (rc)
-			return rc;
-	}
-	if (rc)
-		return rc;
-	if (port == (uint32_t)OFPP_ANY || (port > (uint32_t)OFPP_MAX && port != (uint32_t)OFPP_LOCAL &&
-	    port != (uint32_t)OFPP_IN_PORT))
-		return tx_bad(x, arg.s, "output(port=...,max_len=...): a port, LOCAL or IN_PORT");
-	if (len < 14)
-		return tx_bad(x, arg.s, "output(port=...,max_len=...): max_len is at least 14");
-	a = of_act_put(b, OFA_OUTPUT_TRUNC, OFA_FORM_NX, sizeof *a);
-	a->port = port;
-	a->trunc_len = len;
-	return 0;
-}
-
-static int
-p_output(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	struct of_act_output_reg *a;
-	struct tx_str head, tail;
-	struct of_sub sub;
-	uint32_t port;
-	int rc;
-
-	arg = tx_trim(arg);
-	if (tx_split(arg, '=', &head, &tail))
-		return output_cut(x, arg, b);
-	if (of_parse_port(arg.s, arg.n, x->names, &port)) {
-		put_output(b, port, port == (uint32_t)OFPP_CONTROLLER ? 0xffff : 0);
-		return 0;
-	}
-	if (!tx_split(arg, '[', &head, &tail) && tx_field(arg) == OFF_NONE)
-		return tx_port(x, arg, w->name, &port);
-	rc = tx_sub(x, arg, &sub);
-	if (rc)
-		return rc;
-	a = of_act_put(b, OFA_OUTPUT_REG, OFA_FORM_NX, sizeof *a);
-	a->src = sub;
-	a->max_len = 0xffff;
-	return 0;
-}
-
-static int
-p_enqueue(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	struct of_act_enqueue *a;
-	uint32_t port_no, queue;
-	struct tx_str port, q;
-	int rc;
-
-	if (!tx_split(arg, ',', &port, &q) && !tx_split(arg, ':', &port, &q) && !tx_split(arg, 'q', &port, &q))
-		return tx_bad(x, arg.s, "expected enqueue:PORT:QUEUE or enqueue(PORT,QUEUE)");
-	rc = tx_port(x, tx_trim(port), w->name, &port_no);
-	if (!rc)
-		rc = tx_u32(x, tx_trim(q), "queue", &queue);
-	if (rc)
-		return rc;
-	a = of_act_put(b, w->kind, w->form, sizeof *a);
-	a->port = port_no;
-	a->queue = queue;
-	return 0;
-}
-
-/* What stands in controller(...). */
-struct controller {
-	uint16_t max_len, id;
-	uint8_t reason;
-	bool pause;
-	uint32_t meter_id;
-	struct tx_str userdata;
-};
-
-static int
-controller_item(struct tx *x, const struct tx_item *i, struct controller *c)
-{
-	static const char *const keys[] = { "reason", "max_len", "id", "userdata", "pause", "meter_id", NULL };
-
-	if (tx_is(i->key, "reason")) {
-		for (c->reason = 0; tx_reasons[c->reason]; c->reason++)
-			if (tx_is(i->value, tx_reasons[c->reason]))
-				return 0;
-		return tx_bad_word(x, i->value, "reason", tx_reasons);
-	}
-	if (tx_is(i->key, "max_len"))
-		return tx_u16(x, i->value, "max_len", &c->max_len);
-	if (tx_is(i->key, "id"))
-		return tx_u16(x, i->value, "id", &c->id);
-	if (tx_is(i->key, "meter_id"))
-		return tx_u32(x, i->value, "meter_id", &c->meter_id);
-	if (tx_is(i->key, "pause")) {
-		c->pause = true;
-		return 0;
-	}
-	if (!tx_is(i->key, "userdata"))
-		return tx_bad_word(x, i->key, "argument of controller", keys);
-	c->userdata = i->value;
-	return 0;
-}
-
-static int
-p_controller(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	struct controller c = { .max_len = 0xffff, .reason = OFPR_ACTION };
-	struct of_act_controller *a;
-	struct tx_str rest = arg;
-	struct tx_item item;
-	int rc, n;
-
-	arg = tx_trim(arg);
-	if (arg.n && arg.s[0] >= '0' && arg.s[0] <= '9') {
-		rc = tx_u16(x, arg, w->name, &c.max_len);
-		if (!rc)
-			put_output(b, (uint32_t)OFPP_CONTROLLER, c.max_len);
-		return rc;
-	}
-	while ((rc = tx_next(x, &rest, &item)) > 0) {
-		rc = controller_item(x, &item, &c);
-		if (rc)
-			return rc;
-	}
-	n = rc ? rc : tx_bytes(x, c.userdata, "userdata", NULL);
-	if (n < 0)
-		return n;
-	if (n > OF_ACTS_MAX - 64)
-		return tx_bad(x, c.userdata.s, "userdata: too long");
-	if (c.reason == OFPR_ACTION && !c.id && !n && !c.pause && !c.meter_id) {
-		put_output(b, (uint32_t)OFPP_CONTROLLER, c.max_len);
-		return 0;
-	}
-	/* The older action carries no more than these. */
-	a = of_act_put(b, OFA_CONTROLLER, n || c.pause || c.meter_id ? OFA_FORM_NX2 : OFA_FORM_NX,
-		       sizeof *a + (size_t)n);
-	a->max_len = c.max_len;
-	a->controller_id = c.id;
-	a->reason = c.reason;
-	a->pause = c.pause;
-	a->meter_id = c.meter_id;
-	a->userdata_len = (uint16_t)n;
-	tx_bytes(x, c.userdata, "userdata", a->userdata);
-	return 0;
-}
-
-/* resubmit:PORT, resubmit(PORT,TABLE), resubmit(,TABLE,ct) */
-static int
-p_resubmit(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
-{
-	uint32_t in_port = (uint32_t)OFPP_IN_PORT;
-	struct tx_str port, table, ct, rest;
-	struct of_act_resubmit *a;
-	uint8_t id = 255;
-	int rc = 0;
-
-	tx_split(arg, ',', &port, &rest);
-	tx_split(rest, ',', &table, &ct);
-	port = tx_trim(port);
-	table = tx_trim(table);
-	ct = tx_trim(ct);
-	if (port.n)
-		rc = tx_port(x, port, w->name, &in_port);
-	if (!rc && table.n)
-		rc = tx_u8(x, table, "table", &id);
-	if (!rc && ct.n && !tx_is(ct, "ct"))
-		rc = tx_bad(x, ct.s, "expected resubmit(PORT,TABLE) or resubmit(PORT,TABLE,ct)");
-	if (rc)
-		return rc;
-	if (in_port == (uint32_t)OFPP_IN_PORT && id == 255)
-		return tx_bad(x, arg.s, "resubmit: to a port or to a table");
-	a = of_act_put(b, w->kind, id == 255 && !ct.n ? w->form : OFA_FORM_NX2, sizeof *a);
-	a->in_port = in_port;
-	a->table = id;
-	a->with_ct = ct.n > 0;
-	return 0;
-}
-
 /* --- Lists in lists ----------------------------------------------------------------------------- */
 
 static int
-p_nested(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_nested(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint32_t at = of_act_nest_begin(b, w->kind, w->form);
 	int rc = tx_acts(x, arg, false, true, b);
@@ -595,7 +200,7 @@ p_nested(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_ac
 }
 
 static int
-p_apply(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_apply(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint32_t at = b->len;
 	int rc = tx_acts(x, arg, false, true, b);
@@ -606,47 +211,47 @@ p_apply(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act
 }
 
 static int
-p_learn(struct tx *x, struct tx_str arg, const struct act_word *w UNUSED, struct of_act_buf *b)
+p_learn(struct tx *x, struct tx_str arg, const struct tx_action *w UNUSED, struct of_act_buf *b)
 {
 	return tx_learn(x, arg, b);
 }
 
 static int
-p_multipath(struct tx *x, struct tx_str arg, const struct act_word *w UNUSED, struct of_act_buf *b)
+p_multipath(struct tx *x, struct tx_str arg, const struct tx_action *w UNUSED, struct of_act_buf *b)
 {
 	return tx_multipath(x, arg, b);
 }
 
 static int
-p_bundle(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b)
+p_bundle(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
 	return tx_bundle(x, arg, w->max != 0, b);
 }
 
 static int
-p_unsupported(struct tx *x, struct tx_str arg, const struct act_word *w, struct of_act_buf *b UNUSED)
+p_unsupported(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b UNUSED)
 {
 	return tx_bad(x, arg.s, "'%s' is not an action of this switch", w->name);
 }
 
-static const struct act_word words[] = {
-	{ "output", p_output, OFA_OUTPUT, OFA_FORM_STD, 0, 0 },
-	{ "controller", p_controller, OFA_CONTROLLER, OFA_FORM_NX, 0, 0 },
-	{ "enqueue", p_enqueue, OFA_ENQUEUE, OFA_FORM_STD, 0, 0 },
+static const struct tx_action words[] = {
+	{ "output", tx_a_output, OFA_OUTPUT, OFA_FORM_STD, 0, 0 },
+	{ "controller", tx_a_controller, OFA_CONTROLLER, OFA_FORM_NX, 0, 0 },
+	{ "enqueue", tx_a_enqueue, OFA_ENQUEUE, OFA_FORM_STD, 0, 0 },
 	{ "set_queue", p_u32, OFA_SET_QUEUE, OFA_FORM_STD, 0, UINT32_MAX },
 	{ "pop_queue", p_none, OFA_POP_QUEUE, OFA_FORM_NX, 0, 0 },
 	{ "group", p_u32, OFA_GROUP, OFA_FORM_STD, 0, UINT32_MAX },
-	{ "set_field", p_set_field, OFA_SET_FIELD, OFA_FORM_STD, 0, 0 },
-	{ "load", p_load, OFA_SET_FIELD, OFA_FORM_NX, 0, 0 },
-	{ "move", p_move, OFA_MOVE, OFA_FORM_NX, 0, 0 },
-	{ "push", p_stack, OFA_STACK_PUSH, OFA_FORM_NX, 0, 0 },
-	{ "pop", p_stack, OFA_STACK_POP, OFA_FORM_NX, 0, 0 },
-	{ "mod_dl_src", p_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_ETH_SRC, 0 },
-	{ "mod_dl_dst", p_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_ETH_DST, 0 },
-	{ "mod_nw_src", p_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_NW_SRC, 0 },
-	{ "mod_nw_dst", p_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_NW_DST, 0 },
-	{ "mod_nw_tos", p_mod_nw_tos, OFA_SET_FIELD, OFA_FORM_1_0, OFF_IP_DSCP, 0 },
-	{ "mod_nw_ecn", p_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_NW_ECN, 0 },
+	{ "set_field", tx_a_set_field, OFA_SET_FIELD, OFA_FORM_STD, 0, 0 },
+	{ "load", tx_a_load, OFA_SET_FIELD, OFA_FORM_NX, 0, 0 },
+	{ "move", tx_a_move, OFA_MOVE, OFA_FORM_NX, 0, 0 },
+	{ "push", tx_a_stack, OFA_STACK_PUSH, OFA_FORM_NX, 0, 0 },
+	{ "pop", tx_a_stack, OFA_STACK_POP, OFA_FORM_NX, 0, 0 },
+	{ "mod_dl_src", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_ETH_SRC, 0 },
+	{ "mod_dl_dst", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_ETH_DST, 0 },
+	{ "mod_nw_src", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_NW_SRC, 0 },
+	{ "mod_nw_dst", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_0, OFF_NW_DST, 0 },
+	{ "mod_nw_tos", tx_a_mod_nw_tos, OFA_SET_FIELD, OFA_FORM_1_0, OFF_IP_DSCP, 0 },
+	{ "mod_nw_ecn", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_NW_ECN, 0 },
 	{ "mod_nw_ttl", p_u32, OFA_SET_NW_TTL, OFA_FORM_STD, 0, 255 },
 	{ "set_nw_ttl", p_u32, OFA_SET_NW_TTL, OFA_FORM_STD, 0, 255 },
 	{ "mod_tp_src", p_u32, OFA_SET_TP_SRC, OFA_FORM_1_0, 0, 0xffff },
@@ -662,16 +267,16 @@ static const struct act_word words[] = {
 	{ "pop_mpls", p_u32, OFA_POP_MPLS, OFA_FORM_STD, 0, 0xffff },
 	{ "push_pbb", p_u32, OFA_PUSH_PBB, OFA_FORM_STD, 0, 0xffff },
 	{ "pop_pbb", p_none, OFA_POP_PBB, OFA_FORM_STD, 0, 0 },
-	{ "set_mpls_label", p_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_MPLS_LABEL, 0 },
-	{ "set_mpls_tc", p_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_MPLS_TC, 0 },
+	{ "set_mpls_label", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_MPLS_LABEL, 0 },
+	{ "set_mpls_tc", tx_a_mod, OFA_SET_FIELD, OFA_FORM_1_1, OFF_MPLS_TC, 0 },
 	{ "set_mpls_ttl", p_u32, OFA_SET_MPLS_TTL, OFA_FORM_STD, 0, 255 },
 	{ "dec_mpls_ttl", p_none, OFA_DEC_MPLS_TTL, OFA_FORM_STD, 0, 0 },
 	{ "dec_ttl", p_dec_ttl, OFA_DEC_NW_TTL, OFA_FORM_STD, 0, 0 },
 	{ "copy_ttl_in", p_none, OFA_COPY_TTL_IN, OFA_FORM_STD, 0, 0 },
 	{ "copy_ttl_out", p_none, OFA_COPY_TTL_OUT, OFA_FORM_STD, 0, 0 },
-	{ "set_tunnel", p_set_tunnel, OFA_SET_FIELD, OFA_FORM_NX_TUNNEL, 0, 0 },
-	{ "set_tunnel64", p_set_tunnel, OFA_SET_FIELD, OFA_FORM_NX_TUNNEL64, 0, 0 },
-	{ "resubmit", p_resubmit, OFA_RESUBMIT, OFA_FORM_NX, 0, 0 },
+	{ "set_tunnel", tx_a_set_tunnel, OFA_SET_FIELD, OFA_FORM_NX_TUNNEL, 0, 0 },
+	{ "set_tunnel64", tx_a_set_tunnel, OFA_SET_FIELD, OFA_FORM_NX_TUNNEL64, 0, 0 },
+	{ "resubmit", tx_a_resubmit, OFA_RESUBMIT, OFA_FORM_NX, 0, 0 },
 	{ "learn", p_learn, OFA_LEARN, OFA_FORM_NX, 0, 0 },
 	{ "multipath", p_multipath, OFA_MULTIPATH, OFA_FORM_NX, 0, 0 },
 	{ "bundle", p_bundle, OFA_BUNDLE, OFA_FORM_NX, 0, 0 },
@@ -714,7 +319,7 @@ bad_action(const struct tx *x, struct tx_str key)
 
 /* The place that an instruction has in a rule; actions share one. */
 static unsigned
-rank(const struct act_word *w)
+rank(const struct tx_action *w)
 {
 	if (!w)
 		return 1;
@@ -736,7 +341,7 @@ rank(const struct act_word *w)
 
 /* Whether an instruction may stand where it does. */
 static int
-check_place(const struct tx *x, struct tx_str key, const struct act_word *w, bool instructions, int *last)
+check_place(const struct tx *x, struct tx_str key, const struct tx_action *w, bool instructions, int *last)
 {
 	static const char *const what[] = { "meter", "actions", "clear_actions", "write_actions", "write_metadata",
 					    "goto_table" };
@@ -757,20 +362,20 @@ check_place(const struct tx *x, struct tx_str key, const struct act_word *w, boo
 }
 
 static int
-one_action(struct tx *x, const struct tx_item *item, const struct act_word *w, struct of_act_buf *b)
+one_action(struct tx *x, const struct tx_item *item, const struct tx_action *w, struct of_act_buf *b)
 {
 	uint32_t port;
 
 	if (w)
 		return w->parse(x, item->value, w, b);
 	if (!item->sep && of_parse_port(item->key.s, item->key.n, x->names, &port)) {
-		put_output(b, port, 0);
+		tx_add_output(b, port, 0);
 		return 0;
 	}
 	return bad_action(x, item->key);
 }
 
-static const struct act_word *
+static const struct tx_action *
 find_word(struct tx_str key)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
@@ -805,7 +410,7 @@ acts(struct tx *x, struct tx_str s, bool instructions, struct of_act_buf *b)
 	struct tx_str rest = s;
 
 	while ((rc = tx_next(x, &rest, &item)) > 0) {
-		const struct act_word *w = find_word(item.key);
+		const struct tx_action *w = find_word(item.key);
 
 		n++;
 		if (tx_is_nocase(item.key, "drop")) {

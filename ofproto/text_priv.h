@@ -98,6 +98,20 @@ int tx_match_item(const struct tx *, struct tx_match *, const struct tx_item *, 
 /* Whether all that was said makes sense together. */
 int tx_match_end(const struct tx *, struct tx_match *);
 
+/* An action by its word; what its parser needs beyond the text is here. */
+struct tx_action;
+typedef int tx_action_parse(struct tx *, struct tx_str arg, const struct tx_action *, struct of_act_buf *);
+struct tx_action {
+	const char *name;
+	tx_action_parse *parse;
+	uint8_t kind, form;
+	uint8_t field;                  /* Of those that set one. */
+	uint32_t max;                   /* Of a number. */
+};
+tx_action_parse tx_a_mod, tx_a_mod_nw_tos, tx_a_set_tunnel, tx_a_set_field, tx_a_load, tx_a_move;
+tx_action_parse tx_a_stack, tx_a_output, tx_a_enqueue, tx_a_controller, tx_a_resubmit;
+void tx_add_output(struct of_act_buf *, uint32_t port, uint16_t max_len);
+
 int tx_acts(struct tx *, struct tx_str, bool instructions, bool nested, struct of_act_buf *);
 int tx_learn(struct tx *, struct tx_str, struct of_act_buf *);
 int tx_multipath(struct tx *, struct tx_str, struct of_act_buf *);
