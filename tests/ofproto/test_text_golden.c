@@ -81,11 +81,63 @@ flows_print_as_ovs_ofctl_prints_them(void **state)
 	of_act_buf_fini(&acts);
 }
 
+/* A line of the howto, in a block of that kind. */
+static int
+parse_example(const char *kind, const char *line, size_t len, struct err *err)
+{
+	struct of_arena *arena = of_arena_create();
+	struct of_act_buf acts = { 0 };
+	struct of_group_mod gm;
+	struct of_meter_mod mm;
+	struct of_flow_mod fm;
+	int rc;
+
+	if (!strncmp(kind, "flows", 5))
+		rc = of_parse_flow_mod(line, len, OFFC_ADD, NULL, &acts, &fm, err);
+	else if (!strncmp(kind, "groups", 6))
+		rc = of_parse_group_mod(line, len, OFGC_ADD, NULL, arena, &gm, err);
+	else
+		rc = of_parse_meter_mod(line, len, OFMC_ADD, arena, &mm, err);
+	of_act_buf_fini(&acts);
+	of_arena_destroy(arena);
+	return rc;
+}
+
+static void
+examples_of_the_howto_are_accepted(void **state)
+{
+	FILE *f = fopen(HOWTO, "r");
+	char *line = NULL, kind[16] = "";
+	size_t cap = 0;
+	ssize_t n;
+	unsigned examples = 0;
+
+	(void)state;
+	assert_non_null(f);
+	while ((n = getline(&line, &cap, f)) > 0) {
+		struct err err = { 0 };
+
+		if (!strncmp(line, "```", 3)) {
+			snprintf(kind, sizeof kind, "%s", kind[0] ? "" : line[3] == '\n' ? "other" : line + 3);
+			continue;
+		}
+		if (!kind[0] || !strcmp(kind, "other"))
+			continue;
+		if (parse_example(kind, line, (size_t)n, &err))
+			fail_msg("%s%s", line, err.msg);
+		examples++;
+	}
+	assert_true(examples > 40);
+	fclose(f);
+	free(line);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(flows_print_as_ovs_ofctl_prints_them),
+		cmocka_unit_test(examples_of_the_howto_are_accepted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
