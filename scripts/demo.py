@@ -156,7 +156,8 @@ class Demo:
             self.step = f"{host}: connecting to the controller"
 
             def conn(weftd=weftd):
-                return weftd.ctl_json("controller show br0")["bridges"][0]["connections"][0]
+                rows = weftd.ctl_json("controller show br0")["bridges"][0]["connections"]
+                return [c for c in rows if c["target"] == target][0]
 
             try:
                 wait_for(f"{host}: connected to {self.controller}", lambda conn=conn: conn()["connected"], 20)
