@@ -91,10 +91,12 @@ struct dp_request {
 	struct dp_request *next;        /* [lcore] In lcore->jobs. */
 };
 
-/* Packet buffers that punted packets hold, and have held. */
-struct punt_count {
-	uint32_t sent;                  /* [lcore] */
-	uint32_t done;                  /* [ctl] */
+/* What punted packets hold: packet buffers, and bytes of the queue. */
+struct punt_use {
+	struct punt_count {
+		uint32_t sent;          /* [lcore] */
+		uint32_t done;          /* [ctl] */
+	} segs, bytes;
 };
 
 struct tx_buf {
@@ -156,8 +158,8 @@ struct lcore {
 	struct rte_ring *events;        /* SPSC: lcore to control thread. */
 	struct dp_request *jobs;        /* [lcore] Requests that take many turns, the first one at work. */
 	struct msgq notes, punts;       /* See tell.c. */
-	struct punt_count punts_all;
-	struct punt_count *punts_of;    /* By port number. */
+	struct punt_use punts_all;
+	struct punt_use *punts_of;      /* By port number. */
 	uint32_t punt_max;              /* [const] */
 	uint64_t ms;                    /* [lcore] clock_ms(), a millisecond old at most. */
 	bool event_kick;                /* [lcore] Something was added: signal at the end of the turn. */

@@ -3,19 +3,19 @@
  * and the notes of answers.  Each has a queue of its own, so that neither keeps the other, nor the events, from
  * being heard.
  *
- * A punted packet is not copied: the reference keeps others from writing to it.  What may be outstanding is bounded
- * in packet buffers, for all ports together and for each: one guest cannot use up the place of the others. */
+ * A punted packet is not copied: the reference keeps others from writing to it.  What may be outstanding is bounded, in
+ * packet buffers and in bytes of the queue, and a port may have half of what is free (as switches share buffers among
+ * queues): one guest alone gets a third of all, and however many take what they can, there is room for the next. */
 #include "datapath/dp_priv.h"
 
 #include <stdlib.h>
 
 enum {
 	NOTES_LEN = 512 << 10,
-	PUNTS_LEN = 256 << 10,
+	PUNTS_LEN = 1 << 20,
 	NOTES_PER_POLL = 256,
 	PUNTS_PER_POLL = 64,
-	PUNT_MBUFS_DIV = 8,             /* Part of all packet buffers that punted packets may hold... */
-	PUNT_PORT_DIV = 4,              /* ...and part of that for one port. */
+	PUNT_MBUFS_DIV = 8,             /* Part of all packet buffers that punted packets may hold. */
 	PUNT_MIN = 64,
 };
 
@@ -53,14 +53,32 @@ tell_fini(struct lcore *lc)
 
 /* --- The polling thread -------------------------------------------------------------------- */
 
-static bool
-punt_allowed(const struct lcore *lc, uint16_t port, uint32_t n_segs)
+static uint32_t
+held(const struct punt_count *c)
 {
-	const struct punt_count *all = &lc->punts_all, *one = &lc->punts_of[port];
-	uint32_t held = all->sent - __atomic_load_n(&all->done, __ATOMIC_RELAXED);
-	uint32_t ours = one->sent - __atomic_load_n(&one->done, __ATOMIC_RELAXED);
+	return c->sent - __atomic_load_n(&c->done, __ATOMIC_RELAXED);
+}
 
-	return held + n_segs <= lc->punt_max && ours + n_segs <= lc->punt_max / PUNT_PORT_DIV;
+/* Of 'max' there are to share. */
+static bool
+is_fair(const struct punt_count *all, const struct punt_count *one, uint32_t n, uint32_t max)
+{
+	return held(one) + n <= (max - held(all)) / 2;
+}
+
+static bool
+punt_allowed(const struct lcore *lc, uint16_t port, uint32_t n_segs, uint32_t len)
+{
+	const struct punt_use *all = &lc->punts_all, *one = &lc->punts_of[port];
+
+	return is_fair(&all->segs, &one->segs, n_segs, lc->punt_max) && is_fair(&all->bytes, &one->bytes, len, PUNTS_LEN);
+}
+
+static void
+count_sent(struct punt_use *u, const struct punt *p)
+{
+	u->segs.sent += p->n_segs;
+	u->bytes.sent += sizeof *p + p->data_len;
 }
 
 /* A reference to the packet; of a long one that is not wanted whole, a copy of its beginning. */
@@ -79,7 +97,7 @@ punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data,
 	uint32_t len = want == UINT16_MAX ? m->pkt_len : MIN_OF(want, m->pkt_len), data_len = n_data * sizeof *data;
 	struct punt *p;
 
-	if (!lc->dp->conf.punt || !punt_allowed(lc, port, m->nb_segs))
+	if (!lc->dp->conf.punt || !punt_allowed(lc, port, m->nb_segs, sizeof *p + data_len))
 		return false;
 	p = msgq_room(&lc->punts, sizeof *p + data_len);
 	if (!p)
@@ -93,8 +111,8 @@ punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data,
 	p->n_segs = p->m->nb_segs;
 	p->data_len = data_len;
 	memcpy(p->data, data, data_len);
-	lc->punts_all.sent += p->n_segs;
-	lc->punts_of[port].sent += p->n_segs;
+	count_sent(&lc->punts_all, p);
+	count_sent(&lc->punts_of[port], p);
 	msgq_add(&lc->punts);
 	lc->event_kick = true;
 	return true;
@@ -134,9 +152,10 @@ tell_notes(struct lcore *lc, const struct xlate_out *out)
 /* --- The control thread -------------------------------------------------------------------- */
 
 static void
-count_done(struct punt_count *c, uint32_t n)
+count_done(struct punt_use *u, const struct punt *p)
 {
-	__atomic_store_n(&c->done, c->done + n, __ATOMIC_RELAXED);
+	__atomic_store_n(&u->segs.done, u->segs.done + p->n_segs, __ATOMIC_RELAXED);
+	__atomic_store_n(&u->bytes.done, u->bytes.done + (uint32_t)sizeof *p + p->data_len, __ATOMIC_RELAXED);
 }
 
 static void
@@ -163,8 +182,8 @@ take_punts(struct dp *dp, struct lcore *lc)
 		if (lc->punts.tail == head || !(p = msgq_first(&lc->punts, &len)))
 			return false;
 		punt_deliver(dp, p);
-		count_done(&lc->punts_all, p->n_segs);
-		count_done(&lc->punts_of[p->in_port], p->n_segs);
+		count_done(&lc->punts_all, p);
+		count_done(&lc->punts_of[p->in_port], p);
 		rte_pktmbuf_free(p->m);
 		msgq_pop(&lc->punts);
 	}

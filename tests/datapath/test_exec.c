@@ -663,6 +663,37 @@ one_port_cannot_take_the_place_of_another_at_the_controller(void **state)
 		control_once();
 }
 
+/* Each has more data than packet: the queue's bytes are shared as well. */
+static void
+long_data_of_some_ports_leave_room_for_that_of_another(void **state)
+{
+	static const uint8_t data[6000];
+	struct rules *r = new_rules();
+	struct fb f = udp_frame(4);
+
+	(void)state;
+	act_add_data(&r->acts[0], ACT_PUNT, 0xffff, data, sizeof data);
+	set_rules(r);
+	for (unsigned p = 1; p <= 2; p++) {
+		for (unsigned i = 0; i < 600; i++)
+			send(p, &f);
+		for (uint64_t end = clock_ms() + WAIT_MS; mem_port_pending(port[p]) && clock_ms() < end; poll(NULL, 0, 1))
+			;
+	}
+	for (unsigned i = 0; i < 20; i++)
+		send(3, &f);
+	for (uint64_t end = clock_ms() + WAIT_MS; mem_port_pending(port[3]) && clock_ms() < end; poll(NULL, 0, 1))
+		;
+	fold();
+	for (uint64_t end = clock_ms() + WAIT_MS; punted.of_port[3] < 20 && clock_ms() < end;)
+		control_once();
+	assert_int_equal(punted.of_port[3], 20);
+	assert_true(drops(1, DROP_PUNT_FULL) > 0);
+	assert_true(drops(2, DROP_PUNT_FULL) > 0);
+	assert_int_equal(punted.data_len, sizeof data);
+	wait_no_mbufs();
+}
+
 static void
 a_call_of_dp_poll_takes_some_of_many_packets(void **state)
 {
@@ -1144,6 +1175,7 @@ main(void)
 		T(a_punted_packet_comes_with_its_data),
 		T(what_is_punted_is_the_packet_as_it_was_then),
 		T(one_port_cannot_take_the_place_of_another_at_the_controller),
+		T(long_data_of_some_ports_leave_room_for_that_of_another),
 		T(a_call_of_dp_poll_takes_some_of_many_packets),
 		cmocka_unit_test_setup_teardown(nobody_to_punt_to_is_a_drop, setup_deaf, teardown),
 		T(notes_reach_the_control_thread),
