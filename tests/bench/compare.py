@@ -45,14 +45,14 @@ def make_weft(lib):
         """weftd with two vhost-user ports on one learning bridge, on the switch core."""
         name = "weft"
 
-        def __init__(self, tag="w", options=()):
+        def __init__(self, tag="w", options=(), settings=None):
             self.d = os.path.join(lib.RUN, "weft" + tag)
             shutil.rmtree(self.d, ignore_errors=True)
             os.makedirs(os.path.join(self.d, "conf"))
             os.makedirs(os.path.join(self.d, "run"))
             ports = {v: {"type": "vhost-user", "mode": "server", "socket": os.path.join(self.d, v)} for v in ("v1", "v2")}
             with open(os.path.join(self.d, "conf", "weft.json"), "w") as f:
-                json.dump({"version": 1, "datapath": {"poll": "always"}, "bridges": {"br0": {"ports": ports}}}, f)
+                json.dump({"version": 1, "datapath": {"poll": "always", **(settings or {})}, "bridges": {"br0": {"ports": ports}}}, f)
             self.p = lib.spawn([os.path.join(BUILD, "ctl", "weftd"), "--config-dir", os.path.join(self.d, "conf"),
                                 "--run-dir", os.path.join(self.d, "run"), "--state-dir", self.d,
                                 "--lcores", str(lib.SW_CORE), *options], lib.SW_CORE, os.path.join(self.d, "log"))

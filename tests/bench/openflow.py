@@ -1,0 +1,328 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenFlow side of Weft beside OVS-DPDK, on one machine in one run.
+
+usage: sudo tests/bench/openflow.py [--rounds N] [--cases REGEX] [--json FILE]
+
+  load      100,000 exact rules through `ovs-ofctl add-flows`, plain and in a bundle.  The switch's control threads
+            are on the generator's core, its polling thread has the other one; no traffic.
+  setup     new flows per second: every packet needs a megaflow of its own.
+  memory    resident bytes per rule.
+  dump      dump-flows of a million rules while packets run: lost packets, growth of memory.
+  churn     a stream at half load while 100,000 rules are loaded: loss, p99 latency.
+
+Uses the load generator and the harness of ../shared/bench (or $WEFT_SHARED/bench), like compare.py.  OVS takes part in
+load, setup and memory; rounds alternate between the two, and ratios are taken within a round."""
+import argparse
+import json
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import compare                  # noqa: E402
+from compare import HUGE        # noqa: E402
+
+N_RULES = 100000
+ECMP = "multipath(symmetric_l4,0,hrw,1,0,NXM_NX_REG0[]),output:2"
+
+
+def wide(flows):
+    """4 tables of 1,000 rules, of which the last one hashes every 5-tuple: each packet has its own megaflow."""
+    for t in range(3):
+        for i in range(1000):
+            match = (f"tp_src={1024 + i}", f"tp_dst={1 + i}", f"nw_src=10.{i // 4}.{i % 4 * 64}.0/18")[t]
+            yield f"table={t},priority=10,udp,{match},actions=goto_table:{t + 1}"
+        yield f"table={t},priority=1,actions=goto_table:{t + 1}"
+    for i in range(999):
+        yield f"table=3,priority=10,udp,nw_dst=20.{i // 4}.{i % 4 * 64}.0/18,actions={ECMP}"
+    yield f"table=3,priority=1,actions={ECMP}"
+
+
+class Weft:
+    """weftd with two vhost-user ports, its rules through the bridge's local socket."""
+    name = "weft"
+
+    def __init__(self, lib, tag="w"):
+        self.lib = lib
+        self.base = compare.make_weft(lib)(tag, settings={"max-flows": 2000000, "upcall-rate": 0})
+        self.p, self.socks = self.base.p, self.base.socks
+        self.br = "unix:" + os.path.join(self.base.d, "run", "br0.mgmt")
+        self.env = dict(os.environ)
+        self.of("del-flows")
+
+    def of(self, cmd, *args, **kw):
+        return subprocess.run(["ovs-ofctl", "-O", "OpenFlow14", *cmd.split(), self.br, *args], check=True, text=True,
+                              capture_output=True, **kw).stdout
+
+    def mains(self):
+        return {t for t, nm in self.lib.threads(self.p.pid).items() if not nm.startswith("pmd")}
+
+    def watch(self):
+        return self.base.watch()
+
+    def upcalls(self):
+        return sum(p["upcalls"] for p in json.loads(self.base.ctl("stats", "pmd"))["pmd"])
+
+    def forget(self):
+        self.base.ctl("flow", "flush")
+
+    def pause(self):
+        self.base.pause()
+
+    def resume(self):
+        self.base.resume()
+
+    def stop(self):
+        self.base.stop()
+
+
+class Ovs:
+    name = "ovs"
+
+    def __init__(self, lib, tag="o"):
+        self.lib = lib
+        self.base = lib.OVS("other_config:flow-limit=2000000 other_config:max-idle=60000", tag=tag)
+        self.base.bridge(self.base.br)
+        for n, v in enumerate(("v1", "v2"), 1):
+            self.base.port(self.base.br, v, n)
+        self.p, self.socks, self.br, self.env = self.base.p, self.base.socks, self.base.br, self.base.env
+
+    def of(self, cmd, *args, **kw):
+        return subprocess.run(["ovs-ofctl", "-O", "OpenFlow14", *cmd.split(), self.br, *args], check=True, text=True,
+                              capture_output=True, env=self.env, **kw).stdout
+
+    def mains(self):
+        return {t for t, nm in self.lib.threads(self.p.pid).items() if not nm.startswith("pmd")}
+
+    def watch(self):
+        return self.base.watch()
+
+    def upcalls(self):
+        return self.base.stats().get("miss with success upcall", 0)
+
+    def forget(self):
+        self.base.app("revalidator/purge")
+        self.base.app("upcall/set-flow-limit 2000000")
+        time.sleep(1)
+
+    def pause(self):
+        self.base.pause()
+
+    def resume(self):
+        self.base.resume()
+
+    def stop(self):
+        self.base.stop()
+
+
+def own_core(lib, sw):
+    for t in sw.mains():
+        os.sched_setaffinity(t, {lib.GEN_CORE})
+
+
+def count(sw):
+    return int(re.search(r"flow_count=(\d+)", sw.of("dump-aggregate")).group(1))
+
+
+def load(lib, sw, path, bundle):
+    """Rules per second of one add-flows."""
+    sw.of("del-flows")
+    own_core(lib, sw)
+    t = time.monotonic()
+    subprocess.run(["taskset", "-c", str(lib.GEN_CORE), "ovs-ofctl", "-O", "OpenFlow14", *(["--bundle"] if bundle else []),
+                    "add-flows", sw.br, path], check=True, env=sw.env)
+    took = time.monotonic() - t
+    n = count(sw)
+    if n != N_RULES:
+        raise RuntimeError(f"{sw.name}: {n} rules of {N_RULES}")
+    return n / took
+
+
+def setup(lib, sw, n=100000):
+    """New flows per second: each of n flows once, as fast as they are taken."""
+    sw.forget()
+    before = sw.upcalls()
+    g = lib.gen(sw.socks, [f"port=0,size=64,flows={n},once=1"], sw.watch(), warmup=0.3, repeat=1, clean=1)
+    r = g["rows"][0]
+    return {"pps": r["rx_pps"], "rx": r["rx"], "ups": (sw.upcalls() - before) / r["sec"]}
+
+
+def bytes_per_rule(lib, sw, path, n):
+    sw.of("del-flows")
+    before = lib.rss_kb(sw.p.pid)
+    sw.of("add-flows", path)
+    return (lib.rss_kb(sw.p.pid) - before) * 1024 / n
+
+
+def under_load(lib, sw, rate, work):
+    """Runs 'work' while a stream of 'rate' packets a second passes; what the generator saw, and what work returned."""
+    out = {}
+
+    def run():
+        time.sleep(2)
+        out["work"] = work()
+
+    t = threading.Thread(target=run)
+    t.start()
+    g = lib.gen(sw.socks, [f"port=0,size=64,rate={rate}"], sw.watch(), warmup=0.5, duration=12, clean=48, latency=True)
+    t.join()
+    return g, out["work"]
+
+
+def lost(g):
+    return g["total"]["tx"] - g["total"]["rx"] if g["total"] else None
+
+
+class Peak:
+    """Highest resident size of a process while it is watched."""
+
+    def __init__(self, lib, pid):
+        self.start = self.top = lib.rss_kb(pid)
+        self.stop = threading.Event()
+        self.t = threading.Thread(target=self.run, args=(lib, pid))
+        self.t.start()
+
+    def run(self, lib, pid):
+        while not self.stop.wait(0.02):
+            self.top = max(self.top, lib.rss_kb(pid))
+
+    def end(self):
+        self.stop.set()
+        self.t.join()
+        return (self.top - self.start) / 1024
+
+
+def write(path, lines):
+    with open(path, "w") as f:
+        f.writelines(line + "\n" for line in lines)
+    return path
+
+
+def row(what, weft, ovs, unit):
+    w = statistics.median(weft)
+    text = f"{what:<46} {w:>12,.0f} {unit:<9}"
+    if ovs:
+        text += f" OVS {statistics.median(ovs):>10,.0f}   {statistics.median(a / b for a, b in zip(weft, ovs)):.2f} x"
+    print(text, flush=True)
+
+
+def rounds(lib, args, switches, one):
+    """Measures both in turn; the one that waits is stopped."""
+    out = {s.name: [] for s in switches}
+    for _ in range(args.rounds):
+        for s in switches:
+            s.resume()
+            out[s.name].append(one(s))
+            s.pause()
+    for s in switches:
+        s.resume()
+    return out
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    ap.add_argument("--rounds", type=int, default=3)
+    ap.add_argument("--cases", default=".", help="regular expression on load, setup, memory, dump, churn")
+    ap.add_argument("--json", help="write every figure to this file")
+    args = ap.parse_args()
+    if os.geteuid():
+        sys.exit("openflow.py: needs root (hugepages, network namespaces)")
+    work = tempfile.mkdtemp(prefix="weft-bench-")
+    reserved = int(open(HUGE).read())
+    mounted = os.path.ismount("/dev/hugepages")
+    lib = compare.load_harness(work)
+    import flows
+    switches, figures = [], {}
+
+    def wanted(name):
+        return re.search(args.cases, name)
+
+    try:
+        lib.hugepages(reserved + 1792)
+        switches = [Weft(lib), Ovs(lib)]
+        weft, ovs = switches
+        for s in switches:
+            s.pause()
+        exact = write(f"{work}/exact", flows.exact(N_RULES))
+        if wanted("load"):
+            for bundle in (False, True):
+                r = rounds(lib, args, switches, lambda s: load(lib, s, exact, bundle))
+                row(f"load {N_RULES} rules{', in a bundle' if bundle else ''}", r["weft"], r["ovs"], "rules/s")
+                figures[f"load{'-bundle' if bundle else ''}"] = r
+        if wanted("setup"):
+            tables = write(f"{work}/wide", wide(flows))
+            for name, path in (("4 tables of 1,000 rules", tables), ("100,000 exact rules", exact)):
+                for s in switches:
+                    s.resume()
+                    s.of("del-flows")
+                    s.of("add-flows", path)
+                    s.pause()
+                r = rounds(lib, args, switches, lambda s: setup(lib, s))
+                row(f"new flows, {name}", [x["pps"] for x in r["weft"]], [x["pps"] for x in r["ovs"]], "flows/s")
+                figures[f"setup {name}"] = r
+        if wanted("memory"):
+            million = write(f"{work}/million", flows.exact(1000000))
+            weft.resume()
+            ovs.resume()
+            figures["memory"] = {"weft": [bytes_per_rule(lib, weft, million, 1000000)],
+                                 "ovs": [bytes_per_rule(lib, ovs, exact, N_RULES)]}
+            row("memory per rule (1,000,000; OVS 100,000)", figures["memory"]["weft"], figures["memory"]["ovs"], "bytes")
+            ovs.pause()
+        if wanted("dump"):
+            weft.resume()
+            if count(weft) < 1000000:
+                weft.of("add-flows", write(f"{work}/million", flows.exact(1000000)))
+            weft.of("add-flow", "priority=60000,in_port=1,actions=output:2")
+
+            def dump():
+                peak, t = Peak(lib, weft.p.pid), time.monotonic()
+                with open(f"{work}/dump", "w") as f:
+                    subprocess.run(["ovs-ofctl", "-O", "OpenFlow14", "dump-flows", weft.br], check=True, stdout=f)
+                n = sum(1 for _ in open(f"{work}/dump"))
+                return {"rules": n, "s": time.monotonic() - t, "mb": peak.end()}
+
+            g, d = under_load(lib, weft, 1000000, dump)
+            figures["dump"] = dict(d, lost=lost(g))
+            print(f"dump of {d['rules']} rules in {d['s']:.1f} s at 1 Mpps: memory grew {d['mb']:.1f} MB, "
+                  f"lost {figures['dump']['lost']} packets", flush=True)
+        if wanted("churn"):
+            weft.resume()
+            weft.of("del-flows")
+            weft.of("add-flow", "priority=60000,in_port=1,actions=output:2")
+            quiet, _ = under_load(lib, weft, 2000000, lambda: time.sleep(4))
+
+            def churn():
+                t = time.monotonic()
+                weft.of("add-flows", exact)
+                return N_RULES / (time.monotonic() - t)
+
+            busy, rate = under_load(lib, weft, 2000000, churn)
+            figures["churn"] = {"quiet": quiet["rows"], "busy": busy["rows"], "rate": rate}
+            for name, g in (("at rest", quiet), (f"while {rate:,.0f} rules/s are loaded", busy)):
+                t = g["rows"][-1].get("lat_us", {})
+                print(f"2 Mpps {name}: lost {lost(g)}, latency p50 {t.get('p50')} p99 {t.get('p99')} us", flush=True)
+    finally:
+        for s in switches:
+            s.resume()
+            s.stop()
+        for p in lib._bg:
+            lib.stop_pid(p)
+        with open(HUGE, "w") as f:
+            f.write(str(reserved))
+        if not mounted:
+            subprocess.run(["umount", "/dev/hugepages"], check=False)
+        shutil.rmtree(work, ignore_errors=True)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(figures, f, indent=1)
+
+
+if __name__ == "__main__":
+    main()
