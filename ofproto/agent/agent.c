@@ -50,6 +50,7 @@ of_agent_create(struct event_base *base, struct ofp *ofp, const struct of_agent_
 	a->base = base;
 	a->ofp = ofp;
 	a->ops = *ops;
+	a->backoff_ms = BACKOFF_MS;
 	TAILQ_INIT(&a->ready);
 	TAILQ_INIT(&a->dead);
 	LIST_INIT(&a->taps);

@@ -38,6 +38,7 @@ enum {
 	HANDSHAKE_MS = 10000,           /* From dialling or accepting to the peer's HELLO. */
 	LINGER_MS = 2000,               /* To let a last error be read. */
 	TICK_MS = 500,
+	BACKOFF_MS = 1000,
 };
 
 /* --- Bridges and remotes ------------------------------------------------------------------------ */
@@ -117,7 +118,7 @@ struct conn {
 	bool service;                   /* Accepted: gets no asynchronous messages until it asks for some. */
 	bool tls;
 	enum conn_state state;
-	bool ready, busy, eof;
+	bool ready, busy, eof, reading;
 	uint64_t since_ms, heard_ms, probed_ms; /* probed 0: no probe is under way. */
 	char why[160];                  /* What ended it. */
 
@@ -160,6 +161,7 @@ struct of_agent {
 	bool armed;
 	uint64_t turn_end_us;           /* 0: nobody had anything to do since the last one. */
 	uint32_t last_id;
+	uint32_t backoff_ms;            /* [const] The first pause of a dialler.  Tests have a shorter one. */
 	struct evdns_base *dns;
 	struct of_arena *arena;         /* Of the message being handled. */
 	struct of_arena *tap_arena, *bundle_arena;

@@ -145,6 +145,19 @@ conn_turn(struct conn *c)
 	return false;
 }
 
+/* Above its watermark libevent calls on_read() again and again, as long as reading is enabled at all. */
+static void
+set_reading(struct conn *c, bool on)
+{
+	if (on == c->reading || c->eof)
+		return;
+	c->reading = on;
+	if (on)
+		bufferevent_enable(c->bev, EV_READ);
+	else
+		bufferevent_disable(c->bev, EV_READ);
+}
+
 static void
 conn_run(struct conn *c)
 {
@@ -161,9 +174,14 @@ conn_run(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	set_ready(c, more);
-	/* Half-closed is closed, but what was asked before that is done. */
-	if (c->eof && !more && !c->wait)
-		conn_close(c, "%s", c->why);
+	set_reading(c, !more && !conn_blocked(c));
+	/* Half-closed is closed, but what was asked before that is done, and answered. */
+	if (c->eof && !more && !c->wait && c->state != CONN_CLOSING) {
+		if (conn_out_len(c))
+			conn_close_soon(c, "%s", c->why);
+		else
+			conn_close(c, "%s", c->why);
+	}
 }
 
 void
@@ -192,10 +210,12 @@ on_read(struct bufferevent *bev UNUSED, void *arg)
 
 	c->heard_ms = clock_ms();
 	c->probed_ms = 0;
-	if (a->turn_end_us && conn_deadline(a))
+	if (a->turn_end_us && conn_deadline(a)) {
+		set_reading(c, false);
 		conn_kick(c);
-	else
+	} else {
 		conn_run(c);
+	}
 }
 
 /* The peer has read all but a little. */
@@ -300,6 +320,7 @@ conn_create(struct remote *r, struct bufferevent *bev, const char *name, bool se
 	bufferevent_setwatermark(bev, EV_WRITE, OUT_STREAM / 2, 0);
 	evbuffer_add_cb(bufferevent_get_output(bev), on_output_change, c);
 	bufferevent_enable(bev, EV_READ | EV_WRITE);
+	c->reading = true;
 	conn_timer_in(c, HANDSHAKE_MS);
 	return c;
 }
@@ -320,7 +341,6 @@ static void
 conn_die(struct conn *c)
 {
 	struct agent_bridge *br = c->br;
-	bool was_up = c->version && c->state != CONN_CLOSING;
 
 	c->state = CONN_DEAD;
 	set_ready(c, false);
@@ -337,7 +357,7 @@ conn_die(struct conn *c)
 	agent_next_turn(br->agent);
 	if (!c->service) {
 		c->remote->conn = NULL;
-		remote_lost(c->remote, c->why[0] ? c->why : NULL, was_up);
+		remote_lost(c->remote, c->why[0] ? c->why : NULL, c->version);
 	} else if (c->why[0]) {
 		log_debug("%s: client %s: gone: %s", br->conf.name, c->name, c->why);
 	}

@@ -94,7 +94,8 @@ handle(struct conn *c, struct of_msg *m, const uint8_t *raw, uint32_t len, struc
 		c->bad_in_row++;
 		return of_error_set(e, OFE_BRC_BAD_VERSION, "version %u, but %u was agreed on", m->version, c->version);
 	}
-	c->bad_in_row = 0;
+	if (m->version == c->version)
+		c->bad_in_row = 0;
 	if (!h->fn) {
 		if (m->kind == OFK_EXPERIMENTER)
 			return of_error_set(e, OFE_BRC_BAD_EXPERIMENTER, "unknown experimenter");

@@ -15,7 +15,7 @@
 #include "base/usock.h"
 #include "ofproto/agent/agent_priv.h"
 
-enum { BACKOFF_MS = 1000, BACKLOG = 64 };
+enum { BACKLOG = 64 };
 
 static const char *const state_names[] = {
 	[REMOTE_IDLE] = "idle", [REMOTE_CONNECTING] = "connecting", [REMOTE_HANDSHAKE] = "handshake",
@@ -53,7 +53,7 @@ pause_after_failure(struct remote *r)
 	uint32_t most = r->br->conf.max_backoff_ms;
 	struct timeval tv;
 
-	r->backoff_ms = MIN_OF(r->backoff_ms ? r->backoff_ms * 2 : (uint32_t)BACKOFF_MS, most);
+	r->backoff_ms = MIN_OF(r->backoff_ms ? r->backoff_ms * 2 : r->br->agent->backoff_ms, most);
 	tv = (struct timeval){ .tv_sec = r->backoff_ms / 1000, .tv_usec = r->backoff_ms % 1000 * 1000 };
 	remote_set_state(r, REMOTE_BACKOFF);
 	event_add(r->timer, &tv);

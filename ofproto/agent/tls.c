@@ -8,6 +8,7 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509err.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -82,11 +83,11 @@ load_own(SSL_CTX *ctx, const struct of_agent_conf *conf, struct err *e)
 		return err_set(e, EINVAL, "TLS needs a private key and a certificate: none configured");
 	if (SSL_CTX_use_certificate_chain_file(ctx, conf->certificate) != 1)
 		return err_set(e, EINVAL, "certificate %s: %s", conf->certificate, ssl_reason());
-	if (SSL_CTX_use_PrivateKey_file(ctx, conf->private_key, SSL_FILETYPE_PEM) != 1)
-		return err_set(e, EINVAL, "private key %s: %s", conf->private_key, ssl_reason());
-	if (SSL_CTX_check_private_key(ctx) != 1)
+	if (SSL_CTX_use_PrivateKey_file(ctx, conf->private_key, SSL_FILETYPE_PEM) == 1)
+		return 0;
+	if (ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH)
 		return err_set(e, EINVAL, "private key %s does not fit certificate %s", conf->private_key, conf->certificate);
-	return 0;
+	return err_set(e, EINVAL, "private key %s: %s", conf->private_key, ssl_reason());
 }
 
 static int
