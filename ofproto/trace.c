@@ -16,6 +16,7 @@ struct trace {
 	struct of_text text;
 	unsigned depth;
 	uint8_t table;
+	struct oflow start;
 	struct of_lookup_watch watch;
 	unsigned n_rejected;
 	struct {
@@ -203,12 +204,30 @@ peer_of(const struct ofp *o, uint16_t port, const struct oflow *f)
 }
 
 static void
-put_key(struct trace *t, const char *what, const struct flow_key *key, const struct flow_key *mask)
+put_flow(struct trace *t, const char *what, const struct oflow *flow)
 {
-	char buf[2048];
+	struct oflow f = *flow;
 
-	flow_format(key, mask, NULL, NULL, buf, sizeof buf);
-	of_text_printf(&t->text, "%s: %s\n", what, buf);
+	f.actset_output = f.in_phy_port = f.conj_id = 0;
+	of_text_printf(&t->text, "%s: ", what);
+	of_print_key(&t->text, &f, NULL);
+	of_text_puts(&t->text, "\n");
+}
+
+void
+trace_start(struct trace *t, const struct oflow *f)
+{
+	put_flow(t, "flow", f);
+	t->start = *f;
+}
+
+void
+trace_end(struct trace *t, const struct oflow *f)
+{
+	if (memcmp(f, &t->start, sizeof *f))
+		put_flow(t, "final flow", f);
+	else
+		of_text_puts(&t->text, "final flow: unchanged\n");
 }
 
 static void
@@ -216,7 +235,8 @@ put_answer(struct trace *t, const struct flow_key *key, const struct xlate_out *
 {
 	char *buf = xcalloc(1, 16384);
 
-	put_key(t, "megaflow", key, &out->mask);
+	flow_format(key, &out->mask, NULL, NULL, buf, 16384);
+	of_text_printf(&t->text, "megaflow: %s\n", buf);
 	if (out->no_cache)
 		of_text_puts(&t->text, "not cached: the answer depends on more of the packet than flows can tell\n");
 	if (out->acts.n)
@@ -247,10 +267,9 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	uint16_t in_port = ofp_port_by_no(o, bridge, host32(flow->in_port));
 	struct trace t = { .ofp = o };
 	struct xlate_out *answer = xalloc_aligned(CACHE_LINE, sizeof *answer);
-	struct flow_key key, all;
+	struct flow_key key;
 	char *text;
 
-	memset(&all, 0xff, sizeof all);
 	if (frame && !flow_parse(frame, len, len, in_port, FLOW_DEPTH_L4, &key))
 		frame = NULL;
 	if (!frame)
@@ -263,7 +282,6 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	if (!o->view || !in_port) {
 		of_text_puts(&t.text, "no such port\n");
 	} else {
-		put_key(&t, "flow", &key, &all);
 		tell(&t, &key, frame ? &pkt : NULL);
 		ofp_xlate.translate(o->view, &key, frame ? &pkt : NULL, answer);
 		put_answer(&t, &key, answer);
