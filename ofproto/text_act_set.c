@@ -79,6 +79,7 @@ tx_a_set_tunnel(struct tx *x, struct tx_str arg, const struct tx_action *w, stru
 int
 tx_a_set_field(struct tx *x, struct tx_str arg, const struct tx_action *w, struct of_act_buf *b)
 {
+	static const uint8_t none[OF_VALUE_MAX];
 	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
 	struct tx_str v, name;
 	enum of_field f;
@@ -98,6 +99,8 @@ tx_a_set_field(struct tx *x, struct tx_str arg, const struct tx_action *w, struc
 		return rc;
 	if (!(of_field_info[f].flags & OF_FIELD_MASKABLE) && !tx_is_ones(f, mask))
 		return tx_bad(x, v.s, "%s cannot be masked", of_field_info[f].name);
+	if (!memcmp(mask, none, of_field_bytes(f)))
+		return tx_bad(x, v.s, "set_field: the mask has no bits");
 	if (f == OFF_NW_TOS && value[0] & 3)
 		return tx_bad(x, v.s, "nw_tos: a multiple of 4 (the low bits are nw_ecn's)");
 	/* Who sets a tag's number means that there is one. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Flows, keys and lists of actions as text.  The first byte chooses what the rest is.  Whatever is accepted prints, and
- * what was printed is accepted and prints the same. */
+/* Flows, keys, lists of actions, groups and meters as text, and messages to text.  The first byte chooses what the rest
+ * is.  Whatever is accepted prints, and what was printed is accepted and prints the same. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,6 +118,64 @@ frame(const uint8_t *data, size_t len)
 	of_text_fini(&t);
 }
 
+static void
+group(const char *s, size_t len)
+{
+	struct of_arena *arena = of_arena_create();
+	struct of_text once = { 0 }, twice = { 0 };
+	struct of_group_mod gm;
+	struct err err = { 0 };
+
+	if (!of_parse_group_mod(s, len, OFGC_ADD, NULL, arena, &gm, &err)) {
+		of_print_group_mod(&once, &gm, OF15, NULL);
+		if (gm.command == OFGC_ADD) {
+			accepted(of_parse_group_mod(of_text_str(&once) + 4, once.len - 4, OFGC_ADD, NULL, arena, &gm,
+						    &err), &once, &err);
+			of_print_group_mod(&twice, &gm, OF15, NULL);
+			same(&once, &twice);
+		}
+	}
+	of_text_fini(&once);
+	of_text_fini(&twice);
+	of_arena_destroy(arena);
+}
+
+static void
+meter(const char *s, size_t len)
+{
+	struct of_arena *arena = of_arena_create();
+	struct of_text once = { 0 }, twice = { 0 };
+	struct of_meter_mod mm;
+	struct err err = { 0 };
+
+	if (!of_parse_meter_mod(s, len, OFMC_ADD, arena, &mm, &err)) {
+		of_print_meter_mod(&once, &mm);
+		accepted(of_parse_meter_mod(of_text_str(&once) + 4, once.len - 4, OFMC_ADD, arena, &mm, &err), &once,
+			 &err);
+		of_print_meter_mod(&twice, &mm);
+		same(&once, &twice);
+	}
+	of_text_fini(&once);
+	of_text_fini(&twice);
+	of_arena_destroy(arena);
+}
+
+static void
+message(const uint8_t *data, size_t len)
+{
+	static const struct of_decode_opts opts = { .loose_match = true, .table_ids = true };
+	struct of_arena *arena = of_arena_create();
+	struct of_text t = { 0 };
+	struct of_error e = { 0 };
+	struct of_msg m;
+
+	if (len >= OF_HEADER_LEN && len < 65536 && of_msg_len(data) == len &&
+	    !of_decode(data, (uint32_t)len, &opts, arena, &m, &e))
+		of_print_msg(&t, &m, NULL);
+	of_text_fini(&t);
+	of_arena_destroy(arena);
+}
+
 static int
 ignore(void *arg, const struct of_flow_mod *fm, struct err *err)
 {
@@ -141,6 +199,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case 'r':
 		request(s, size);
+		break;
+	case 'g':
+		group(s, size);
+		break;
+	case 'm':
+		meter(s, size);
+		break;
+	case 'M':
+		message(data + 1, size);
 		break;
 	case 'p':
 		frame(data + 1, size);

@@ -431,6 +431,7 @@ static const struct {
 	{ "actions=set_field:1->regg0", "column 22: unknown field 'regg0': did you mean 'reg0'?" },
 	{ "actions=set_field:1->eth_type", "column 22: eth_type is read-only" },
 	{ "actions=set_field:5/7->mpls_label", "column 19: mpls_label cannot be masked" },
+	{ "actions=set_field:1/0->reg0", "column 19: set_field: the mask has no bits" },
 	{ "actions=set_field:1->nw_tos", "column 19: nw_tos: a multiple of 4 (the low bits are nw_ecn's)" },
 	{ "actions=set_field:1->ct_mark", "column 22: ct_mark: connections are not tracked" },
 	{ "actions=load:0x100->reg0[0..7]", "column 14: load: wider than 8 bits" },
