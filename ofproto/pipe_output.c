@@ -202,9 +202,9 @@ reason_of(const struct walk *w, uint8_t reason)
 static void
 add_punt(struct walk *w, const struct pipe_punt *p, uint8_t reason)
 {
-	struct {
+	union {
 		struct of_punt punt;
-		uint8_t userdata[MAX_USERDATA];
+		uint8_t room[sizeof(struct of_punt) + MAX_USERDATA];
 	} d;
 	unsigned n = MIN_OF(p->userdata_len, (unsigned)MAX_USERDATA);
 
