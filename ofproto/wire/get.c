@@ -348,7 +348,7 @@ int
 wire_get(struct wire_rd *r, const struct wire_layout *l, void *native_)
 {
 	const uint8_t *base = r->p, *outer = r->end;
-	uint8_t *native = native_;
+	uint8_t nothing, *native = native_ ? native_ : &nothing;        /* Some messages have no body. */
 
 	if (UNLIKELY(wire_left(r) < l->fixed))
 		return bad_len(r, l, "message or structure");
@@ -360,7 +360,8 @@ wire_get(struct wire_rd *r, const struct wire_layout *l, void *native_)
 		r->end = base + len;
 	}
 	r->p += l->fixed;
-	for (const struct wire_step *s = l->steps, *e = s + l->n_steps; s < e; s++) {
+	for (unsigned i = 0; i < l->n_steps; i++) {
+		const struct wire_step *s = &l->steps[i];
 		int rc = 0;
 
 		if (s->op == WO_UINT)

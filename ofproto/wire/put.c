@@ -228,15 +228,19 @@ put_rest(struct wire_wr *w, const struct wire_step *s, size_t base, const uint8_
 void
 wire_put(struct wire_wr *w, const struct wire_layout *l, const void *native_)
 {
-	const uint8_t *native = native_;
+	static const uint8_t nothing;
+	const uint8_t *native = native_ ? native_ : &nothing;   /* Some messages have no body. */
 	size_t base = w->buf->len;
 
 	wire_add(w->buf, l->fixed);
-	for (const struct wire_step *s = l->steps, *e = s + l->n_steps; s < e; s++)
+	for (unsigned i = 0; i < l->n_steps; i++) {
+		const struct wire_step *s = &l->steps[i];
+
 		if (s->op < WO_SKIP)
 			put_fixed(w, s, base + s->at, native + s->member);
 		else
 			put_rest(w, s, base, native);
+	}
 	if (l->len_at != 0xff)
 		put_len(w, base + l->len_at, w->buf->len - base);
 }
