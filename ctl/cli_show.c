@@ -144,7 +144,7 @@ is_controlled(const json_t *bridge)
 {
 	const json_t *of = json_object_get(bridge, "openflow");
 
-	return cli_num(of, "controllers") || cli_num(of, "rules") > 1;
+	return cli_num(of, "controllers") || json_is_false(json_object_get(of, "learning_switch"));
 }
 
 /* Behind the bridge's name: "controllers 1/2, 27 rules".  Nothing of a learning switch. */
@@ -159,8 +159,8 @@ bridge_line(struct out *o, struct table *t, const json_t *b)
 	if (n)
 		snprintf(text, sizeof text, " %s controllers %llu/%llu %s %s %s rule%s", dot, (unsigned long long)up,
 			 (unsigned long long)n, cli_str(of, "fail_mode"), dot, num_count(rules).s, rules == 1 ? "" : "s");
-	else if (rules > 1)
-		snprintf(text, sizeof text, " %s %s rules", dot, num_count(rules).s);
+	else if (is_controlled(b))
+		snprintf(text, sizeof text, " %s %s rule%s", dot, num_count(rules).s, rules == 1 ? "" : "s");
 	table_line(t, "", "  ", ST_BOLD, "%s   mac %llu/%llu%s", cli_str(b, "name"), (unsigned long long)cli_num(macs, "n"),
 		   (unsigned long long)cli_num(macs, "limit"), text);
 	if (n && !up)

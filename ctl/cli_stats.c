@@ -262,7 +262,7 @@ print_memory(struct out *o, const json_t *now)
 	table_row(t, "", "");
 	table_cell(t, ST_PLAIN, "OpenFlow rules");
 	table_cell(t, ST_PLAIN, "%s", num_memory(cli_num(m, "rule_bytes")).s);
-	table_cell(t, ST_PLAIN, "%s rules, %s groups, %s meters", num_count(cli_num(m, "rules")).s,
+	table_cell(t, ST_PLAIN, "rules %s, groups %s, meters %s", num_count(cli_num(m, "rules")).s,
 		   num_count(cli_num(m, "groups")).s, num_count(cli_num(m, "meters")).s);
 	table_row(t, "", "");
 	table_cell(t, ST_PLAIN, "resident");

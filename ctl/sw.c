@@ -232,12 +232,22 @@ sw_event_fd(const struct sw *sw)
 	return dp_event_fd(sw->dp);
 }
 
+/* Rules are changed by whoever holds a pipeline: asked here once a turn, a million of them cost nothing more. */
+static bool
+rules_dirty(const struct sw *sw)
+{
+	for (const struct sw_bridge *b = sw->bridges; b; b = b->next)
+		if (of_pipe_dirty(ofp_pipe(sw->ofp, b->id)))
+			return true;
+	return false;
+}
+
 bool
 sw_poll(struct sw *sw)
 {
 	bool again = dp_poll(sw->dp);
 
-	if (!sw->dirty)
+	if (!sw->dirty && !rules_dirty(sw))
 		return again;
 	sw_commit(sw, NULL, NULL);
 	return true;

@@ -83,7 +83,7 @@ int sw_apply(struct sw *, const json_t *doc, uint64_t expect, void (*done)(void 
 
 /* Live state, for `show`: bridges, ports, tunnels, each with state and reason.  Caller owns it.
  * { "bridges": [ { "name", "id", "hwaddr", "macs": {n, limit,...}, "openflow": { "controllers", "connected",
- *   "fail_mode", "failed_open", "rules", ... }, "ports": [ { "name", "id", "of_port", "type", "up",
+ *   "fail_mode", "failed_open", "learning_switch", "rules", ... }, "ports": [ { "name", "id", "of_port", "type", "up",
  *   "reason", "detail", "mtu", "vlan": "access 10", "stats": {...}, "tunnel": { "key", "local", "remotes":
  *   [ { "remote", "state", "reason", "next_hop", "via", "dst" } ] } } ] } ],
  *   "underlay": [ { "name", "port", "up", "detail" } ] } */

@@ -217,17 +217,21 @@ sw_of_state(const struct sw *sw, const struct sw_bridge *b, const struct conf_br
 	struct of_pipe_stats st = { 0 };
 	struct summary s = { 0 };
 	json_t *o = json_object();
+	bool normal = false;
 	char text[20];
 
 	of_agent_conns(sw->agent, b->id, add_conn, &s);
 	of_agent_bridge_info(sw->agent, b->id, &info);
-	if (pipe)
+	if (pipe) {
 		of_pipe_stats(pipe, &st);
+		normal = of_pipe_is_normal(pipe, of_pipe_version(pipe));
+	}
 	snprintf(text, sizeof text, "%016" PRIx64, conf_datapath_id(c));
 	json_object_set_new(o, "datapath_id", json_string(text));
 	json_object_set_new(o, "fail_mode", json_string(mode->names[c->of.fail_mode]));
 	json_object_set_new(o, "controllers", json_integer(c->of.controllers.n));
 	json_object_set_new(o, "connected", json_integer(s.connected));
+	json_object_set_new(o, "learning_switch", json_boolean(normal));
 	json_object_set_new(o, "failed_open", json_boolean(info.failed_open));
 	if (s.target && !s.connected) {
 		json_object_set_new(o, "target", json_string(s.target));

@@ -115,7 +115,7 @@ slot_take(struct groups *gs)
 
 /* A group with copies of 'n' buckets and their actions. */
 static struct of_group *
-group_make(struct of_pipe *p, const struct of_bucket *b, uint32_t n)
+group_make(const struct of_bucket *b, uint32_t n)
 {
 	size_t len = sizeof(struct of_group) + n * sizeof *b;
 	struct of_group *g;
@@ -133,7 +133,6 @@ group_make(struct of_pipe *p, const struct of_bucket *b, uint32_t n)
 		if (b[i].acts.len)
 			memcpy(acts, b[i].acts.a, b[i].acts.len);
 		acts += b[i].acts.len;
-		pipe_note_reads(p, b[i].acts);
 		g->total_weight += b[i].weight;
 	}
 	return g;
@@ -319,7 +318,7 @@ add_or_modify(struct of_pipe *p, const struct of_who *who, const struct of_group
 		return -1;
 	if (!old && p->groups.n >= OF_MAX_GROUPS)
 		return of_error_set(e, OFE_GMFC_OUT_OF_GROUPS, "%u groups are there", p->groups.n);
-	g = group_make(p, m->buckets, m->n_buckets);
+	g = group_make(m->buckets, m->n_buckets);
 	g->type = m->type;
 	memcpy(g->method, m->selection_method, sizeof g->method);
 	g->param = m->selection_param;
@@ -357,7 +356,7 @@ rebucket(struct of_pipe *p, const struct of_who *who, const struct of_group_mod 
 
 	if (group_check(p, who->version, m, old->type, b, n, e))
 		return -1;
-	g = group_make(p, b, n);
+	g = group_make(b, n);
 	g->type = old->type;
 	memcpy(g->method, old->method, sizeof g->method);
 	g->param = old->param;

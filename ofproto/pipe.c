@@ -384,11 +384,7 @@ pipe_translate(struct xl *x)
 	xl_tags_open(x, &tags);
 	pipe_init(&t, x);
 	x->why = DROP_OF_RULE;
-	if (UNLIKELY(x->trace))
-		trace_start(x->trace, &t.pk.flow);
 	pipe_enter(&t, x->key->in_port);
-	if (UNLIKELY(x->trace))
-		trace_end(x->trace, &t.pk.flow);
 	pipe_end(&t);
 	pipe_fini(&t);
 	xl_tags_close(x);

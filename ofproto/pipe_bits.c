@@ -71,8 +71,6 @@ reads_learn(const struct of_act_learn *l, struct oflow *b)
 		if (l->spec[i].src_type == OF_LEARN_SRC_FIELD)
 			reads_sub(&src, b);
 	}
-	if (l->result.n_bits)
-		reads_need(l->result.field, b);
 }
 
 void
@@ -101,14 +99,7 @@ of_acts_reads(struct of_acts acts, struct oflow *b)
 			reads_sub(&((const struct of_act_output_reg *)a)->src, b);
 			break;
 		case OFA_MULTIPATH:
-			reads_hash(b);
-			reads_need(((const struct of_act_multipath *)a)->dst.field, b);
-			break;
 		case OFA_BUNDLE:
-			reads_hash(b);
-			if (((const struct of_act_bundle *)a)->dst.n_bits)
-				reads_need(((const struct of_act_bundle *)a)->dst.field, b);
-			break;
 		case OFA_GROUP:
 			reads_hash(b);
 			break;
@@ -147,6 +138,7 @@ pipe_bits(const struct of_pipe *p, uint16_t flags, struct oflow *b)
 {
 	memset(b, 0, sizeof *b);
 	of_pipe_match_bits(p, b);
+	add((uint8_t *)b + OFLOW_STAGE1 * 8, sizeof *b - OFLOW_STAGE1 * 8);
 	ADD(b, tun_id);
 	if ((flags & OFPC_FRAG_MASK) == OFPC_FRAG_DROP)
 		ADD(b, nw_frag);

@@ -219,11 +219,9 @@ static void
 fill(struct pipe_tr *t, const struct xl *x)
 {
 	const struct flow_key *k = t->key;
-	const struct view_port *in = port_find(x->view, k->in_port);
 	struct oflow *f = &t->pk.flow;
 
 	f->actset_output = be32((uint32_t)OFPP_UNSET);
-	f->in_port = f->in_phy_port = be32(in ? in->of_no : 0);
 	f->dl_dst = k->dl_dst;
 	f->dl_src = k->dl_src;
 	f->dl_type = k->dl_type;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Action lists, each kept once: rules with the same list share it. */
-#include "ofproto/pipe_bits.h"
 #include "ofproto/table_priv.h"
 
 #include <stdlib.h>
@@ -83,16 +82,6 @@ prog_find(const struct of_pipe *p, const struct of_acts *acts)
 	return find(&p->progs, acts, hash_acts(p, acts));
 }
 
-void
-pipe_note_reads(struct of_pipe *p, struct of_acts acts)
-{
-	struct oflow was = p->reads;
-
-	of_acts_reads(acts, &p->reads);
-	if (memcmp(&was, &p->reads, sizeof was))
-		p->bits_stale = true;
-}
-
 struct prog *
 prog_get(struct of_pipe *p, const struct of_acts *acts)
 {
@@ -113,8 +102,6 @@ prog_get(struct of_pipe *p, const struct of_acts *acts)
 	if (acts->len)
 		memcpy(g->acts, acts->a, acts->len);
 	g->flags = flags_of(*acts);
-	if (!(g->flags & PROG_PLAIN))
-		pipe_note_reads(p, *acts);
 	g->next = s->bucket[hash & (s->n_buckets - 1)];
 	s->bucket[hash & (s->n_buckets - 1)] = g;
 	s->n++;

@@ -127,7 +127,6 @@ publish_bits(struct of_pipe *p)
 	uint64_t *w = (uint64_t *)bits;
 
 	p->bits_stale = false;
-	*bits = p->reads;
 	for (unsigned t = 0; t < OF_N_TABLES; t++)
 		for (const struct cls_sub *s = p->tbl[t].cls.subs; s; s = s->next)
 			for (unsigned i = 0; s->n_rules && i < s->n; i++)

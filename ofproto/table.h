@@ -53,7 +53,7 @@ const struct of_rule *of_find_exact(const struct of_pipe *, uint64_t version, ui
 				    uint16_t priority);
 /* [lcore] Whether the table has any rule; an empty pipeline is cheap. */
 bool of_table_empty(const struct of_pipe *, uint8_t table);
-/* [lcore] Bits that any rule's match in any table may look at, and that actions may read (may be wider than exact). */
+/* [lcore] Bits that any rule's match in any table may look at (may be wider than exact). */
 void of_pipe_match_bits(const struct of_pipe *, struct oflow *mask);
 /* [lcore] Whether table 0 holds the one rule "priority=0 actions=NORMAL" and nothing else is there. */
 bool of_pipe_is_normal(const struct of_pipe *, uint64_t version);

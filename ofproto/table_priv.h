@@ -39,8 +39,6 @@ struct progs {
 /* An existing one, no reference taken. */
 struct prog *prog_find(const struct of_pipe *, const struct of_acts *);
 /* With a reference. */
-/* Actions of a new list or bucket: what they read is looked at from the next publication on. */
-void pipe_note_reads(struct of_pipe *, struct of_acts);
 struct prog *prog_get(struct of_pipe *, const struct of_acts *);
 void prog_put(struct of_pipe *, struct prog *);
 void prog_fini(struct of_pipe *);
@@ -172,7 +170,6 @@ struct of_pipe {
 	uint64_t now_ms;                /* The last tick. */
 	uint64_t changed[4];            /* Tables, since the last publication. */
 	uint64_t changed_groups[64];    /* Their tags, likewise. */
-	struct oflow reads;             /* Bits that actions may read, those of rules and groups that are gone included. */
 	struct progs progs;
 	struct wheel wheel;
 	struct txn txn;

@@ -16,7 +16,6 @@ struct trace {
 	struct of_text text;
 	unsigned depth;
 	uint8_t table;
-	struct oflow start;
 	struct of_lookup_watch watch;
 	unsigned n_rejected;
 	struct {
@@ -204,30 +203,12 @@ peer_of(const struct ofp *o, uint16_t port, const struct oflow *f)
 }
 
 static void
-put_flow(struct trace *t, const char *what, const struct oflow *flow)
+put_key(struct trace *t, const char *what, const struct flow_key *key, const struct flow_key *mask)
 {
-	struct oflow f = *flow;
+	char buf[2048];
 
-	f.actset_output = f.in_phy_port = f.conj_id = 0;
-	of_text_printf(&t->text, "%s: ", what);
-	of_print_key(&t->text, &f, NULL);
-	of_text_puts(&t->text, "\n");
-}
-
-void
-trace_start(struct trace *t, const struct oflow *f)
-{
-	put_flow(t, "flow", f);
-	t->start = *f;
-}
-
-void
-trace_end(struct trace *t, const struct oflow *f)
-{
-	if (memcmp(f, &t->start, sizeof *f))
-		put_flow(t, "final flow", f);
-	else
-		of_text_puts(&t->text, "final flow: unchanged\n");
+	flow_format(key, mask, NULL, NULL, buf, sizeof buf);
+	of_text_printf(&t->text, "%s: %s\n", what, buf);
 }
 
 static void
@@ -235,8 +216,7 @@ put_answer(struct trace *t, const struct flow_key *key, const struct xlate_out *
 {
 	char *buf = xcalloc(1, 16384);
 
-	flow_format(key, &out->mask, NULL, NULL, buf, 16384);
-	of_text_printf(&t->text, "megaflow: %s\n", buf);
+	put_key(t, "megaflow", key, &out->mask);
 	if (out->no_cache)
 		of_text_puts(&t->text, "not cached: the answer depends on more of the packet than flows can tell\n");
 	if (out->acts.n)
@@ -267,9 +247,10 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	uint16_t in_port = ofp_port_by_no(o, bridge, host32(flow->in_port));
 	struct trace t = { .ofp = o };
 	struct xlate_out *answer = xalloc_aligned(CACHE_LINE, sizeof *answer);
-	struct flow_key key;
+	struct flow_key key, all;
 	char *text;
 
+	memset(&all, 0xff, sizeof all);
 	if (frame && !flow_parse(frame, len, len, in_port, FLOW_DEPTH_L4, &key))
 		frame = NULL;
 	if (!frame)
@@ -282,6 +263,7 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	if (!o->view || !in_port) {
 		of_text_puts(&t.text, "no such port\n");
 	} else {
+		put_key(&t, "flow", &key, &all);
 		tell(&t, &key, frame ? &pkt : NULL);
 		ofp_xlate.translate(o->view, &key, frame ? &pkt : NULL, answer);
 		put_answer(&t, &key, answer);

@@ -13,9 +13,6 @@ struct outs;
 /* What follows is about something inside. */
 void trace_in(struct trace *);
 void trace_out(struct trace *);
-/* The packet as it came in, and as it has become. */
-void trace_start(struct trace *, const struct oflow *);
-void trace_end(struct trace *, const struct oflow *);
 void trace_note(struct trace *, const char *what);
 void trace_drop(struct trace *, enum dp_drop);
 void trace_bridge(struct trace *, uint16_t bridge, uint32_t in_port);

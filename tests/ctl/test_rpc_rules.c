@@ -251,6 +251,100 @@ rules_kept_back_are_carried_out_together(void **state)
 }
 
 static void
+a_request_with_a_mistake_changes_nothing(void **state)
+{
+	struct fixture *f = *state;
+
+	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=1,actions=drop','reg0=2,actions=group:9']}");
+	expect_error(f, "flows[1]", "OFPBAC_BAD_OUT_GROUP");
+	assert_int_equal(n_flows(f), 0);
+	call(f, "group.add", "{'bridge':'br0','groups':['group_id=1,type=all','group_id=1,type=all']}");
+	expect_error(f, "groups[1]", "OFPGMFC_GROUP_EXISTS");
+	call(f, "group.dump", "{'bridge':'br0'}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 0);
+}
+
+static void
+groups_are_added_changed_shown_and_removed(void **state)
+{
+	struct fixture *f = *state;
+	json_t *row;
+
+	call(f, "group.add", "{'bridge':'br0','groups':['group_id=7,type=select,bucket=output:vm1,bucket=output:vm2',"
+	     "'group_id=3,type=indirect,bucket=output:2']}");
+	assert_int_equal(json_integer_value(json_object_get(result_of(f), "groups")), 2);
+	call(f, "flow.add", "{'bridge':'br0','flows':'ip,actions=group:7'}");
+	result_of(f);
+	call(f, "group.dump", "{'bridge':'br0','names':true}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 2);
+	row = json_array_get(json_object_get(result_of(f), "groups"), 1);
+	assert_int_equal(json_integer_value(json_object_get(row, "group")), 7);
+	assert_string_equal(member(row, "type"), "select");
+	assert_non_null(strstr(member(row, "text"), "group_id=7,type=select,bucket="));
+	assert_non_null(strstr(member(row, "text"), "output:vm2"));
+	assert_int_equal(json_integer_value(json_object_get(row, "references")), 1);
+	assert_int_equal(json_array_size(json_object_get(row, "buckets")), 2);
+	call(f, "group.dump", "{'bridge':'br0','group':3}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 1);
+	/* Cached flows say what they depend on. */
+	fake_sw_set_flows(f->sw, 1);
+	call(f, "flow.dump", "{}");
+	row = json_object_get(json_array_get(flows(f), 0), "depends");
+	assert_string_equal(json_string_value(json_array_get(row, 5)), "group 7");
+	call(f, "group.mod", "{'bridge':'br0','groups':'group_id=3,type=all'}");
+	call(f, "group.dump", "{'bridge':'br0','group':3}");
+	assert_string_equal(member(json_array_get(json_object_get(result_of(f), "groups"), 0), "type"), "all");
+	call(f, "group.del", "{'bridge':'br0','groups':'group_id=7'}");
+	result_of(f);
+	assert_int_equal(n_flows(f), 0);
+	call(f, "group.del", "{'bridge':'br0'}");
+	call(f, "group.dump", "{'bridge':'br0'}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 0);
+	call(f, "group.add", "{'bridge':'br0','groups':'group_id=1,type=sleect'}");
+	expect_error(f, "groups[0]", "sleect");
+}
+
+static void
+many_groups_come_in_pages(void **state)
+{
+	struct fixture *f = *state;
+	json_int_t next = 0;
+	unsigned n = 0, pages = 0;
+
+	for (unsigned i = 0; i < 1200; i++)
+		call(f, "group.add", "{'bridge':'br0','groups':'group_id=%u,type=all'}", i * 3);
+	do {
+		call(f, "group.dump", "{'bridge':'br0','cursor':%lld}", (long long)next);
+		n += json_array_size(json_object_get(result_of(f), "groups"));
+		next = json_integer_value(json_object_get(result_of(f), "cursor"));
+		pages++;
+	} while (next);
+	assert_int_equal(n, 1200);
+	assert_int_equal(pages, 3);
+}
+
+static void
+meters_are_added_changed_shown_and_removed(void **state)
+{
+	struct fixture *f = *state;
+	json_t *row;
+
+	call(f, "meter.add", "{'bridge':'br0','meters':'meter=5,kbps,band=type=drop,rate=1000'}");
+	result_of(f);
+	call(f, "meter.mod", "{'bridge':'br0','meters':'meter=5,pktps,band=type=drop,rate=7'}");
+	call(f, "meter.dump", "{'bridge':'br0'}");
+	row = json_array_get(json_object_get(result_of(f), "meters"), 0);
+	assert_int_equal(json_integer_value(json_object_get(row, "meter")), 5);
+	assert_non_null(strstr(member(row, "text"), "meter=5 pktps bands=\ntype=drop rate=7"));
+	assert_int_equal(json_array_size(json_object_get(row, "bands")), 1);
+	call(f, "meter.mod", "{'bridge':'br0','meters':'meter=6,pktps,band=type=drop,rate=7'}");
+	expect_error(f, "meters[0]", "OFPMMFC_UNKNOWN_METER");
+	call(f, "meter.del", "{'bridge':'br0'}");
+	call(f, "meter.dump", "{'bridge':'br0'}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "meters")), 0);
+}
+
+static void
 a_trace_says_what_happens_and_what_is_cached(void **state)
 {
 	struct fixture *f = *state;
@@ -287,6 +381,10 @@ main(void)
 		TEST(lines_are_those_of_ovs_ofctl),
 		TEST(a_long_dump_comes_in_pages_and_each_rule_once),
 		TEST(rules_kept_back_are_carried_out_together),
+		TEST(a_request_with_a_mistake_changes_nothing),
+		TEST(groups_are_added_changed_shown_and_removed),
+		TEST(many_groups_come_in_pages),
+		TEST(meters_are_added_changed_shown_and_removed),
 		TEST(a_trace_says_what_happens_and_what_is_cached),
 	};
 

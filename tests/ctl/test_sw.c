@@ -14,9 +14,11 @@
 
 #include <cmocka.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "ctl/store.h"
 #include "ctl/sw.h"
+#include "ofproto/table.h"
 #include "tests/ctl/fake_agent.h"
 #include "tests/ctl/fake_dp.h"
 #include "tests/ctl/fake_types.h"
@@ -875,6 +877,100 @@ agent_is_answered_when_its_changes_are_effective(void **state)
 }
 
 static void
+internal_port_of_the_bridges_name_is_local(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, DOC("'br0':{'type':'internal'},'leg':{'type':'internal'},'vm1':{'type':'vhost-user'}"));
+	assert_int_equal(ofp_port_no(sw_ofp(f->sw), sw_port_id(f->sw, "br0")), (uint32_t)OFPP_LOCAL);
+	assert_int_equal(ofp_port_no(sw_ofp(f->sw), sw_port_id(f->sw, "leg")), sw_port_id(f->sw, "leg"));
+	assert_int_equal(ofp_port_by_no(sw_ofp(f->sw), bridge_id(f, "br0"), (uint32_t)OFPP_LOCAL), sw_port_id(f->sw, "br0"));
+}
+
+static void
+add_rule(struct fixture *f, uint16_t idle_timeout, uint32_t reg)
+{
+	const struct of_who who = { .version = OF13 };
+	struct of_flow_mod fm = { .version = OF13, .command = OFFC_ADD, .idle_timeout = idle_timeout,
+				  .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY, .buffer_id = (uint32_t)OF_NO_BUFFER };
+	struct of_error oe = { 0 };
+
+	fm.match.flow.reg[0] = be32(reg);
+	fm.match.mask.reg[0] = UINT32_MAX;
+	assert_int_equal(of_flow_mod(ofp_pipe(sw_ofp(f->sw), bridge_id(f, "br0")), &who, &fm, &oe), 0);
+}
+
+static uint64_t
+n_rules(struct fixture *f)
+{
+	struct of_pipe_stats st;
+
+	of_pipe_stats(ofp_pipe(sw_ofp(f->sw), bridge_id(f, "br0")), &st);
+	return st.n_rules;
+}
+
+static void
+rules_of_one_turn_are_published_once(void **state)
+{
+	struct fixture *f = *state;
+	unsigned commits;
+
+	apply(f, DOC(VM1));
+	grace(f);
+	commits = fake_dp_commits(sw_dp(f->sw));
+	for (uint32_t i = 1; i <= 100; i++)
+		add_rule(f, 0, i);
+	assert_int_equal(fake_dp_commits(sw_dp(f->sw)), commits);
+	sw_poll(f->sw);
+	assert_int_equal(fake_dp_commits(sw_dp(f->sw)), commits + 1);
+	sw_poll(f->sw);
+	assert_int_equal(fake_dp_commits(sw_dp(f->sw)), commits + 1);
+}
+
+static void
+rules_time_out_by_the_tick(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before, now = clock_ms();
+
+	apply(f, DOC(VM1));
+	before = n_rules(f);
+	add_rule(f, 1, 7);
+	sw_poll(f->sw);
+	assert_int_equal(n_rules(f), before + 1);
+	for (unsigned i = 0; i < 40 && n_rules(f) > before; i++) {
+		sw_tick_rules(f->sw, now += 100);
+		grace(f);
+	}
+	assert_int_equal(n_rules(f), before);
+}
+
+static void
+state_tells_what_openflow_is_up_to(void **state)
+{
+	struct fixture *f = *state;
+	json_t *s, *of;
+
+	apply(f, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user'}}}}}");
+	s = sw_state(f->sw);
+	of = json_object_get(json_array_get(json_object_get(s, "bridges"), 0), "openflow");
+	assert_true(json_is_true(json_object_get(of, "learning_switch")));
+	assert_int_equal(json_integer_value(json_object_get(of, "rules")), 1);
+	assert_int_equal(json_integer_value(json_object_get(of, "controllers")), 0);
+	json_decref(s);
+	add_rule(f, 0, 7);
+	sw_poll(f->sw);
+	apply(f, "{'bridges':{'br0':{'controllers':['tcp:h','tcp:i'],'ports':{'vm1':{'type':'vhost-user'}}}}}");
+	s = sw_state(f->sw);
+	of = json_object_get(json_array_get(json_object_get(s, "bridges"), 0), "openflow");
+	assert_true(json_is_false(json_object_get(of, "learning_switch")));
+	assert_int_equal(json_integer_value(json_object_get(of, "rules")), 2);
+	assert_int_equal(json_integer_value(json_object_get(of, "controllers")), 2);
+	assert_int_equal(json_integer_value(json_object_get(of, "connected")), 1);
+	json_decref(s);
+}
+
+static void
 packets_for_controllers_reach_the_agent(void **state)
 {
 	struct fixture *f = *state;
@@ -919,6 +1015,10 @@ main(void)
 		T(agent_is_told_of_ports_that_come_change_and_go),
 		T(what_is_not_counted_of_a_port_is_all_ones),
 		T(agent_is_answered_when_its_changes_are_effective),
+		T(internal_port_of_the_bridges_name_is_local),
+		T(rules_of_one_turn_are_published_once),
+		T(rules_time_out_by_the_tick),
+		T(state_tells_what_openflow_is_up_to),
 		T(packets_for_controllers_reach_the_agent),
 	};
 

@@ -68,30 +68,6 @@ flow(const char *text)
 	flow_on(br, text);
 }
 
-/* "group_id=1,type=all,bucket=output:2" */
-static inline uint16_t
-group_mod(enum of_group_command c, const char *text)
-{
-	struct of_arena *arena = of_arena_create();
-	struct of_group_mod gm;
-	struct err e = { 0 };
-
-	last_error = (struct of_error){ 0 };
-	if (of_parse_group_mod(text, strlen(text), c, NULL, arena, &gm, &e))
-		fail_msg("%s: %s", text, e.msg);
-	if (of_group_mod(ofp_pipe(s->ofp, br), &(struct of_who){ .version = OF15 }, &gm, &last_error))
-		assert_int_not_equal(last_error.id, OFE_OK);
-	of_arena_destroy(arena);
-	return last_error.id;
-}
-
-static inline void
-group(const char *text)
-{
-	if (group_mod(OFGC_ADD, text))
-		fail_msg("%s: error %u: %s", text, last_error.id, last_error.why);
-}
-
 static inline struct oflow
 key_flow(const char *text)
 {
