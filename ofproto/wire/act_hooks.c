@@ -324,7 +324,7 @@ void
 wa_clone_put(struct wire_wr *w, const struct wire_act *a UNUSED, const struct of_act *rec)
 {
 	wire_add(w->buf, 6);
-	wire_put_acts(w, of_acts_nested(rec));
+	wire_put_nested(w, of_acts_nested(rec));
 }
 
 /* --- CONTROLLER2 -------------------------------------------------------------------------------- */

@@ -414,6 +414,12 @@ put_set(struct wire_wr *w, enum of_field f, uint32_t value)
 	wire_put_set_field(w, &s);
 }
 
+static bool
+tagged(const struct wire_wr *w)
+{
+	return w->tags + (w->match && (w->match->flow.vlan[0].tci & be16(OFLOW_VLAN_PRESENT))) > 0;
+}
+
 /* 1.0's push a tag where there is none. */
 static void
 put_set_vlan(struct wire_wr *w, const struct of_act_u32 *u)
@@ -423,13 +429,12 @@ put_set_vlan(struct wire_wr *w, const struct of_act_u32 *u)
 
 	if (w->version < OF12) {
 		a = wire_act_find(u->h.kind, w->version == OF10 ? OFA_FORM_1_0 : OFA_FORM_1_1, w->version);
-		if (u->h.form == OFA_FORM_1_0 && w->version == OF11 &&
-		    !(w->match && (w->match->flow.vlan[0].tci & be16(OFLOW_VLAN_PRESENT))))
+		if (u->h.form == OFA_FORM_1_0 && w->version == OF11 && !tagged(w))
 			wire_put_act(w, &push.h);
 		put_row(w, a, &u->h);
 		return;
 	}
-	if (u->h.form == OFA_FORM_1_0 && !(w->match && (w->match->flow.vlan[0].tci & be16(OFLOW_VLAN_PRESENT))))
+	if (u->h.form == OFA_FORM_1_0 && !tagged(w))
 		wire_put_act(w, &push.h);
 	if (u->h.kind == OFA_SET_VLAN_VID)
 		put_set(w, OFF_VLAN_VID, u->value | OFLOW_VLAN_PRESENT);
@@ -453,9 +458,10 @@ put_set_tp(struct wire_wr *w, const struct of_act_u32 *u)
 		put_set(w, src ? OFF_TCP_SRC : OFF_TCP_DST, u->value);
 }
 
-/* The form that can say all that is in the record, where its own cannot. */
+/* The form that can say all that is in the record, where its own cannot; and where Nicira's is for versions that lack
+ * the standard's, that: Open vSwitch knows the other nowhere else. */
 static enum of_act_form
-true_form(const struct of_act *a)
+true_form(const struct of_act *a, uint8_t version)
 {
 	const struct of_act_controller *c = (const void *)a;
 	const struct of_act_learn *l = (const void *)a;
@@ -468,9 +474,16 @@ true_form(const struct of_act *a)
 	case OFA_BUNDLE:
 		return ((const struct of_act_bundle *)(const void *)a)->dst.n_bits ? OFA_FORM_NX2 : OFA_FORM_NX;
 	case OFA_DEC_NW_TTL:
-		if (((const struct of_act_ids *)(const void *)a)->n)
-			return OFA_FORM_NX2;
-		return a->form == OFA_FORM_NX2 ? OFA_FORM_STD : a->form;
+		return ((const struct of_act_ids *)(const void *)a)->n ? OFA_FORM_NX2 : OFA_FORM_STD;
+	case OFA_SET_QUEUE:
+	case OFA_GROUP:
+	case OFA_PUSH_MPLS:
+	case OFA_POP_MPLS:
+	case OFA_SET_MPLS_TTL:
+	case OFA_DEC_MPLS_TTL:
+		return OFA_FORM_STD;
+	case OFA_MOVE:
+		return version >= OF15 ? OFA_FORM_STD : a->form;
 	default:
 		return a->form;
 	}
@@ -481,6 +494,8 @@ wire_put_act(struct wire_wr *w, const struct of_act *a)
 {
 	const struct wire_act *row;
 
+	w->tags += a->kind == OFA_PUSH_VLAN;
+	w->tags -= a->kind == OFA_POP_VLAN && tagged(w);
 	switch (a->kind) {
 	case OFA_SET_FIELD:
 		wire_put_set_field(w, (const struct of_act_set_field *)(const void *)a);
@@ -506,7 +521,7 @@ wire_put_act(struct wire_wr *w, const struct of_act *a)
 		}
 		break;
 	}
-	row = choose(a, true_form(a), w->version);
+	row = choose(a, true_form(a, w->version), w->version);
 	if (row)
 		put_row(w, row, a);     /* Else the version has nothing like it. */
 }
@@ -524,6 +539,15 @@ put_goto(struct wire_wr *w, const struct of_act_u32 *u)
 void
 wire_put_acts(struct wire_wr *w, struct of_acts list)
 {
+	w->tags = 0;
+	wire_put_nested(w, list);
+}
+
+void
+wire_put_nested(struct wire_wr *w, struct of_acts list)
+{
+	int tags = w->tags;
+
 	OF_ACTS_EACH(a, list) {
 		switch (a->kind) {
 		case OFA_APPLY_NOTHING:
@@ -537,6 +561,7 @@ wire_put_acts(struct wire_wr *w, struct of_acts list)
 			wire_put_act(w, a);
 		}
 	}
+	w->tags = tags;
 }
 
 /* --- Writing instructions ----------------------------------------------------------------------- */
@@ -615,6 +640,7 @@ put_apply(struct wire_wr *w, struct of_acts list)
 	size_t start = 0;
 	bool open = false;
 
+	w->tags = 0;
 	OF_ACTS_EACH(a, list) {
 		if (is_instr(a, w->version) && a->kind != OFA_APPLY_NOTHING)
 			continue;

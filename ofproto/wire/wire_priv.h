@@ -108,6 +108,7 @@ struct wire_wr {
 	uint32_t xid;
 	int error;                      /* 0, -ENOTSUP, -EMSGSIZE: the first one stays. */
 	const struct omatch *match;     /* Of the rule whose actions are written; NULL: not known. */
+	int tags;                       /* VLAN tags that the actions written so far push, less those they pop. */
 };
 
 /* Returns -1 with the error set. */
@@ -236,6 +237,7 @@ int wire_get_acts(struct wire_rd *, size_t len, struct of_acts *);
 int wire_get_act_list(struct wire_rd *, const uint8_t *end);   /* Appends to r->acts. */
 int wire_get_instr(struct wire_rd *, struct of_acts *);
 void wire_put_acts(struct wire_wr *, struct of_acts);
+void wire_put_nested(struct wire_wr *, struct of_acts);     /* Of a list that goes on from the one around it. */
 void wire_put_act(struct wire_wr *, const struct of_act *);
 void wire_put_instr(struct wire_wr *, struct of_acts);
 

@@ -40,6 +40,8 @@ def normal(text, sw):
         line = re.sub(r"(idle|hard)_age=\d+, ?", "", line)
         # Which rules of older versions reset counts is the switch's own affair.
         line = line.replace("reset_counts ", "")
+        # Two ways to say one thing; 1.0 has the first one only.
+        line = re.sub(r"set_tunnel(?:64)?:(0x[0-9a-f]+)", r"set_field:\1->tun_id", line)
         out.append(line.rstrip())
     return out
 

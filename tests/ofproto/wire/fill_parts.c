@@ -425,7 +425,21 @@ fill_stable(const struct wire_act *a, uint8_t version)
 		return (a->form == OFA_FORM_1_0) == (version == OF10);
 	if (a->kind == OFA_SET_FIELD && (a->form == OFA_FORM_NX || a->form == OFA_FORM_NX2))
 		return version < OF15;
-	return true;
+	switch (a->kind) {
+	case OFA_SET_QUEUE:
+	case OFA_GROUP:
+	case OFA_PUSH_MPLS:
+	case OFA_POP_MPLS:
+	case OFA_SET_MPLS_TTL:
+	case OFA_DEC_MPLS_TTL:
+	case OFA_DEC_NW_TTL:
+		/* Written as the standard's where there is one. */
+		return a->form != OFA_FORM_NX || version == OF10;
+	case OFA_MOVE:
+		return a->form == OFA_FORM_STD || version < OF15;
+	default:
+		return true;
+	}
 }
 
 static struct of_acts
