@@ -231,45 +231,28 @@ cache_remove(struct cache *c, uint32_t f)
 	c->n_flows--;
 }
 
-/* Puts a flow in its place among the victims, if it is longer unused than one of them. */
-static void
-victim_add(struct cache *c, uint32_t f, uint32_t now)
-{
-	uint32_t used = c->flows[f].used, i;
-
-	if (c->n_victims == CACHE_VICTIMS) {
-		if (now - used <= now - c->victim[0].used)
-			return;
-		c->n_victims--;
-		memmove(&c->victim[0], &c->victim[1], c->n_victims * sizeof c->victim[0]);
-	}
-	for (i = c->n_victims; i && now - c->victim[i - 1].used >= now - used; i--)
-		c->victim[i] = c->victim[i - 1];
-	c->victim[i] = (struct cvictim){ f, used };
-	c->n_victims++;
-}
-
-/* The longest unused of the next few under the clock hand; what comes after it is kept for the next time, when it
- * was not used meanwhile. */
+/* The least recently used of the next few under the clock hand. */
 static void
 evict_one(struct cache *c, uint32_t now)
 {
-	for (unsigned look = 0; look < 2; look++) {
-		while (c->n_victims) {
-			struct cvictim v = c->victim[--c->n_victims];
+	uint32_t victim = CACHE_NONE, worst = 0;
 
-			if (!(c->flows[v.flow].flags & CFLOW_LIVE) || c->flows[v.flow].used != v.used)
-				continue;
-			cache_remove(c, v.flow);
-			c->evicted++;
-			return;
+	for (unsigned i = 0; i < EVICT_SCAN; i++) {
+		uint32_t idle;
+
+		if (++c->clock_hand >= c->high)
+			c->clock_hand = 1;
+		if (!(c->flows[c->clock_hand].flags & CFLOW_LIVE))
+			continue;
+		idle = now - c->flows[c->clock_hand].used;
+		if (victim == CACHE_NONE || idle > worst) {
+			victim = c->clock_hand;
+			worst = idle;
 		}
-		for (unsigned i = 0; i < EVICT_SCAN; i++) {
-			if (++c->clock_hand >= c->high)
-				c->clock_hand = 1;
-			if (c->flows[c->clock_hand].flags & CFLOW_LIVE)
-				victim_add(c, c->clock_hand, now);
-		}
+	}
+	if (victim != CACHE_NONE) {
+		cache_remove(c, victim);
+		c->evicted++;
 	}
 }
 

@@ -23,7 +23,6 @@ enum {
 	CACHE_HINT_BUCKETS = 1 << 15,   /* Of eight slots: 2 MiB. */
 	CACHE_MAX_PORTS = 1024,
 	CACHE_NONE = 0,                 /* Flow 0 is never used. */
-	CACHE_VICTIMS = 8,
 };
 
 enum cache_flow_flags {
@@ -104,11 +103,6 @@ struct cache {
 	uint32_t free_list;
 	uint32_t n_masks;
 	uint32_t clock_hand;
-	/* Flows that the last look found longest unused, those that go first last. */
-	uint32_t n_victims;
-	struct cvictim {
-		uint32_t flow, used;
-	} victim[CACHE_VICTIMS];
 	uint64_t evicted;
 	flow_block seed[2];
 };

@@ -178,8 +178,9 @@ update(struct conn *c, enum of_monitor_event ev, const struct of_flow_row *f, ui
 	struct of_monitor_row row;
 	uint16_t flags = 0;
 
+	/* ONLY_OWN is not heeded: ovs-ofctl sets it in 1.4 as well, where it means "my own, too". */
 	TAILQ_FOREACH (mon, &c->monitors, link)
-		if ((mon->r.flags & flag_of(ev)) && (own || !(mon->r.flags & OFMONF_ONLY_OWN)) && concerns(&mon->r, f))
+		if ((mon->r.flags & flag_of(ev)) && concerns(&mon->r, f))
 			flags |= mon->r.flags;
 	if (!flags)
 		return;

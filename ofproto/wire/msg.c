@@ -122,8 +122,14 @@ get_multipart(struct wire_rd *r, struct of_msg *msg, bool reply)
 		/* In 1.0 padding follows the type, later precedes the vendor: 24 bytes in all. */
 		const uint8_t *p = r->p;
 
-		if (wire_left(r) < 16 - header)
-			return wire_bad(r, OFE_BRC_BAD_LEN, "no experimenter's type");
+		if (wire_left(r) < 4)
+			return wire_bad(r, OFE_BRC_BAD_LEN, "no experimenter");
+		if (wire_left(r) < 16 - header) {
+			/* 1.0 asks for the vendor only. */
+			if (wire_u32(p) == NX_VENDOR || wire_u32(p) == ONF_VENDOR)
+				return wire_bad(r, OFE_BRC_BAD_LEN, "no experimenter's type");
+			return wire_bad(r, OFE_BRC_BAD_EXPERIMENTER, "experimenter %#x", wire_u32(p));
+		}
 		r->p += 16 - header;
 		return get_ext(r, msg, wire_u32(p), wire_u32(p + 4), true, reply);
 	}

@@ -205,43 +205,6 @@ the_longest_unused_flow_is_evicted_when_the_cache_is_full(void **state)
 }
 
 static void
-flows_go_in_the_order_of_their_last_use(void **state)
-{
-	static struct xlate_out out;
-	struct flow_key all = full_mask();
-	struct cache c;
-
-	(void)state;
-	assert_int_equal(cache_init(&c, 32), 0);
-	for (unsigned i = 0; i < 32; i++) {
-		struct flow_key k = { .in_port = 1, .nw_src = i };
-
-		answer(&out, 2);
-		/* 7 has no divisor in common with 32: each time once. */
-		assert_int_not_equal(cache_insert(&c, &k, &all, &out, 1, 100 + i * 7 % 32), CACHE_NONE);
-	}
-	for (unsigned i = 0; i < 40; i++) {
-		struct flow_key k = { .in_port = 1, .nw_src = 1000 + i }, old = { .in_port = 1 };
-
-		/* One is used just before it would be its turn. */
-		if (i == 5) {
-			old.nw_src = 5 * 23 % 32;
-			c.flows[lookup(&c, &old)].used = 150;
-		}
-		assert_int_not_equal(cache_insert(&c, &k, &all, &out, 1, 200 + i), CACHE_NONE);
-		for (unsigned t = 0; t < 32; t++) {
-			bool gone = t < 5 ? t <= i : t == 5 ? i >= 31 : t <= i + 1;
-
-			/* 23 * 7 is one more than five times 32. */
-			old.nw_src = t * 23 % 32;
-			assert_int_equal(lookup(&c, &old) == CACHE_NONE, gone);
-		}
-	}
-	assert_int_equal(c.evicted, 40);
-	cache_fini(&c);
-}
-
-static void
 equal_programs_are_stored_once(void **state)
 {
 	struct act_store *s = act_store_create(1000);
@@ -370,7 +333,6 @@ main(void)
 		cmocka_unit_test(random_operations_agree_with_a_walk_over_all_flows),
 		cmocka_unit_test(a_port_uses_at_most_its_number_of_masks),
 		cmocka_unit_test(the_longest_unused_flow_is_evicted_when_the_cache_is_full),
-		cmocka_unit_test(flows_go_in_the_order_of_their_last_use),
 		cmocka_unit_test(equal_programs_are_stored_once),
 		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
 		cmocka_unit_test(room_in_the_action_store_is_for_programs_of_any_length),
