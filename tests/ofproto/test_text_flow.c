@@ -307,8 +307,7 @@ static void
 printed_keys_read_back(void **state)
 {
 	static const char *const in[] = {
-		"in_port=LOCAL,icmp6,ipv6_src=fe80::1,ipv6_dst=fe80::2,icmp_type=135,nd_target=fe80::3,"
-		"nd_sll=00:01:02:03:04:05",
+		"in_port=LOCAL,icmp6,ipv6_src=fe80::1,icmp_type=135,nd_target=fe80::3,nd_sll=00:01:02:03:04:05",
 		"arp,arp_op=1,arp_spa=1.2.3.4,arp_tpa=0.0.0.0,arp_sha=00:01:02:03:04:05,dl_dst=ff:ff:ff:ff:ff:ff",
 		"mpls,mpls_label=5,mpls_bos=1,mpls_ttl=64,dl_vlan=0",
 		"icmp,icmp_type=0,nw_frag=first,nw_tos=4,nw_ecn=1", "sctp6,sctp_src=5,ipv6_label=5,nw_frag=later",
