@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Subtables and the look-up through them; see cls.h. */
 #include "ofproto/cls_hash.h"
+#include "ofproto/cls_trie.h"
 
 #include <stdlib.h>
 
@@ -26,17 +27,20 @@ cls_key_init(struct cls_key *k, const struct omatch *m)
 	k->mask_hash = (uint32_t)hash_add(h, k->map);
 }
 
+/* Writes words of a subtable to where struct oflow has them. */
+static void
+spread(const struct cls_sub *s, const uint64_t *from, struct oflow *to)
+{
+	memset(to, 0, sizeof *to);
+	for (unsigned i = 0; i < s->n; i++)
+		memcpy((uint8_t *)to + cls_words(s)[i] * 8, &from[i], 8);
+}
+
 void
 cls_match_out(const struct of_rule *r, struct omatch *m)
 {
-	const struct cls_sub *s = r->sub;
-	const uint8_t *word = cls_words(s);
-
-	memset(m, 0, sizeof *m);
-	for (unsigned i = 0; i < s->n; i++) {
-		memcpy((uint8_t *)&m->flow + word[i] * 8, &r->value[i], 8);
-		memcpy((uint8_t *)&m->mask + word[i] * 8, &s->mask[i], 8);
-	}
+	spread(r->sub, r->value, &m->flow);
+	spread(r->sub, r->sub->mask, &m->mask);
 }
 
 uint32_t
@@ -88,6 +92,22 @@ sub_len(unsigned n)
 	return sizeof(struct cls_sub) + n * (sizeof(uint64_t) + 1u);
 }
 
+static void
+find_prefixes(struct cls_sub *s)
+{
+	struct oflow mask;
+
+	spread(s, s->mask, &mask);
+	for (unsigned i = 0; i < CLS_N_TRIES; i++) {
+		unsigned word = trie_fields[i].ofs / 8u;
+
+		s->plen[i] = (uint8_t)trie_prefix_of(&trie_fields[i], &mask);
+		s->tries |= (uint8_t)((s->plen[i] > 0) << i);
+		while (s->at[i] < s->n && cls_words(s)[s->at[i]] < word)
+			s->at[i]++;
+	}
+}
+
 struct cls_sub *
 cls_sub_get(struct of_pipe *p, uint8_t table, const struct cls_key *k)
 {
@@ -116,6 +136,7 @@ cls_sub_get(struct of_pipe *p, uint8_t table, const struct cls_key *k)
 			s->last = (uint8_t)i;
 		s->end[i] = (uint8_t)w;
 	}
+	find_prefixes(s);
 	s->next = c->subs;
 	c->subs = s;
 	if (++c->n_subs > c->n_buckets)
@@ -201,6 +222,33 @@ count_stages(struct of_pipe *p, struct cls_sub *s, const uint64_t *value, bool a
 	}
 }
 
+/* Adds a match to the tries of its fields, or takes it out. */
+static void
+count_prefixes(struct of_pipe *p, struct cls_sub *s, const uint64_t *value, bool add)
+{
+	struct cls *c = &p->tbl[s->table].cls;
+
+	for (unsigned tries = s->tries & ~(unsigned)c->tries_off; tries; tries &= tries - 1) {
+		unsigned i = (unsigned)__builtin_ctz(tries), at = s->at[i];
+		const struct trie_field *f = &trie_fields[i];
+		struct trie_value v;
+
+		/* The words of a field stand side by side, as in struct oflow; but of a long one with a short mask the second
+		 * may be missing. */
+		if (f->bits == 128 && s->plen[i] <= 64) {
+			uint64_t both[2] = { value[at], 0 };
+
+			trie_value_of(&(struct trie_field){ 0, 128 }, both, &v);
+		} else {
+			trie_value_of(&(struct trie_field){ f->ofs % 8, f->bits }, &value[at], &v);
+		}
+		if (!add)
+			trie_del(p, &c->trie[i], &v, s->plen[i]);
+		else if (!trie_add(p, &c->trie[i], &v, s->plen[i]))
+			__atomic_store_n(&c->tries_off, c->tries_off | 1 << i, __ATOMIC_RELAXED);
+	}
+}
+
 static void
 raise_priority(struct of_pipe *p, struct cls_sub *s, uint16_t priority)
 {
@@ -230,6 +278,7 @@ cls_link(struct of_pipe *p, struct of_rule *r)
 		cls_index_replace(s->index, r->hash, head, r->idx);
 	} else {
 		count_stages(p, s, r->value, true);
+		count_prefixes(p, s, r->value, true);
 		cls_index_add(p, &s->index, s->n_heads, r->hash, r->idx);
 		s->n_heads++;
 	}
@@ -249,6 +298,7 @@ cls_unlink(struct of_pipe *p, struct of_rule *r)
 		cls_index_replace(s->index, r->hash, r->idx, r->twin);
 		if (!r->twin) {
 			count_stages(p, s, r->value, false);
+			count_prefixes(p, s, r->value, false);
 			s->n_heads--;
 		}
 	}
@@ -567,48 +617,142 @@ cls_watch(const struct of_pipe *p, const struct cls *c, uint64_t version, const 
 
 /* --- Look-up ---------------------------------------------------------------------------------------- */
 
-static inline void
-examine(const struct cls_sub *s, unsigned n, uint64_t *wc)
+/* What one look-up knows so far. */
+struct search {
+	const struct of_pipe *p;
+	const struct cls *c;
+	const uint64_t *flow;
+	uint64_t *wc;                   /* NULL: nobody asks. */
+	uint8_t asked;                  /* Tries that were walked: bit i. */
+	uint8_t set[CLS_N_TRIES];       /* Bits of their fields that are in 'wc' for that. */
+	struct trie_found found[CLS_N_TRIES];
+};
+
+/* Whether a mask's first 'n' words have bits that were not looked at yet. */
+static bool
+has_new(const struct search *q, const struct cls_sub *s, unsigned n)
+{
+	const uint8_t *word = cls_words(s);
+	uint64_t new = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		new |= s->mask[i] & ~q->wc[word[i]];
+	return new != 0;
+}
+
+static void
+examine(const struct search *q, const struct cls_sub *s, unsigned n)
 {
 	const uint8_t *word = cls_words(s);
 
-	if (!wc)
-		return;
 	for (unsigned i = 0; i < n; i++)
-		wc[word[i]] |= s->mask[i];
+		q->wc[word[i]] |= s->mask[i];
+}
+
+/* How many bits of field 'i' tell that no rule of the table has such a prefix of it; 0: some rule has. */
+static unsigned
+trie_denies(struct search *q, const struct cls_sub *s, unsigned i)
+{
+	const struct trie_field *f = &trie_fields[i];
+
+	if (!(q->asked >> i & 1)) {
+		struct trie_value v;
+
+		trie_value_of(f, q->flow, &v);
+		trie_lookup(q->p, rcu_read(q->c->trie[i]), &v, f->bits, &q->found[i]);
+		q->asked |= (uint8_t)(1u << i);
+	}
+	if (trie_has_length(&q->found[i], s->plen[i]))
+		return 0;
+	return MIN_OF(q->found[i].bits, (unsigned)s->plen[i]);
+}
+
+/* A subtable that has nothing: what to say was looked at.  The words up to 'n' tell; so may fewer bits of a prefix, if
+ * no more than 'most'. */
+static void
+examine_miss(struct search *q, const struct cls_sub *s, unsigned n, unsigned most)
+{
+	uint8_t off = __atomic_load_n(&q->c->tries_off, __ATOMIC_RELAXED);
+	unsigned best = CLS_N_TRIES, best_bits = most + 1;
+
+	if (!s->tries || !has_new(q, s, n)) {
+		examine(q, s, n);
+		return;
+	}
+	for (unsigned tries = s->tries & ~(unsigned)off; tries; tries &= tries - 1) {
+		unsigned i = (unsigned)__builtin_ctz(tries), bits = trie_denies(q, s, i);
+
+		if (bits && bits <= q->set[i])
+			return;
+		if (bits && bits < best_bits) {
+			best = i;
+			best_bits = bits;
+		}
+	}
+	if (best == CLS_N_TRIES) {
+		examine(q, s, n);
+		return;
+	}
+	trie_examine(&trie_fields[best], q->wc, best_bits);
+	q->set[best] = (uint8_t)best_bits;
+}
+
+/* Whether the bits of prefixes looked at so far tell that the subtable has nothing. */
+static inline bool
+is_denied(const struct search *q, const struct cls_sub *s)
+{
+	for (unsigned tries = q->asked & s->tries; tries; tries &= tries - 1) {
+		unsigned i = (unsigned)__builtin_ctz(tries);
+
+		if (!trie_has_length(&q->found[i], s->plen[i]) &&
+		    MIN_OF(q->found[i].bits, (unsigned)s->plen[i]) <= q->set[i])
+			return true;
+	}
+	return false;
 }
 
 /* The first rule with the flow's values, of any version. */
 static inline const struct of_rule *
-sub_lookup(const struct of_pipe *p, const struct cls_sub *s, const uint64_t *flow, uint64_t *wc)
+sub_lookup(struct search *q, const struct cls_sub *s)
 {
 	const uint8_t *word = cls_words(s);
 	const struct cls_index *ix;
-	uint64_t value[OFLOW_WORDS], h = p->seed;
+	const struct of_rule *r;
+	uint64_t value[OFLOW_WORDS], h = q->p->seed;
 	unsigned w = 0;
 
+	if (q->asked & s->tries && is_denied(q, s))
+		return NULL;
 	for (unsigned stage = 0; stage < s->last; stage++) {
 		const struct cls_set *set;
 
 		if (w == s->end[stage])
 			continue;
 		for (; w < s->end[stage]; w++) {
-			value[w] = flow[word[w]] & s->mask[w];
+			value[w] = q->flow[word[w]] & s->mask[w];
 			h = cls_hash_step(h, value[w]);
 		}
 		set = rcu_read(s->set[stage]);
-		if (!set || !cls_set_has(set, (uint32_t)(h >> 32))) {
-			examine(s, w, wc);
-			return NULL;
-		}
+		if (set && cls_set_has(set, (uint32_t)(h >> 32)))
+			continue;
+		/* What is known before the packet is looked at costs nothing, and its type next to nothing. */
+		if (q->wc && stage)
+			examine_miss(q, s, w, stage == 1 ? 16 : TRIE_MAX_BITS);
+		else if (q->wc)
+			examine(q, s, w);
+		return NULL;
 	}
 	for (; w < s->n; w++) {
-		value[w] = flow[word[w]] & s->mask[w];
+		value[w] = q->flow[word[w]] & s->mask[w];
 		h = cls_hash_step(h, value[w]);
 	}
-	examine(s, w, wc);
 	ix = rcu_read(s->index);
-	return ix ? cls_index_find(p, ix, (uint32_t)(h >> 32), value, s->n) : NULL;
+	r = ix ? cls_index_find(q->p, ix, (uint32_t)(h >> 32), value, s->n) : NULL;
+	if (q->wc && r)
+		examine(q, s, s->n);
+	else if (q->wc)
+		examine_miss(q, s, s->n, TRIE_MAX_BITS);
+	return r;
 }
 
 static inline const struct of_rule *
@@ -649,10 +793,17 @@ lookup_hard(const struct of_pipe *p, const struct cls *c, uint64_t version, cons
 {
 	const struct cls_vec *vec = rcu_read(c->vec);
 	const struct of_rule *best = NULL;
+	struct search q;
 	int above = -1;
 
+	q.p = p;
+	q.c = c;
+	q.flow = (const uint64_t *)flow;
+	q.wc = (uint64_t *)wc;
+	q.asked = 0;
+	memset(q.set, 0, sizeof q.set);
 	for (uint32_t i = 0; vec && i < vec->n && (int)vec->e[i].max_prio > above; i++) {
-		const struct of_rule *r = sub_lookup(p, vec->e[i].sub, (const uint64_t *)flow, (uint64_t *)wc);
+		const struct of_rule *r = sub_lookup(&q, vec->e[i].sub);
 
 		for (; r && r->priority > above; r = next_twin(p, r)) {
 			if (!rule_visible(r, version))
@@ -668,25 +819,36 @@ lookup_hard(const struct of_pipe *p, const struct cls *c, uint64_t version, cons
 	return best;
 }
 
+/* Rules of conjunctions that are complete, if they come before 'best'. */
+static const struct of_rule *
+lookup_conj(const struct of_pipe *p, const struct cls *c, uint64_t version, struct oflow *flow, struct oflow *wc,
+	    const struct cls_soft *soft, const struct of_rule *best)
+{
+	uint32_t id[CLS_MAX_CONJ];
+	int priority = INT32_MAX, n;
+	be32_t saved = flow->conj_id;
+
+	while ((n = cls_conj_level(soft, best ? best->priority : -1, &priority, id, CLS_MAX_CONJ)) >= 0) {
+		for (int i = 0; i < n; i++) {
+			const struct of_rule *r;
+
+			flow->conj_id = be32(id[i]);
+			r = lookup_hard(p, c, version, flow, wc, NULL);
+			if (r)
+				return r;
+		}
+		flow->conj_id = saved;
+	}
+	return best;
+}
+
 const struct of_rule *
 cls_lookup(const struct of_pipe *p, const struct cls *c, uint64_t version, struct oflow *flow, struct oflow *wc)
 {
 	struct cls_soft soft;
-	struct cls_conj_iter it = { .priority = INT32_MAX };
-	const struct of_rule *best, *r;
-	be32_t saved = flow->conj_id;
-	uint32_t id;
+	const struct of_rule *best;
 
 	soft.n = 0;
 	best = lookup_hard(p, c, version, flow, wc, &soft);
-	if (LIKELY(!soft.n))
-		return best;
-	while (cls_conj_next(&soft, best ? best->priority : -1, &it, &id)) {
-		flow->conj_id = be32(id);
-		r = lookup_hard(p, c, version, flow, wc, NULL);
-		if (r)
-			return r;
-		flow->conj_id = saved;
-	}
-	return best;
+	return LIKELY(!soft.n) ? best : lookup_conj(p, c, version, flow, wc, &soft, best);
 }

@@ -4,7 +4,8 @@
  * Tuple space: rules with the same mask share a subtable, a hash table of their match words.  Subtables are looked
  * at in order of the highest priority in them, and no further than one that cannot beat what was found.  Within a
  * subtable the look-up goes by the stages of struct oflow and stops at the first one that no rule has, so that an
- * answer examines no more than it needs to.
+ * answer examines no more than it needs to.  Where a subtable has nothing for a packet, the prefixes of the table's
+ * rules (cls_trie.h) may tell the same by fewer bits.
  *
  * One writer, readers that take no lock: subtables' hash tables are arrays of 64-bit entries (hash and number of the
  * rule), replaced as a whole when they grow.  A reader may meet rules of other versions than its own and passes them
@@ -39,12 +40,18 @@ struct cls_set {
 	uint64_t e[];
 };
 
+/* Fields whose prefixes are kept in tries: see cls_trie.h. */
+enum { CLS_N_TRIES = 6 };
+
 struct cls_sub {
 	uint64_t map;
 	uint8_t n;                      /* Words. */
 	uint8_t last;                   /* The last stage that has words. */
 	uint8_t end[OFLOW_STAGES];      /* Words up to the end of each stage. */
 	uint8_t table;
+	uint8_t tries;                  /* Fields with a prefix: bit i... */
+	uint8_t at[CLS_N_TRIES];        /* ...and where their words begin in 'mask'. */
+	uint8_t plen[CLS_N_TRIES];      /* Length of the prefix it matches a field by; 0: otherwise, or not at all. */
 	struct cls_index *index;        /* [rcu] */
 	struct cls_set *set[OFLOW_STAGES - 1];  /* [rcu] What rules have up to a stage; NULL: nothing is gained by asking. */
 	/* [ctl] from here on. */
@@ -78,6 +85,8 @@ struct cls_vec {
 /* A table's subtables. */
 struct cls {
 	struct cls_vec *vec;            /* [rcu] */
+	uint32_t trie[CLS_N_TRIES];     /* [rcu] Roots, of pipe's nodes. */
+	uint8_t tries_off;              /* Atomic.  Bit i: there was no room for all, so it tells nothing. */
 	/* [ctl] from here on. */
 	struct cls_sub *subs;
 	struct cls_sub **by_mask;
@@ -127,18 +136,15 @@ void cls_watch(const struct of_pipe *, const struct cls *, uint64_t version, con
 const struct of_rule *cls_lookup(const struct of_pipe *, const struct cls *, uint64_t version, struct oflow *flow,
 				 struct oflow *wc);
 
-/* Matches of a packet that are part of conjunctions, of several priorities. */
-enum { CLS_MAX_SOFT = 256 };
+/* Matches of a packet that are part of conjunctions, of several priorities.  What is beyond is left out: no packet of
+ * a sensible set of rules meets this many. */
+enum { CLS_MAX_SOFT = 256, CLS_MAX_CONJ = 64 };
 struct cls_soft {
 	unsigned n;
 	const struct of_rule *r[CLS_MAX_SOFT];
 };
-/* [lcore] Resolves them: an id whose clauses are all met by rules of one priority above 'above'; the next best with
- * each call.  False: no more. */
-struct cls_conj_iter {
-	int priority;                   /* Of the level under way; starts above all. */
-	uint32_t skip;                  /* Ids of this level that were given already. */
-};
-bool cls_conj_next(const struct cls_soft *, int above, struct cls_conj_iter *, uint32_t *id);
+/* [lcore] Ids whose clauses are all met by rules of the highest priority that is below '*priority' and above 'above';
+ * '*priority' becomes that.  How many; -1: there is no such priority. */
+int cls_conj_level(const struct cls_soft *, int above, int *priority, uint32_t *id, unsigned max);
 
 #endif

@@ -20,17 +20,19 @@ static inline struct of_rule *
 cls_index_find(const struct of_pipe *p, const struct cls_index *ix, uint32_t hash, const uint64_t *value, unsigned n)
 {
 	for (uint32_t i = hash & ix->mask;; i = (i + 1) & ix->mask) {
-		uint64_t e = __atomic_load_n(&ix->e[i], __ATOMIC_ACQUIRE), diff = 0;
+		uint64_t e = __atomic_load_n(&ix->e[i], __ATOMIC_ACQUIRE);
 		struct of_rule *r;
+		unsigned w = 0;
 
 		if (!e)
 			return NULL;
 		if (e >> 32 != hash || (uint32_t)e == UINT32_MAX)
 			continue;
 		r = rule_at(p, (uint32_t)e);
-		for (unsigned w = 0; w < n; w++)
-			diff |= r->value[w] ^ value[w];
-		if (!diff)
+		/* Word by word: what was stored so is still on its way to memory. */
+		while (w < n && r->value[w] == value[w])
+			w++;
+		if (w == n)
 			return r;
 	}
 }

@@ -80,7 +80,7 @@ of_flows_sum(const struct of_pipe *p, const struct of_flow_request *rq, struct o
 uint64_t
 pipe_bytes(const struct of_pipe *p)
 {
-	return p->rules.bytes + p->stats.bytes + p->sub_bytes + p->progs.bytes;
+	return p->rules.bytes + p->stats.bytes + p->nodes.n_used * 16ull + p->sub_bytes + p->progs.bytes;
 }
 
 void

@@ -8,7 +8,7 @@
  *   freed        another grace period later
  *
  * Rules go this way in batches, one for each publication. */
-#include "ofproto/table_priv.h"
+#include "ofproto/cls_trie.h"
 
 #include <stdlib.h>
 
@@ -62,11 +62,24 @@ gone_push(struct of_pipe *p, uint32_t rule, bool counts)
 	l->g[l->n++] = (struct gone){ .rule = rule, .counts = counts };
 }
 
-static void
-free_ptrs(struct ptr_list *l)
+/* What is no address is the number of a node, with the lowest bit set. */
+void
+pipe_retire_node(struct of_pipe *p, uint32_t node)
 {
-	for (uint32_t i = 0; i < l->n; i++)
-		free(l->p[i]);
+	ptr_push(&p->garbage, (void *)((uintptr_t)node << 1 | 1));
+}
+
+static void
+free_ptrs(struct of_pipe *p, struct ptr_list *l)
+{
+	for (uint32_t i = 0; i < l->n; i++) {
+		uintptr_t v = (uintptr_t)l->p[i];
+
+		if (!(v & 1))
+			free(l->p[i]);
+		else if (!p->dead)
+			trie_node_give(p, (uint32_t)(v >> 1));
+	}
 	free(l->p);
 	*l = (struct ptr_list){ 0 };
 }
@@ -82,7 +95,7 @@ batch_free(struct batch *b)
 		p->batches = b->next;
 	if (b->next)
 		b->next->prev = b->prev;
-	free_ptrs(&b->garbage);
+	free_ptrs(p, &b->garbage);
 	free(b->groups.p);
 	free(b->meters.p);
 	free(b->gone.g);
@@ -200,7 +213,7 @@ batch_unseen(void *arg)
 
 	if (is_over(b))
 		return;
-	free_ptrs(&b->garbage);
+	free_ptrs(p, &b->garbage);
 	for (uint32_t i = 0; i < b->gone.n; i++) {
 		struct of_rule *r = rule_at(p, b->gone.g[i].rule);
 
@@ -255,5 +268,5 @@ limbo_fini(struct of_pipe *p)
 	/* They are still in their tables. */
 	free(p->gone_groups.p);
 	free(p->gone_meters.p);
-	free_ptrs(&p->garbage);
+	free_ptrs(p, &p->garbage);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The pipeline's life, its publication, and what polling threads ask it. */
-#include "ofproto/table_priv.h"
+#include "ofproto/cls_trie.h"
 
 #include <stdlib.h>
 
@@ -47,6 +47,7 @@ of_pipe_destroy(struct of_pipe *p)
 	free(p->wheel.slot);
 	slab_fini(&p->rules);
 	slab_fini(&p->stats);
+	trie_nodes_fini(&p->nodes);
 	free(p->bits);
 	p->dead = true;
 	/* What the sink holds comes back and finds it dead. */

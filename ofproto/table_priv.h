@@ -110,6 +110,13 @@ struct meters {
 	uint32_t n;
 };
 
+/* Nodes of cls_trie.c: an array that is there as far as it is used. */
+struct trie_node;
+struct trie_nodes {
+	struct trie_node *n;            /* [const] once there is one.  NULL: there was never one. */
+	uint32_t n_used, n_free, free;
+};
+
 /* Counters whose rules have a timeout, by when to look at them. */
 struct wheel {
 	uint32_t *slot;                 /* NULL: there was never one. */
@@ -158,6 +165,7 @@ struct of_pipe {
 	uint16_t bridge;                /* [const] */
 	uint64_t seed;                  /* [const] */
 	struct slab rules, stats;
+	struct trie_nodes nodes;
 	struct groups groups;
 	struct meters meters;
 	/* [ctl] from here on. */
@@ -224,6 +232,7 @@ uint32_t pipe_ref_stat(const struct of_pipe *, uint64_t ref);
 
 /* Frees after a grace period. */
 void pipe_retire(struct of_pipe *, void *ptr);
+void pipe_retire_node(struct of_pipe *, uint32_t node);
 /* They leave with the next publication. */
 void gone_push(struct of_pipe *, uint32_t rule, bool counts);
 void gone_group(struct of_pipe *, struct of_group *);

@@ -179,6 +179,162 @@ rules_that_cannot_win_are_not_looked_at(void **state)
 	of_pipe_destroy(p);
 }
 
+static unsigned
+n_bits(be32_t wc)
+{
+	return (unsigned)__builtin_popcount(wc);
+}
+
+static void
+only_as_much_of_an_address_is_looked_at_as_decides(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct omatch net8 = match_nw_dst(0x0a000000, 8), net24 = match_nw_dst(0x0a010200, 24);
+	struct omatch host = match_nw_dst(0x0a010203, 32), any = match_any();
+	struct oflow flow = { .dl_type = be16(0x0800) };
+	struct { uint32_t dst, port; unsigned bits; } want[] = {
+		{ 0xc0a80001, 1, 1 },           /* 1... and 0...: the first bit tells. */
+		{ 0x0b000001, 1, 8 },           /* 0x0a and 0x0b differ in the eighth. */
+		{ 0x0a800001, 2, 9 },           /* 10.0 and 10.128: not in 10.1.2.0/24. */
+		{ 0x0a010301, 2, 24 },
+		{ 0x0a010280, 3, 25 },          /* Not the host in it. */
+		{ 0x0a010203, 4, 32 },
+	};
+
+	(void)state;
+	add_rule(p, 0, 1, &any, acts_output(1));
+	add_rule(p, 0, 8, &net8, acts_output(2));
+	add_rule(p, 0, 24, &net24, acts_output(3));
+	add_rule(p, 0, 32, &host, acts_output(4));
+	of_pipe_publish(p, NULL);
+	for (unsigned i = 0; i < ARRAY_SIZE(want); i++) {
+		struct oflow wc = { 0 };
+
+		flow.nw_dst = be32(want[i].dst);
+		assert_int_equal(looked_up(p, 0, &flow, &wc), want[i].port);
+		assert_int_equal(n_bits(wc.nw_dst), want[i].bits);
+		assert_int_equal(host32(wc.nw_dst), UINT32_MAX << (32 - want[i].bits));
+	}
+	of_pipe_destroy(p);
+}
+
+static void
+long_prefixes_of_ipv6_count_likewise(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct omatch m = match_any();
+	struct oflow flow = { .dl_type = be16(0x86dd) }, wc = { 0 };
+
+	(void)state;
+	m.flow.dl_type = be16(0x86dd);
+	m.mask.dl_type = 0xffff;
+	m.flow.ipv6_dst[0] = 0x20;
+	m.flow.ipv6_dst[9] = 0x80;
+	memset(m.mask.ipv6_dst, 0xff, 12);
+	add_rule(p, 0, 1, &m, acts_output(1));
+	memset(m.mask.ipv6_dst + 7, 0, 9);
+	m.flow.ipv6_dst[9] = 0;
+	m.flow.ipv6_dst[6] = 1;
+	add_rule(p, 0, 2, &m, acts_output(2));
+	of_pipe_publish(p, NULL);
+	flow.ipv6_dst[0] = 0x20;
+	flow.ipv6_dst[9] = 0x80;
+	assert_int_equal(looked_up(p, 0, &flow, &wc), 1);
+	assert_int_equal(wc.ipv6_dst[11], 0xff);
+	assert_int_equal(wc.ipv6_dst[12], 0);
+	flow.ipv6_dst[9] = 0;
+	memset(&wc, 0, sizeof wc);
+	assert_int_equal(looked_up(p, 0, &flow, &wc), 0);
+	/* Up to the bit of byte 9 in which it differs. */
+	assert_int_equal(wc.ipv6_dst[8], 0xff);
+	assert_int_equal(wc.ipv6_dst[9], 0x80);
+	assert_int_equal(wc.ipv6_dst[10], 0);
+	of_pipe_destroy(p);
+}
+
+static void
+ports_are_looked_at_where_they_decide(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct omatch web = match_ip(), any = match_any();
+	struct oflow flow = { .dl_type = be16(0x0800), .nw_proto = 6, .tp_src = be16(4711), .tp_dst = be16(50000) };
+	struct oflow wc = { 0 };
+
+	(void)state;
+	web.flow.nw_proto = 6;
+	web.mask.nw_proto = 0xff;
+	web.flow.tp_dst = be16(80);
+	web.mask.tp_dst = 0xffff;
+	add_rule(p, 0, 9, &web, acts_output(80));
+	add_rule(p, 0, 1, &any, acts_output(1));
+	of_pipe_publish(p, NULL);
+	assert_int_equal(looked_up(p, 0, &flow, &wc), 1);
+	assert_int_equal(wc.tp_src, 0);
+	assert_int_equal(wc.tp_dst, be16(0x8000));
+	flow.tp_dst = be16(80);
+	assert_int_equal(looked_up(p, 0, &flow, &wc), 80);
+	assert_int_equal(wc.tp_dst, 0xffff);
+	assert_int_equal(wc.nw_proto, 0xff);
+	/* UDP is told by its number: ports do not matter. */
+	memset(&wc, 0, sizeof wc);
+	flow.nw_proto = 17;
+	assert_int_equal(looked_up(p, 0, &flow, &wc), 1);
+	assert_int_equal(wc.tp_dst, 0);
+	of_pipe_destroy(p);
+}
+
+/* Prefixes come and go; what a packet's address is looked at for stays right. */
+static void
+random_prefixes_agree_with_a_list(void **state)
+{
+	enum { N = 150 };
+	static struct { uint32_t v; unsigned bits; bool there; } n[N];
+	struct of_pipe *p = pipe_new();
+
+	(void)state;
+	memset(n, 0, sizeof n);
+	for (unsigned step = 0; step < 1200; step++) {
+		unsigned i = rnd(N);
+		struct oflow flow = { .dl_type = be16(0x0800) }, wc = { 0 };
+		struct omatch m;
+		struct of_flow_mod fm;
+		uint32_t port, best = 0;
+
+		if (!n[i].there) {
+			n[i].bits = 1 + rnd(32);
+			n[i].v = (rnd(2) ? 0x0a000000 | rnd(64) : rnd(UINT32_MAX)) & UINT32_MAX << (32 - n[i].bits);
+			for (unsigned j = 0; j < N; j++)
+				if (n[j].there && n[j].bits == n[i].bits && n[j].v == n[i].v)
+					n[i].bits = 0;
+			if (!n[i].bits)
+				continue;
+		}
+		m = match_nw_dst(n[i].v, n[i].bits);
+		fm = flow_mod(n[i].there ? OFFC_DELETE_STRICT : OFFC_ADD, 0, (uint16_t)n[i].bits, &m, acts_output(i + 1));
+		assert_int_equal(apply_as(p, OF13, &fm), OFE_OK);
+		n[i].there = !n[i].there;
+		of_pipe_publish(p, NULL);
+		flow.nw_dst = be32(rnd(3) ? n[rnd(N)].v ^ (rnd(2) ? 0 : 1u << rnd(32)) : 0x0a000000 | rnd(64));
+		for (unsigned j = 0, len = 0; j < N; j++) {
+			if (n[j].there && n[j].bits > len && !((host32(flow.nw_dst) ^ n[j].v) >> (32 - n[j].bits))) {
+				best = j + 1;
+				len = n[j].bits;
+			}
+		}
+		port = looked_up(p, 0, &flow, &wc);
+		assert_int_equal(port, best);
+		/* A prefix was looked at. */
+		assert_true(!wc.nw_dst || !(~host32(wc.nw_dst) & (~host32(wc.nw_dst) + 1)));
+		for (unsigned k = 0; k < 6; k++) {
+			struct oflow other = flow;
+
+			other.nw_dst = (flow.nw_dst & wc.nw_dst) | (be32(k ? rnd(UINT32_MAX) : 0x0a000000) & ~wc.nw_dst);
+			assert_int_equal(looked_up(p, 0, &other, NULL), port);
+		}
+	}
+	of_pipe_destroy(p);
+}
+
 /* --- Versions ---------------------------------------------------------------------------------------- */
 
 static void
@@ -284,6 +440,88 @@ a_plain_rule_of_higher_priority_beats_a_conjunction(void **state)
 	of_pipe_destroy(p);
 }
 
+/* A level of many ids, most of them incomplete; one rule may be part of many. */
+static void
+many_conjunctions_are_told_apart(void **state)
+{
+	enum { N_IDS = 900 };
+	static uint8_t buf[2][N_IDS * sizeof(struct of_act_conj)];
+	struct of_pipe *p = pipe_new();
+	struct omatch src = match_ip(), dst = match_nw_dst(0x0a000009, 32);
+	struct oflow flow = { .dl_type = be16(0x0800), .nw_src = be32(0x0a000001), .nw_dst = be32(0x0a000009) };
+	unsigned n[2] = { 0, 0 };
+
+	(void)state;
+	match_prefix(&src.flow.nw_src, &src.mask.nw_src, 0x0a000001, 32);
+	for (unsigned id = 1; id <= N_IDS; id++) {
+		/* Each has one of its two clauses met, 777 both. */
+		for (unsigned side = 0; side < 2; side++) {
+			struct of_act_conj c = { .h = { .kind = OFA_CONJUNCTION, .len = sizeof c }, .id = id,
+						 .clause = (uint8_t)side, .n_clauses = 2 };
+
+			if (side == (id & 1) || id == 777)
+				memcpy(buf[side] + n[side]++ * sizeof c, &c, sizeof c);
+		}
+	}
+	for (unsigned side = 0; side < 2; side++) {
+		struct of_acts acts = { .a = (const struct of_act *)buf[side],
+					.len = n[side] * (uint32_t)sizeof(struct of_act_conj) };
+
+		add_rule(p, 0, 100, side ? &dst : &src, acts);
+	}
+	for (unsigned id = 770; id < 780; id++) {
+		struct omatch m = match_conj(id);
+
+		add_rule(p, 0, 1, &m, acts_output(id));
+	}
+	of_pipe_publish(p, NULL);
+	assert_int_equal(looked_up(p, 0, &flow, NULL), 777);
+	of_pipe_destroy(p);
+}
+
+/* --- Traces ------------------------------------------------------------------------------------------------- */
+
+struct rejections {
+	unsigned n;
+	uint16_t priority[8];
+	enum of_field field[8];
+};
+
+static void
+reject(void *arg, const struct of_rule *r, enum of_field f)
+{
+	struct rejections *j = arg;
+
+	j->priority[j->n] = of_rule_priority(r);
+	j->field[j->n++] = f;
+}
+
+static void
+a_trace_tells_why_better_rules_did_not_match(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct omatch port = match_in_port(2), dst = match_nw_dst(0x0b000000, 8), ip = match_ip(), any = match_any();
+	struct oflow flow = { .in_port = be32(1), .dl_type = be16(0x0800), .nw_dst = be32(0x0a000009) };
+	struct rejections j = { 0 };
+	struct of_lookup_watch w = { .rejected = reject, .arg = &j };
+	const struct of_rule *r;
+
+	(void)state;
+	add_rule(p, 0, 40, &port, acts_output(1));
+	add_rule(p, 0, 30, &dst, acts_output(2));
+	add_rule(p, 0, 20, &ip, acts_output(3));
+	add_rule(p, 0, 10, &any, acts_output(4));
+	of_pipe_publish(p, NULL);
+	r = of_lookup(p, of_pipe_version(p), 0, &flow, NULL, &w);
+	assert_int_equal(of_rule_priority(r), 20);
+	assert_int_equal(j.n, 2);
+	assert_int_equal(j.priority[0], 40);
+	assert_int_equal(j.field[0], OFF_IN_PORT);
+	assert_int_equal(j.priority[1], 30);
+	assert_int_equal(j.field[1], OFF_NW_DST);
+	of_pipe_destroy(p);
+}
+
 int
 main(void)
 {
@@ -291,9 +529,15 @@ main(void)
 		cmocka_unit_test(random_rules_agree_with_a_list),
 		cmocka_unit_test(a_table_that_decides_by_port_looks_at_nothing_else),
 		cmocka_unit_test(rules_that_cannot_win_are_not_looked_at),
+		cmocka_unit_test(only_as_much_of_an_address_is_looked_at_as_decides),
+		cmocka_unit_test(long_prefixes_of_ipv6_count_likewise),
+		cmocka_unit_test(ports_are_looked_at_where_they_decide),
+		cmocka_unit_test(random_prefixes_agree_with_a_list),
 		cmocka_unit_test(changes_show_with_the_version_that_publishes_them),
 		cmocka_unit_test(a_conjunction_matches_when_all_its_clauses_are_met),
 		cmocka_unit_test(a_plain_rule_of_higher_priority_beats_a_conjunction),
+		cmocka_unit_test(many_conjunctions_are_told_apart),
+		cmocka_unit_test(a_trace_tells_why_better_rules_did_not_match),
 	};
 
 	return cmocka_run_group_tests_name("cls", tests, NULL, NULL);
