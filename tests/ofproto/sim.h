@@ -172,7 +172,7 @@ sim_key(uint16_t in_port, unsigned src, unsigned dst, int tci)
 static inline void
 sim_xlate_to(struct sim *s, const struct flow_key *k, struct xlate_out *out)
 {
-	memset(out, 0, offsetof(struct xlate_out, acts));
+	memset(out, 0, offsetof(struct xlate_out, refs));
 	out->acts.n = 0;
 	out->acts.overflow = false;
 	ofp_xlate.translate(s->view, k, NULL, out);
