@@ -237,7 +237,7 @@ struct of_acts {
 };
 
 #define OF_ACTS_EACH(a_, list) \
-	for (const struct of_act *a_ = (list).a; (const uint8_t *)a_ < (const uint8_t *)(list).a + (list).len; \
+	for (const struct of_act *a_ = (list).a; (uintptr_t)a_ < (uintptr_t)(list).a + (list).len; \
 	     a_ = (const struct of_act *)((const uint8_t *)a_ + a_->len))
 
 /* The actions inside CLONE and WRITE_ACTIONS. */
