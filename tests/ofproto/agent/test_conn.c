@@ -17,17 +17,6 @@ n_fds(void)
 	return n;
 }
 
-static size_t
-rss_kb(void)
-{
-	FILE *f = fopen("/proc/self/statm", "r");
-	unsigned long size, rss = 0;
-
-	assert_int_equal(fscanf(f, "%lu %lu", &size, &rss), 2);
-	fclose(f);
-	return rss * 4;
-}
-
 static void
 a_dialler_tries_again_after_growing_pauses(void **state)
 {
@@ -272,7 +261,7 @@ a_thousand_reconnects_leave_nothing_behind(void **state)
 		peer_close(p);
 	}
 	UNTIL(n_fds() == fds);
-	assert_true(rss_kb() < rss + 2048);
+	assert_true(grew_less(rss, 2048));
 }
 
 static void
@@ -323,7 +312,7 @@ who_never_reads_costs_bounded_memory(void **state)
 		turn();
 		assert_true(sent < 64u << 20);
 	}
-	assert_true(rss_kb() < rss + 8192);
+	assert_true(grew_less(rss, 8192));
 	/* Others do not notice. */
 	EXPECT_NOTHING(other);
 	of_buf_fini(&b);
@@ -355,7 +344,7 @@ packet_ins_are_dropped_first_and_counted(void **state)
 	assert_true(info().i.packet_ins > 100);
 	assert_true(info().i.packet_ins_dropped > 10000);
 	assert_int_equal(info().i.packet_ins + info().i.packet_ins_dropped, 20000);
-	assert_true(rss_kb() < rss + 8192);
+	assert_true(grew_less(rss, 8192));
 	/* An answer is not dropped. */
 	peer_send(p, OFK_BARRIER_REQUEST, 9, NULL);
 	while (peer_next(p) && p->msg.kind == OFK_PACKET_IN)
