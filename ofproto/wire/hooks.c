@@ -3,14 +3,14 @@
 #include "base/util.h"
 #include "ofproto/wire/wire_priv.h"
 
-wire_get_fn wh_hello_get, wh_experimenter_get, wh_packet_in2_get, wh_pin2_meta_get, wh_packet_out_meta_get,
-	wh_flow_command_get, wh_flow_mod_get, wh_flow_ages_get, wh_async_get, wh_bundle_add_get, wh_requestforward_get,
+wire_get_fn wh_hello_get, wh_experimenter_get, wh_packet_in2_get, wh_pin2_meta_get, wh_continuation_get,
+	wh_packet_out_meta_get, wh_nx_flow_mod_acts_get, wh_flow_command_get, wh_flow_mod_get, wh_flow_ages_get, wh_async_get, wh_bundle_add_get, wh_requestforward_get,
 	wh_queue_config_get, wh_queue_port_get, wh_controller_uri_get, wh_ignore_get;
-wire_put_fn wh_hello_put, wh_experimenter_put, wh_packet_in2_put, wh_pin2_meta_put, wh_packet_out_meta_put,
-	wh_flow_command_put, wh_flow_mod_put, wh_flow_ages_put, wh_async_put, wh_bundle_add_put, wh_requestforward_put,
+wire_put_fn wh_hello_put, wh_experimenter_put, wh_packet_in2_put, wh_pin2_meta_put, wh_continuation_put,
+	wh_packet_out_meta_put, wh_nx_flow_mod_acts_put, wh_flow_command_put, wh_flow_mod_put, wh_flow_ages_put, wh_async_put, wh_bundle_add_put, wh_requestforward_put,
 	wh_queue_config_put, wh_queue_port_put, wh_controller_uri_put, wh_ignore_put;
 
-enum { HELLO_BITMAP = 1, W10_ALL = (1 << 22) - 1 };
+enum { HELLO_BITMAP = 1, W10_ALL = (1 << 22) - 1, CONTINUATION = 0x7774 };
 
 /* --- HELLO -------------------------------------------------------------------------------------- */
 
@@ -112,6 +112,37 @@ void
 wh_pin2_meta_put(struct wire_wr *w, size_t at UNUSED, const void *native)
 {
 	wire_put_meta(w, &((const struct of_packet_in *)native)->meta, w->version < OF12);
+}
+
+/* Four bytes of padding, then properties, which Open vSwitch's tools read.  Ours is one that they do not know and skip. */
+int
+wh_continuation_get(struct wire_rd *r, const uint8_t *at UNUSED, void *native)
+{
+	struct of_packet_in *pin = native;
+	const uint8_t *p = r->p + 4;
+	size_t len;
+
+	if (wire_left(r) < 4)
+		return wire_bad(r, OFE_BPC_BAD_LEN, "continuation of %zu bytes", wire_left(r));
+	len = wire_left(r) - 4;
+	r->p = r->end;
+	if (len >= 4 && wire_u16(p) == CONTINUATION && wire_u16(p + 2) >= 4 && wire_u16(p + 2) <= len) {
+		len = wire_u16(p + 2) - 4u;
+		p += 4;
+	}
+	pin->continuation = (struct of_data){ p, (uint32_t)len };
+	return 0;
+}
+
+void
+wh_continuation_put(struct wire_wr *w, size_t at UNUSED, const void *native)
+{
+	const struct of_data *c = &((const struct of_packet_in *)native)->continuation;
+	uint8_t *p = wire_add(w->buf, 8 + ((c->len + 4 + 7) & ~7u) - 4);
+
+	wire_store(p + 4, 2, CONTINUATION);
+	wire_store(p + 6, 2, 4 + c->len);
+	memcpy(p + 8, c->data, c->len);
 }
 
 /* 1.5 says the port as a match field. */
@@ -218,6 +249,26 @@ wh_flow_mod_put(struct wire_wr *w, size_t at, const void *native)
 		wire_store(wire_at(w, at), 8, 0);
 	else if (!f->cookie_given)
 		wire_store(wire_at(w, at), 8, ~0ull);
+}
+
+/* Versions with instructions have them in Nicira's message, too. */
+int
+wh_nx_flow_mod_acts_get(struct wire_rd *r, const uint8_t *at UNUSED, void *native)
+{
+	struct of_flow_mod *f = native;
+
+	return r->version == OF10 ? wire_get_acts(r, wire_left(r), &f->acts) : wire_get_instr(r, &f->acts);
+}
+
+void
+wh_nx_flow_mod_acts_put(struct wire_wr *w, size_t at UNUSED, const void *native)
+{
+	const struct of_flow_mod *f = native;
+
+	if (w->version == OF10)
+		wire_put_acts(w, f->acts);
+	else
+		wire_put_instr(w, f->acts);
 }
 
 /* NXST_FLOW: seconds plus one, 0: not known. */

@@ -5,9 +5,11 @@
 #include "ofproto/wire/wire_priv.h"
 
 wire_get_fn wh_oxs_removed_get, wh_oxs_row_get, wh_oxs_aggregate_get, wh_group_mod_get, wh_group_mod_selection_get,
-	wh_group_desc_selection_get, wh_group_desc_get, wh_table_features_get, wh_monitor_row_get;
+	wh_group_desc_selection_get, wh_group_desc_get, wh_table_features_get, wh_monitor_row_get,
+	wh_meter_features_get;
 wire_put_fn wh_oxs_removed_put, wh_oxs_row_put, wh_oxs_aggregate_put, wh_group_mod_put, wh_group_mod_selection_put,
-	wh_group_desc_selection_put, wh_group_desc_put, wh_table_features_put, wh_monitor_row_put;
+	wh_group_desc_selection_put, wh_group_desc_put, wh_table_features_put, wh_monitor_row_put,
+	wh_meter_features_put;
 
 /* --- OXS ---------------------------------------------------------------------------------------- */
 
@@ -621,4 +623,24 @@ wh_monitor_row_put(struct wire_wr *w, size_t at UNUSED, const void *native)
 		put_full(w, m);
 	else
 		wire_store(wire_add(w->buf, 4), 4, m->event == OFME_ABBREV ? m->xid : 0);
+}
+
+/* --- Meter features ----------------------------------------------------------------------------- */
+
+/* 1.5 has 8 bytes more, which Open vSwitch, and so everybody who talks 1.5 to it, neither sends nor takes. */
+int
+wh_meter_features_get(struct wire_rd *r, const uint8_t *at UNUSED, void *native)
+{
+	struct of_meter_features *f = native;
+
+	if (r->version == OF15 && wire_left(r) == 8) {
+		f->features = wire_u32(r->p);
+		r->p += 8;
+	}
+	return 0;
+}
+
+void
+wh_meter_features_put(struct wire_wr *w UNUSED, size_t at UNUSED, const void *native UNUSED)
+{
 }

@@ -41,6 +41,8 @@ fill_port(struct fill *f)
 {
 	static const uint32_t reserved[] = { 0xfffffff8, 0xfffffffa, 0xfffffffd, 0xfffffffe };
 
+	if (f->tame)
+		return 1 + fill_random(f) % 60;
 	return fill_random(f) % 4 ? 1 + fill_random(f) % 65000 : reserved[fill_random(f) % 4];
 }
 
@@ -61,7 +63,7 @@ known_bits(struct fill *f, const struct wire_map *m)
 
 	for (unsigned i = 0; i < m->n; i++)
 		known |= 1ull << m->pair[i][1];
-	return fill_random(f) & known;
+	return f->tame ? known & 0xb : fill_random(f) & known;
 }
 
 static uint64_t
@@ -120,6 +122,8 @@ fill_props(struct fill *f, const struct wire_props *props, uint8_t *native)
 		if (p->cond == WC_FLAG)
 			native[p->member] = 1;
 		fill_layout(f, p->layout, native);
+		if (p->cond == WC_UNLESS && !(load(native + p->member, p->native) - (uint64_t)(int16_t)p->value))
+			native[p->member] ^= 1;         /* Else it would not be sent. */
 	}
 }
 
@@ -153,7 +157,10 @@ fill_step(struct fill *f, const struct wire_step *s, uint8_t *native)
 
 	switch (s->op) {
 	case WO_UINT:
-		random_bytes(f, p, s->width);
+		if (f->tame)
+			store(p, s->native, s->width < 4 ? 1 : 1 + fill_random(f) % 50);
+		else
+			random_bytes(f, p, s->width);
 		break;
 	case WO_UINT_MAX:
 		store(p, s->native, fill_random(f) % (s->arg + 1u));
@@ -398,7 +405,7 @@ fill_msg(struct fill *f, const struct way *w, struct of_msg *msg)
 	fill_layout(f, l, body);
 	if (w->kind == OFK_PACKET_IN) {
 		pin = body;
-		if (w->packet_in2)
+		if (w->packet_in2 || f->tame)
 			pin->total_len = (uint16_t)MAX_OF(pin->total_len, pin->frame.len);
 	}
 	*msg = (struct of_msg){ .version = w->version, .kind = w->kind, .form = w->form, .xid = 0x12345678, .body = body };

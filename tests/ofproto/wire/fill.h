@@ -9,6 +9,7 @@ struct fill {
 	uint64_t seed;
 	uint8_t version, layout, form;
 	unsigned depth;                 /* Of nested actions. */
+	bool tame;                      /* Only values that make sense to Open vSwitch, too. */
 	struct of_arena *arena;
 };
 
