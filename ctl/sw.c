@@ -326,7 +326,8 @@ sink_meter_del(void *arg, uint32_t meter)
 {
 	struct sw *sw = arg;
 
-	if (sw->dp)
+	/* At the end the datapath's meters go by themselves. */
+	if (!sw->dying)
 		dp_meter_del(sw->dp, meter);
 }
 

@@ -79,9 +79,11 @@ dp_destroy(struct dp *dp)
 {
 	if (!dp)
 		return;
-	do
+	/* What runs may put off more. */
+	do {
+		dp_commit(dp, NULL, NULL);
 		fake_dp_grace(dp);
-	while (run_due(dp));
+	} while (run_due(dp) || dp->dead);
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		if (dp->port[i])
 			free_port(dp->port[i]);
