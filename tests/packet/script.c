@@ -8,6 +8,8 @@
 
 #include "base/clock.h"
 #include "datapath/ports.h"
+#include "ofproto/table.h"
+#include "ofproto/text.h"
 #include "tests/datapath/mem_port.h"
 #include "tests/packet/script_priv.h"
 
@@ -187,6 +189,42 @@ cmd_patch(struct script *s, struct err *e)
 	ofp_port_set_patch_peer(s->w->ofp, a->id, b->id);
 	ofp_port_set_patch_peer(s->w->ofp, b->id, a->id);
 	return world_commit(s->w, e);
+}
+
+static bool
+port_by_name(void *arg, const char *name, uint32_t *port_no)
+{
+	const struct world_port *p = world_port(arg, name);
+
+	if (p)
+		*port_no = p->id;
+	return p != NULL;
+}
+
+/* openflow BRIDGE none | RULE...: rules in the words of ovs-ofctl. */
+static int
+cmd_openflow(struct script *s, struct err *e)
+{
+	const struct of_names names = { .port_no = port_by_name, .arg = s->w };
+	const struct world_bridge *b = world_bridge(s->w, s->word[1]);
+	struct of_act_buf acts = { 0 };
+	struct of_error oe = { 0 };
+	struct of_flow_mod fm;
+	int rc = 0;
+
+	if (!b)
+		return err_set(e, ENOENT, "no bridge '%s'", s->word[1]);
+	for (unsigned i = 2; i < s->n_words && !rc; i++) {
+		if (!strcmp(s->word[i], "none")) {
+			ofp_of_reset(s->w->ofp, b->id, true);
+			continue;
+		}
+		rc = of_parse_flow_mod(s->word[i], strlen(s->word[i]), OFFC_ADD, &names, &acts, &fm, e);
+		if (!rc && of_flow_mod(ofp_pipe(s->w->ofp, b->id), &(struct of_who){ .version = OF13 }, &fm, &oe))
+			rc = err_set(e, EINVAL, "%s: %s", s->word[i], oe.why);
+	}
+	of_act_buf_fini(&acts);
+	return rc ? rc : world_commit(s->w, e);
 }
 
 static int
@@ -498,6 +536,7 @@ static const struct command {
 	{ "bridge", 2, SCRIPT_WORDS, false, cmd_bridge },
 	{ "port", 3, SCRIPT_WORDS, false, cmd_port },
 	{ "leg", 3, SCRIPT_WORDS, false, cmd_leg },
+	{ "openflow", 3, SCRIPT_WORDS, false, cmd_openflow },
 	{ "patch", 5, SCRIPT_WORDS, false, cmd_patch },
 	{ "set", 3, SCRIPT_WORDS, false, cmd_set },
 	{ "up", 2, 2, false, cmd_up_down },

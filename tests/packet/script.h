@@ -4,6 +4,7 @@
  *   bridge NAME [OPTION=VALUE...]
  *   port NAME BRIDGE|- [mtu=N] [OPTION=VALUE...]      a port that is memory; '-': on no bridge
  *   leg NAME BRIDGE [OPTION=VALUE...]                 likewise, as the host's own leg
+ *   openflow BRIDGE none | RULE...     OpenFlow rules, as ovs-ofctl writes them; none: what was there goes
  *   patch NAME BRIDGE PEER BRIDGE [OPTION=VALUE...]   both halves; options of the first
  *   underlay PORT [mac=MAC]                           look for tunnels in what comes in here
  *   tunnel NAME BRIDGE TYPE via=PORT src=MAC next-hop=MAC[,MAC...] [state=] [OPTION=VALUE...]

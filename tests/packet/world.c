@@ -53,6 +53,17 @@ tag_changed(void *arg, dp_tag tag)
 }
 
 static void
+defer(void *arg, void (*fn)(void *), void *obj)
+{
+	struct world *w = arg;
+
+	if (w->dp)
+		dp_defer(w->dp, fn, obj);
+	else
+		fn(obj);
+}
+
+static void
 learn(void *arg, const struct xlate_learn *l)
 {
 	struct world *w = arg;
@@ -165,7 +176,7 @@ world_create(const struct world_conf *c, struct err *e)
 
 	str_copy(w->title, sizeof w->title, c->title);
 	w->pcap_dir = c->pcap_dir;
-	w->ofp = ofp_create(&(struct ofp_sink){ .set_view = set_view, .tag_changed = tag_changed, .arg = w });
+	w->ofp = ofp_create(&(struct ofp_sink){ .set_view = set_view, .tag_changed = tag_changed, .defer = defer, .arg = w });
 	w->dp = dp_create(&conf, e);
 	if (!w->dp || world_commit(w, e)) {
 		world_destroy(w, NULL);
@@ -210,6 +221,7 @@ world_destroy(struct world *w, struct err *e)
 	if (w->pcap)
 		pcap_close(w->pcap);
 	dp_destroy(w->dp);
+	w->dp = NULL;
 	ofp_destroy(w->ofp);
 	free(w);
 	return rc;
