@@ -288,7 +288,8 @@ class WeftSwitch(Switch):
         self.d.ctl(["bridge", "set", "br0", f"private-key={key}", f"certificate={cert}", f"ca-cert={ca}"])
 
     def connected(self):
-        return any(c.get("connected") for c in self.d.ctl_json("controller show")["controllers"])
+        return any(c["connected"] and c["configured"] for b in self.d.ctl_json("controller show")["bridges"]
+                   for c in b["connections"])
 
 
 def switch(lab, name, n_hosts=2, stack=True):

@@ -313,6 +313,23 @@ def identity(sw):
                                                                                   struct.unpack("!HH", a.body)[1])
 
 
+def identity_strings(sw):
+    """[6.identity] the descriptions can be set, such as those by which POX and ONOS know Open vSwitch"""
+    if sw.kind != "weft":
+        return "Weft's own settings"
+    sw.d.ctl(["bridge", "set", "br0", "mfr-desc=Nicira, Inc.", "hw-desc=Open vSwitch", "sw-desc=2.17.0", "serial-desc=s1",
+              "dp-desc=rack 7", "datapath-id=00000000000000a1"])
+    with raw(sw).start(V10) as c:
+        desc = c.stats(0)
+        got, at = [], 0
+        for n in (256, 256, 256, 32, 256):
+            got.append(desc[at:at + n].rstrip(b"\0").decode())
+            at += n
+        assert got == ["Nicira, Inc.", "Open vSwitch", "2.17.0", "s1", "rack 7"], f"{got}"
+        assert c.features()[0] == 0xa1
+    return None
+
+
 def roles(sw):
     """[6.roles] NOCHANGE, MASTER, SLAVE, EQUAL; generation ids as signed distances"""
     with listen(sw) as l1, listen(sw) as l2:
@@ -597,7 +614,8 @@ def split_bytes(sw):
 
 
 CASES = (hello_matrix, hello_comes_first, hello_incompatible, hello_elements, second_hello, wrong_version, port_desc_on_10,
-         half_close, echo, own_probes, backoff, many_controllers, protocols, passive, service_connections, identity, roles,
+         half_close, echo, own_probes, backoff, many_controllers, protocols, passive, service_connections, identity,
+         identity_strings, roles,
          nicira_roles, async_masks, fail_secure, fail_standalone, truncations, garbage, endless_multipart, never_reads,
          never_reads_replies, thousand_reconnects, split_bytes)
 
