@@ -9,8 +9,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "ofproto/agent/agent_priv.h"
+
+enum { LIBEVENT_READ = 4096, SEND_NOW_MAX = 512 };
 
 size_t
 conn_out_len(const struct conn *c)
@@ -174,7 +177,9 @@ conn_run(struct conn *c)
 	if (c->state == CONN_DEAD)
 		return;
 	set_ready(c, more);
-	set_reading(c, !more && !conn_blocked(c));
+	/* Who waits for a barrier has, as a rule, sent no more: nothing is gained by not looking. */
+	set_reading(c, !more && evbuffer_get_length(bufferevent_get_input(c->bev)) < IN_HIGH / 2 &&
+			       (c->wait || !conn_blocked(c)));
 	/* Half-closed is closed, but what was asked before that is done, and answered. */
 	if (c->eof && !more && !c->wait && c->state != CONN_CLOSING) {
 		if (conn_out_len(c))
@@ -202,12 +207,35 @@ agent_on_turn(int fd UNUSED, short what UNUSED, void *arg)
 
 /* --- Events ------------------------------------------------------------------------------------- */
 
+/* libevent takes 4 KB at a time.  Who sends more has the rest taken at once: loading rules is mostly that. */
+static void
+read_rest(struct conn *c)
+{
+	struct evbuffer *in = bufferevent_get_input(c->bev);
+	struct evbuffer_iovec v;
+	ssize_t n;
+
+	if (c->tls || !c->reading || evbuffer_get_length(in) < LIBEVENT_READ || evbuffer_get_length(in) >= IN_HIGH / 2)
+		return;
+	evbuffer_unfreeze(in, 0);
+	if (evbuffer_reserve_space(in, IN_HIGH / 2, &v, 1) == 1) {
+		n = recv(bufferevent_getfd(c->bev), v.iov_base, MIN_OF(v.iov_len, (size_t)IN_HIGH / 2), MSG_DONTWAIT);
+		/* The end and errors are libevent's to find, which sees them again. */
+		if (n > 0) {
+			v.iov_len = (size_t)n;
+			evbuffer_commit_space(in, &v, 1);
+		}
+	}
+	evbuffer_freeze(in, 0);
+}
+
 static void
 on_read(struct bufferevent *bev UNUSED, void *arg)
 {
 	struct conn *c = arg;
 	struct of_agent *a = c->br->agent;
 
+	read_rest(c);
 	c->heard_ms = clock_ms();
 	c->probed_ms = 0;
 	if (a->turn_end_us && conn_deadline(a)) {
@@ -402,6 +430,8 @@ conn_close_soon(struct conn *c, const char *fmt, ...)
 	/* on_write() is to be called for the last byte, not before. */
 	bufferevent_setwatermark(c->bev, EV_WRITE, 0, 0);
 	conn_timer_in(c, LINGER_MS);
+	if (!conn_out_len(c))
+		conn_die(c);
 }
 
 void
@@ -423,10 +453,24 @@ conn_free(struct conn *c)
 
 /* --- Sending ------------------------------------------------------------------------------------ */
 
+/* Sends at once what is short and need not queue: a client that waits for each barrier is answered a turn of the event
+ * loop earlier.  Returns how much went. */
+static size_t
+send_now(struct conn *c, const void *data, size_t len)
+{
+	ssize_t n;
+
+	if (c->tls || c->state != CONN_UP || len > SEND_NOW_MAX || conn_out_len(c))
+		return 0;
+	n = send(bufferevent_getfd(c->bev), data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	return n > 0 ? (size_t)n : 0;
+}
+
 void
 conn_write(struct conn *c, const void *data, size_t len)
 {
 	const uint8_t *p = data;
+	size_t sent;
 
 	if (c->state == CONN_DEAD || !len)
 		return;
@@ -440,7 +484,9 @@ conn_write(struct conn *c, const void *data, size_t len)
 			break;
 		at += n;
 	}
-	bufferevent_write(c->bev, data, len);
+	sent = send_now(c, data, len);
+	if (sent < len)
+		bufferevent_write(c->bev, p + sent, len - sent);
 	if (!LIST_EMPTY(&c->br->agent->taps))
 		tap_show(c, true, data, len);
 }
