@@ -4,8 +4,9 @@
 
 usage: sudo tests/bench/openflow.py [--rounds N] [--cases REGEX] [--json FILE]
 
-  load      100,000 exact rules through `ovs-ofctl add-flows`, plain and in a bundle.  The switch's control threads
-            are on the generator's core, its polling thread has the other one; no traffic.
+  load      100,000 exact rules through `ovs-ofctl add-flows`, plain (which waits for a barrier after each) and in a
+            bundle; and as one stream of messages.  The switch's control threads share the generator's core with the
+            client, its polling thread has the other one; no traffic.
   setup     new flows per second: every packet needs a megaflow of its own.
   memory    resident bytes per rule.
   dump      dump-flows of a million rules while packets run: lost packets, growth of memory.
@@ -18,7 +19,9 @@ import json
 import os
 import re
 import shutil
+import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -145,6 +148,53 @@ def load(lib, sw, path, bundle):
     return n / took
 
 
+def messages(flows):
+    """The same rules as FLOW_MODs of OpenFlow 1.4, one after the other, and a barrier."""
+    out = bytearray()
+    for i in range(N_RULES):
+        src, dst, sport, dport = flows.flow(i)
+        oxm = (struct.pack("!IH", 0x80000a02, 0x0800) + struct.pack("!IB", 0x80001401, 17) +
+               struct.pack("!II", 0x80001604, src) + struct.pack("!II", 0x80001804, dst) +
+               struct.pack("!IH", 0x80001e02, sport) + struct.pack("!IH", 0x80002002, dport))
+        match = struct.pack("!HH", 1, 4 + len(oxm)) + oxm
+        match += bytes(-len(match) % 8)
+        acts = struct.pack("!HHI", 4, 24, 0) + struct.pack("!HHIH6x", 0, 16, 2, 0)
+        body = struct.pack("!QQBBHHHIIIHH", 0, 0, 0, 0, 0, 0, 100, 0xffffffff, 0, 0, 0, 0) + match + acts
+        out += struct.pack("!BBHI", 5, 14, 8 + len(body), i + 10) + body
+    return bytes(out) + struct.pack("!BBHI", 5, 20, 8, 7)
+
+
+def pipelined(lib, sw, data):
+    """Rules per second from a controller that does not wait for each: all messages, then the barrier's reply."""
+    sw.of("del-flows")
+    own_core(lib, sw)
+    s = socket.socket(socket.AF_UNIX)
+    s.connect(sw.br[5:] if sw.br.startswith("unix:") else os.path.join(sw.base.d, sw.br + ".mgmt"))
+    s.sendall(struct.pack("!BBHI", 5, 0, 8, 1))
+    os.sched_setaffinity(0, {lib.GEN_CORE})
+    try:
+        t = time.monotonic()
+        sender = threading.Thread(target=s.sendall, args=(data,))
+        sender.start()
+        buf = b""
+        while True:
+            buf += s.recv(65536)
+            while len(buf) >= 8 and len(buf) >= struct.unpack("!H", buf[2:4])[0]:
+                kind, n = buf[1], struct.unpack("!H", buf[2:4])[0]
+                if kind == 1:
+                    raise RuntimeError(f"{sw.name}: error {buf[:n].hex()}")
+                if kind == 21:
+                    sender.join()
+                    took = time.monotonic() - t
+                    s.close()
+                    if count(sw) != N_RULES:
+                        raise RuntimeError(f"{sw.name}: {count(sw)} rules of {N_RULES}")
+                    return N_RULES / took
+                buf = buf[n:]
+    finally:
+        os.sched_setaffinity(0, range(os.cpu_count()))
+
+
 def setup(lib, sw, n=100000):
     """New flows per second: each of n flows once, as fast as they are taken."""
     sw.forget()
@@ -256,6 +306,10 @@ def main():
                 r = rounds(lib, args, switches, lambda s: load(lib, s, exact, bundle))
                 row(f"load {N_RULES} rules{', in a bundle' if bundle else ''}", r["weft"], r["ovs"], "rules/s")
                 figures[f"load{'-bundle' if bundle else ''}"] = r
+            data = messages(flows)
+            r = rounds(lib, args, switches, lambda s: pipelined(lib, s, data))
+            row(f"load {N_RULES} rules, one stream of messages", r["weft"], r["ovs"], "rules/s")
+            figures["load-stream"] = r
         if wanted("setup"):
             tables = write(f"{work}/wide", wide(flows))
             for name, path in (("4 tables of 1,000 rules", tables), ("100,000 exact rules", exact)):
