@@ -339,6 +339,11 @@ h_flow_monitor(struct conn *c, const struct of_msg *m, struct of_error *e)
 	sh = xcalloc(1, sizeof *sh);
 	sh->event = OFME_INITIAL;
 	for (uint32_t i = 0; i < q->n; i++) {
+		/* Once more: those before may have changed what there is. */
+		if (check(c, &q->r[i], q->n - i, e)) {
+			free(sh);
+			return -1;
+		}
 		apply(c, &q->r[i], m->form);
 		if (q->r[i].command != OFMONC_DELETE && (q->r[i].flags & OFMONF_INITIAL))
 			sh->id[sh->n++] = q->r[i].monitor_id;

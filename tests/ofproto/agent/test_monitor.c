@@ -119,6 +119,27 @@ own_changes_are_abbreviated_or_the_only_ones(void **state)
 }
 
 static void
+requests_of_one_message_heed_those_before(void **state)
+{
+	const struct of_monitor_request r[] = {
+		{ .monitor_id = 1, .command = OFMONC_DELETE, .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY },
+		{ .monitor_id = 1, .command = OFMONC_MODIFY, .out_port = (uint32_t)OFPP_ANY, .out_group = OFG_ANY },
+	};
+	const struct of_monitor_requests q = { .n = 2, .r = r };
+	struct peer *p;
+
+	(void)state;
+	configure();
+	p = client(OF14);
+	watch(p, 1, OFMONF_ADD, OFTT_ALL, 5);
+	expect_rows(p, 0, 5);
+	peer_send(p, OFK_FLOW_MONITOR_REQUEST, 6, &q);
+	EXPECT_ERROR(p, OFE_MOFC_UNKNOWN_MONITOR, 6);
+	EXPECT_NOTHING(p);
+	peer_close(p);
+}
+
+static void
 a_monitor_is_cancelled(void **state)
 {
 	struct peer *p;
@@ -191,6 +212,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(what_is_there_comes_first_and_then_changes, setup, teardown),
 		cmocka_unit_test_setup_teardown(only_what_was_asked_for_is_told, setup, teardown),
 		cmocka_unit_test_setup_teardown(own_changes_are_abbreviated_or_the_only_ones, setup, teardown),
+		cmocka_unit_test_setup_teardown(requests_of_one_message_heed_those_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_monitor_is_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_read_is_paused_and_sees_all_again, setup, teardown),
 	};
