@@ -442,6 +442,8 @@ conn_free(struct conn *c)
 		conn_die(c);
 	}
 	TAILQ_REMOVE(&c->br->agent->dead, c, link);
+	/* Nothing is begun for who is dead; should it be, it must not outlive this. */
+	wait_cancel(c);
 	stream_destroy(c);
 	pktbuf_drop(c);
 	of_buf_fini(&c->mon_buf);

@@ -33,14 +33,27 @@ find(const struct conn *c, uint32_t id)
 	return NULL;
 }
 
+/* Takes it off the connection, which may go while its bundle is worked at. */
+static void
+take(struct conn *c, struct bundle *b)
+{
+	TAILQ_REMOVE(&c->bundles, b, link);
+	c->n_bundles--;
+}
+
+static void
+bundle_free(struct of_agent *a, struct bundle *b)
+{
+	a->bundle_bytes -= evbuffer_get_length(b->msgs);
+	evbuffer_free(b->msgs);
+	free(b);
+}
+
 static void
 drop(struct conn *c, struct bundle *b)
 {
-	c->br->agent->bundle_bytes -= evbuffer_get_length(b->msgs);
-	TAILQ_REMOVE(&c->bundles, b, link);
-	c->n_bundles--;
-	evbuffer_free(b->msgs);
-	free(b);
+	take(c, b);
+	bundle_free(c->br->agent, b);
 }
 
 void
@@ -56,14 +69,15 @@ bundles_expire(struct conn *c, uint64_t now_ms)
 	struct bundle *b, *next;
 	struct of_error e;
 
-	for (b = TAILQ_FIRST(&c->bundles); b; b = next) {
+	for (b = TAILQ_FIRST(&c->bundles); b && c->state != CONN_DEAD; b = next) {
 		next = TAILQ_NEXT(b, link);
 		/* What the peer sent may still wait to be read. */
 		if (now_ms - b->used_ms < BUNDLE_IDLE_MS || c->wait || c->stream || c->ready)
 			continue;
 		of_error_set(&e, OFE_BFC_TIMEOUT, "bundle %u was not used for %d s", b->id, BUNDLE_IDLE_MS / 1000);
+		take(c, b);
 		conn_error(c, &e, b->quote, b->quote_len);
-		drop(c, b);
+		bundle_free(c->br->agent, b);
 	}
 }
 
@@ -270,12 +284,17 @@ control_commit(struct conn *c, const struct of_msg *m, struct bundle *b, struct 
 {
 	const struct of_bundle_control *q = m->body;
 	struct of_bundle_control *answer;
-	int rc = b->flags == q->flags ? commit(c, b, e) :
-					of_error_set(e, OFE_BFC_BAD_FLAGS, "bundle %u was opened with other flags", b->id);
+	int rc;
 
-	drop(c, b);
+	take(c, b);
+	rc = b->flags == q->flags ? commit(c, b, e) :
+				    of_error_set(e, OFE_BFC_BAD_FLAGS, "bundle %u was opened with other flags", b->id);
+	bundle_free(c->br->agent, b);
 	if (rc)
 		return rc;
+	/* It may have been told more of its own changes than it reads. */
+	if (c->state == CONN_DEAD)
+		return 0;
 	answer = xcalloc(1, sizeof *answer);
 	*answer = *q;
 	answer->type = OFB_COMMIT_REPLY;

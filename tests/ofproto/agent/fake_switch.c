@@ -294,6 +294,8 @@ of_pipe_commit(struct of_pipe *p)
 {
 	(void)p;
 	fake.n_bundle_commits++;
+	if (fake.on_bundle_commit)
+		fake.on_bundle_commit();
 }
 
 void

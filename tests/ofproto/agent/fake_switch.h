@@ -22,6 +22,7 @@ struct fake_switch {
 	enum of_error_id fail_flow_mod;         /* Flow mods with priority 666 get this. */
 	uint32_t many_rules;                    /* Rules that only exist in answers. */
 	uint32_t n_groups, n_meters;
+	void (*on_bundle_commit)(void);         /* Called in the midst of it. */
 
 	/* What it was asked. */
 	unsigned n_flow_mods, n_group_mods, n_meter_mods, n_table_mods, n_features_set;

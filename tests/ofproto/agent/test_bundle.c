@@ -255,6 +255,35 @@ packets_and_ports_come_after_the_rules(void **state)
 	peer_close(p);
 }
 
+static void
+hang_up(void)
+{
+	conn_close(TAILQ_FIRST(&agent_bridge(t.agent, FAKE_BRIDGE)->conns), "does not read");
+}
+
+static void
+the_connection_may_go_while_its_bundle_is_committed(void **state)
+{
+	const struct of_flow_mod fm = flow_mod(1);
+	struct peer *p;
+
+	(void)state;
+	configure();
+	fake.on_bundle_commit = hang_up;
+	fake.hold_commits = true;
+	p = client(OF14);
+	add(p, 1, both, 1, OFK_FLOW_MOD, &fm);
+	add(p, 2, both, 2, OFK_FLOW_MOD, &fm);
+	control(p, OFB_COMMIT_REQUEST, 1, both, 3);
+	peer_expect_eof(p);
+	UNTIL(!info().i.connected);
+	assert_int_equal(fake.n_bundle_commits, 1);
+	assert_int_equal(t.agent->bundle_bytes, 0);
+	/* Nothing is answered later to who is gone. */
+	assert_int_equal(fake.n_held, 0);
+	peer_close(p);
+}
+
 int
 main(void)
 {
@@ -266,6 +295,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(the_life_of_a_bundle_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(there_is_a_limit_and_what_is_left_goes_with_the_connection, setup, teardown),
 		cmocka_unit_test_setup_teardown(packets_and_ports_come_after_the_rules, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_connection_may_go_while_its_bundle_is_committed, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
