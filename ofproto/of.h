@@ -531,6 +531,8 @@ struct of_mp {
 };
 void of_mp_begin(struct of_mp *, struct of_buf *, const struct of_msg *);      /* kind, version, form, xid. */
 int of_mp_row(struct of_mp *, const void *row);
+/* Makes the part whole, and begins another. */
+void of_mp_cut(struct of_mp *);
 void of_mp_end(struct of_mp *);
 
 /* Text of a message for people, in the manner of ovs-ofctl: "OFPT_FLOW_MOD (OF1.3) (xid=0x2): ADD table:0 ...".

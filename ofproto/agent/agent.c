@@ -35,6 +35,7 @@ on_tick(evutil_socket_t fd UNUSED, short what UNUSED, void *arg)
 		BRIDGE_EACH_UP (c, a->bridge[i]) {
 			bundles_expire(c, now);
 			parts_expire(c, now);
+			conn_check_output(c);
 		}
 	}
 }

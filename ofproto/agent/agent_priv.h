@@ -32,7 +32,9 @@ enum {
 	OUT_STREAM = 256 << 10,         /* Long answers pause while more than this waits to be read by the peer... */
 	OUT_PACKET_IN = 512 << 10,      /* ...packet-ins are dropped above this... */
 	OUT_HIGH = 1 << 20,             /* ...nothing more is done for the peer above this... */
-	OUT_MAX = 32 << 20,             /* ...and above this, who does not read what it asked to be told has to go. */
+	OUT_MAX = 32 << 20,             /* ...and above this, who reads nothing for a while has to go... */
+	OUT_STALL_TICKS = 4,
+	OUT_LIMIT = 256 << 20,          /* ...and above this, everybody: what is told at once can be a lot. */
 	BAD_IN_ROW = 64,                /* Undecodable messages, after which the peer talks garbage. */
 	SERVICE_CONNS = 256,            /* Accepted connections of a bridge. */
 	HANDSHAKE_MS = 10000,           /* From dialling or accepting to the peer's HELLO. */
@@ -119,6 +121,8 @@ struct conn {
 	bool tls;
 	enum conn_state state;
 	bool ready, busy, eof, reading;
+	bool took;                      /* The peer read something since the last tick. */
+	uint8_t stalled;                /* Ticks above OUT_MAX without that. */
 	uint64_t since_ms, heard_ms, probed_ms; /* probed 0: no probe is under way. */
 	char why[160];                  /* What ended it. */
 
@@ -209,6 +213,10 @@ void conn_write(struct conn *, const void *data, size_t len);
 bool conn_send(struct conn *, const struct of_msg *);
 /* The answer to 'req', in its form. */
 void conn_reply(struct conn *, const struct of_msg *req, enum of_kind, const void *body);
+/* A row; one that cannot be said is left out. */
+void conn_row(struct conn *, struct of_mp *, const void *row);
+/* Each tick: closes it if its peer has stopped reading. */
+void conn_check_output(struct conn *);
 /* An event.  Closes a connection whose peer has not read far too much. */
 void conn_tell(struct conn *, enum of_kind, enum of_msg_form, const void *body);
 void conn_error(struct conn *, const struct of_error *, const void *offender, uint32_t len);
@@ -241,6 +249,7 @@ void wait_cancel(struct conn *);
 
 /* stream.c: answers of many rows, made as fast as the peer reads them. */
 struct stream {
+	struct conn *conn;
 	struct of_mp mp;
 	struct of_buf buf;
 	/* Adds some rows; returns whether there are more. */
@@ -256,6 +265,7 @@ struct stream *stream_create(struct conn *, const struct of_msg *req, enum of_ki
 /* Goes on until the output is full, the turn over, or all is said. */
 void stream_run(struct conn *);
 void stream_destroy(struct conn *);
+void stream_row(struct stream *, const void *row);
 
 /* Handlers: 0, or -1 with the error to answer. */
 typedef int handler_fn(struct conn *, const struct of_msg *, struct of_error *);

@@ -41,7 +41,7 @@ async_wants(const struct conn *c, enum async_type type, unsigned reason)
 
 	if (c->service && !c->async_asked && !c->miss_send_len)
 		return false;
-	return mask[type] >> reason & 1;
+	return reason < 32 && (mask[type] >> reason & 1);
 }
 
 void
@@ -145,14 +145,18 @@ on_table_status(void *arg, uint16_t bridge, const struct of_table_desc *d)
 static void
 on_forwarded(void *arg, uint16_t bridge, const struct of_msg *m, const void *owner)
 {
-	const struct of_requestforward f = { .inner = m, .reason = m->kind == OFK_METER_MOD };
+	struct of_msg inner = *m;
+	const struct of_requestforward f = { .inner = &inner, .reason = m->kind == OFK_METER_MOD };
 	struct agent_bridge *br = agent_bridge(arg, bridge);
 
 	if (!br)
 		return;
-	BRIDGE_EACH_UP (c, br)
+	BRIDGE_EACH_UP (c, br) {
+		/* Each is told in its own version, whichever the change came in. */
+		inner.version = c->version;
 		if (c != owner && c->version >= OF13 && async_wants(c, ASYNC_REQUESTFORWARD, f.reason))
 			conn_tell(c, OFK_REQUESTFORWARD, c->version == OF13 ? OFMF_ONF : OFMF_STD, &f);
+	}
 }
 
 void

@@ -181,7 +181,7 @@ conn_run(struct conn *c)
 	set_reading(c, !more && evbuffer_get_length(bufferevent_get_input(c->bev)) < IN_HIGH / 2 &&
 			       (c->wait || !conn_blocked(c)));
 	/* Half-closed is closed, but what was asked before that is done, and answered. */
-	if (c->eof && !more && !c->wait && c->state != CONN_CLOSING) {
+	if (c->eof && !more && !conn_blocked(c)) {
 		if (conn_out_len(c))
 			conn_close_soon(c, "%s", c->why);
 		else
@@ -265,6 +265,7 @@ on_output_change(struct evbuffer *buf UNUSED, const struct evbuffer_cb_info *inf
 {
 	struct conn *c = arg;
 
+	c->took |= info->n_deleted > 0;
 	if (info->n_deleted && info->orig_size > OUT_STREAM / 4)
 		c->heard_ms = clock_ms();
 }
@@ -520,10 +521,34 @@ conn_tell(struct conn *c, enum of_kind kind, enum of_msg_form form, const void *
 {
 	const struct of_msg m = { .version = c->version, .kind = kind, .form = form, .body = body };
 
-	if (conn_out_len(c) > OUT_MAX)
-		conn_close(c, "has not read %u MB of events", OUT_MAX >> 20);
+	if (conn_out_len(c) > OUT_LIMIT)
+		conn_close(c, "has not read %u MB of events", OUT_LIMIT >> 20);
 	else
 		conn_send(c, &m);
+}
+
+void
+conn_check_output(struct conn *c)
+{
+	const bool stalls = conn_out_len(c) > OUT_MAX && !c->took;
+
+	c->took = false;
+	c->stalled = stalls ? c->stalled + 1 : 0;
+	if (c->stalled > OUT_STALL_TICKS)
+		conn_close(c, "does not read: %zu MB wait", conn_out_len(c) >> 20);
+}
+
+void
+conn_row(struct conn *c, struct of_mp *mp, const void *row)
+{
+	struct of_agent *a = c->br->agent;
+	int rc = of_mp_row(mp, row);
+
+	if (!rc)
+		return;
+	c->errors++;
+	log_rate_msg(&a->log_rate, LOG_LVL_WARN, "%s: %s: %s without a row that %s", c->br->conf.name, c->name,
+		     of_kind_name(mp->msg.kind), rc == -EMSGSIZE ? "is too long for a message" : "the version cannot say");
 }
 
 void

@@ -8,7 +8,7 @@
 #include "ofproto/agent/agent_priv.h"
 
 enum { BUNDLES_MAX = 64, BUNDLE_IDLE_MS = 30000, BUNDLE_QUOTE = 64 };
-static const size_t bundle_bytes_max = 512u << 20;     /* Of all connections of all bridges. */
+static const size_t bundle_bytes_max = 256u << 20;     /* Of all connections of all bridges. */
 
 struct bundle {
 	TAILQ_ENTRY(bundle) link;
@@ -229,7 +229,7 @@ stage_all(struct conn *c, struct bundle *b, struct evbuffer *later, struct of_er
 static void
 run_later(struct conn *c, struct evbuffer *later)
 {
-	while (evbuffer_get_length(later)) {
+	while (evbuffer_get_length(later) && c->state != CONN_DEAD) {
 		struct of_error e;
 		const uint8_t *raw;
 		struct of_msg m;
@@ -244,6 +244,8 @@ run_later(struct conn *c, struct evbuffer *later)
 			rc = flow_mod_release_buffer(c, m.body, &e);
 		if (rc)
 			conn_error(c, &e, raw, len);
+		if (conn_out_len(c) > OUT_MAX)
+			conn_close(c, "has not read %u MB of errors", OUT_MAX >> 20);
 		evbuffer_drain(later, len);
 	}
 }

@@ -26,7 +26,7 @@ flow_row(void *arg, const struct of_flow_row *row)
 {
 	struct stream *s = arg;
 
-	of_mp_row(&s->mp, row);
+	stream_row(s, row);
 	return true;
 }
 
@@ -102,7 +102,10 @@ sum_end(struct conn *c, struct stream *s)
 static void
 aggregate(struct conn *c, const struct of_msg *m, void *data)
 {
-	stream_create(c, m, OFK_AGGREGATE_REPLY, sum_piece, data)->end = sum_end;
+	struct stream *s = stream_create(c, m, OFK_AGGREGATE_REPLY, sum_piece, data);
+
+	s->end = sum_end;
+	s->no_rows = true;
 }
 
 int
@@ -161,7 +164,7 @@ features_piece(struct conn *c, struct stream *s)
 
 		of_table_features(pipe_of(c), *next, &f);
 		f.table_id = *next;
-		of_mp_row(&s->mp, &f);
+		stream_row(s, &f);
 	}
 	return *next < OF_N_TABLES;
 }
@@ -230,7 +233,7 @@ show_group(void *arg, const struct of_group_row *row, const struct of_group_desc
 {
 	struct stream *s = arg;
 
-	of_mp_row(&s->mp, s->msg.kind == OFK_GROUP_REPLY ? (const void *)row : d);
+	stream_row(s, s->msg.kind == OFK_GROUP_REPLY ? (const void *)row : d);
 	return true;
 }
 
@@ -239,7 +242,7 @@ show_meter(void *arg, const struct of_meter_row *row, const struct of_meter_conf
 {
 	struct stream *s = arg;
 
-	of_mp_row(&s->mp, s->msg.kind == OFK_METER_REPLY ? (const void *)row : conf);
+	stream_row(s, s->msg.kind == OFK_METER_REPLY ? (const void *)row : conf);
 	return true;
 }
 

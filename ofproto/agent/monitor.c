@@ -60,8 +60,8 @@ monitors_flush(struct conn *c)
 	of_mp_end(&c->mon_mp);
 	conn_write(c, c->mon_buf.data, c->mon_buf.len);
 	c->mon_buf.len = 0;
-	if (conn_out_len(c) > OUT_MAX)
-		conn_close(c, "has not read %u MB of flow updates", OUT_MAX >> 20);
+	if (conn_out_len(c) > OUT_LIMIT)
+		conn_close(c, "has not read %u MB of flow updates", OUT_LIMIT >> 20);
 }
 
 static void
@@ -76,7 +76,7 @@ put(struct conn *c, const struct of_monitor_row *row)
 		c->mon_open = true;
 		conn_kick(c);
 	}
-	of_mp_row(&c->mon_mp, row);
+	conn_row(c, &c->mon_mp, row);
 	if (c->mon_buf.len > MON_BATCH)
 		monitors_flush(c);
 }
@@ -220,6 +220,7 @@ struct show {
 	struct stream *s;
 	uint16_t event;
 	bool resuming;
+	bool rows;                      /* Some are not handed on yet. */
 	uint64_t cursor;
 	unsigned n, next;
 	uint32_t id[MONITORS_MAX];
@@ -232,8 +233,27 @@ show_row(void *arg, const struct of_flow_row *f)
 	struct show *sh = arg;
 	struct of_monitor_row row = row_of(f, sh->event, 0, sh->flags);
 
-	of_mp_row(&sh->s->mp, &row);
+	stream_row(sh->s, &row);
+	sh->rows = true;
 	return true;
+}
+
+/* Later changes of what was shown must not overtake it: what there is goes now.  Nobody asked for what is shown again, so
+ * that it is no answer in parts, between which changes could not stand. */
+static void
+show_hand_on(struct conn *c, struct stream *s, struct show *sh)
+{
+	if (!sh->rows)
+		return;
+	sh->rows = false;
+	if (!sh->resuming) {
+		of_mp_cut(&s->mp);
+		return;
+	}
+	of_mp_end(&s->mp);
+	conn_write(c, s->buf.data, s->buf.len);
+	s->buf.len = 0;
+	of_mp_begin(&s->mp, &s->buf, &s->msg);
 }
 
 static bool
@@ -256,7 +276,10 @@ show_piece(struct conn *c, struct stream *s)
 	}
 	if (!mon || !sh->cursor)
 		sh->next++;
-	return sh->next < sh->n;
+	if (sh->next == sh->n)
+		return false;
+	show_hand_on(c, s, sh);
+	return true;
 }
 
 static void
@@ -281,6 +304,7 @@ monitors_resume(struct conn *c)
 		return;
 	sh = xcalloc(1, sizeof *sh);
 	sh->event = OFME_ADDED;
+	sh->resuming = true;
 	TAILQ_FOREACH (mon, &c->monitors, link)
 		if (mon->r.flags & (OFMONF_ADD | OFMONF_MODIFY))
 			sh->id[sh->n++] = mon->r.monitor_id;

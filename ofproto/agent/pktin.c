@@ -33,6 +33,9 @@ wants_buffer(const struct conn *c, const struct of_punt *p, uint32_t len)
 	return c->version == OF10 || max_len < len;
 }
 
+/* Longer frames, which come of segmentation offload, are cut: a message has 64 KB. */
+enum { MESSAGE_MAX = 0xffff, AROUND_FRAME = 2048 };
+
 static void
 packet_in(struct conn *c, const struct of_punt *p, const struct of_data *userdata, const struct of_data *frame,
 	  uint32_t orig_len)
@@ -42,6 +45,8 @@ packet_in(struct conn *c, const struct of_punt *p, const struct of_data *userdat
 				   .meta = p->meta, .frame = *frame, .format = c->packet_in_format,
 				   .userdata = *userdata };
 
+	if (userdata->len + AROUND_FRAME < MESSAGE_MAX)
+		in.frame.len = MIN_OF(frame->len, MESSAGE_MAX - AROUND_FRAME - userdata->len);
 	if (conn_out_len(c) > OUT_PACKET_IN) {
 		c->packet_ins_dropped++;
 		return;

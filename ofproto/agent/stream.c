@@ -16,6 +16,7 @@ stream_create(struct conn *c, const struct of_msg *req, enum of_kind kind, bool 
 	s->msg = (struct of_msg){ .version = req->version, .kind = kind, .form = req->form, .xid = req->xid };
 	s->piece = piece;
 	s->data = data;
+	s->conn = c;
 	of_mp_begin(&s->mp, &s->buf, &s->msg);
 	c->stream = s;
 	return s;
@@ -36,6 +37,12 @@ hand_on(struct conn *c, struct stream *s)
 }
 
 void
+stream_row(struct stream *s, const void *row)
+{
+	conn_row(s->conn, &s->mp, row);
+}
+
+void
 stream_run(struct conn *c)
 {
 	struct stream *s = c->stream;
@@ -43,7 +50,7 @@ stream_run(struct conn *c)
 
 	do {
 		more = s->piece(c, s);
-		if (more && !s->end)
+		if (more && !s->no_rows)
 			hand_on(c, s);
 	} while (more && conn_out_len(c) <= OUT_STREAM && !conn_deadline(c->br->agent));
 	if (more)

@@ -349,9 +349,9 @@ get_inner(struct wire_rd *r, enum of_error_id bad_len, struct of_data *raw, cons
 	len = wire_u16(r->p + 2);
 	if (len < OF_HEADER_LEN || len > wire_left(r))
 		return wire_bad(r, bad_len, "message of %u bytes inside %zu", len, wire_left(r));
-	if (r->depth)
+	if (r->inner)
 		return wire_bad(r, OFE_BFC_MSG_UNSUP, "a message inside one inside another");
-	sub.depth = 1;
+	sub.inner = true;
 	if (wire_get_msg(&sub, r->p, len, inner))
 		return -1;
 	*raw = (struct of_data){ r->p, len };

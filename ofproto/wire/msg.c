@@ -381,6 +381,12 @@ split(struct of_mp *mp, size_t row)
 	mp->part = row;
 }
 
+void
+of_mp_cut(struct of_mp *mp)
+{
+	split(mp, mp->buf->len);
+}
+
 int
 of_mp_row(struct of_mp *mp, const void *row)
 {

@@ -94,7 +94,8 @@ struct wire_rd {
 	uint8_t version;                /* OF10...: numbering of ports, actions. */
 	uint8_t layout;                 /* WV_*. */
 	uint8_t form;                   /* enum of_msg_form. */
-	uint8_t depth;                  /* Of nested actions and messages. */
+	uint8_t depth;                  /* Of nested actions. */
+	bool inner;                     /* A message in a message. */
 	uint32_t xid;
 	const struct of_decode_opts *opts;
 	struct of_arena *arena;

@@ -385,6 +385,38 @@ a_flood_of_garbage_ends_and_others_are_served(void **state)
 	free(junk);
 }
 
+/* Many rules that are deleted at once are told of at once. */
+static void
+a_burst_is_no_reason_to_close_but_not_reading_is(void **state)
+{
+	const struct of_flow_removed fr = { .reason = OFRR_DELETE };
+	struct peer *p;
+	struct conn *c;
+
+	(void)state;
+	configure_dialler();
+	p = controller(OF13);
+	c = TAILQ_LAST(&agent_bridge(t.agent, FAKE_BRIDGE)->conns, conn_list);
+	for (unsigned round = 0; round < 2; round++) {
+		for (uint32_t n = 0; conn_out_len(c) <= OUT_MAX + 4096; n++) {
+			assert_true(n < 2 * OUT_MAX / 48);
+			fake.ev.flow_removed(fake.ev.arg, FAKE_BRIDGE, &fr);
+		}
+		if (round)
+			break;
+		UNTIL((peer_read(p), p->len = 0, !conn_out_len(c)));
+		assert_true(info().i.connected);
+	}
+	for (unsigned i = 0; i <= OUT_STALL_TICKS; i++) {
+		assert_int_equal(c->state, CONN_UP);
+		conn_check_output(c);
+	}
+	if (c->state == CONN_UP)        /* Something was taken before the first of them. */
+		conn_check_output(c);
+	assert_int_equal(c->state, CONN_DEAD);
+	peer_close(p);
+}
+
 int
 main(void)
 {
@@ -399,6 +431,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(a_silent_peer_is_probed_and_dropped, setup, teardown),
 		cmocka_unit_test_setup_teardown(probes_can_be_turned_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(half_closed_is_closed_after_what_was_asked, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_burst_is_no_reason_to_close_but_not_reading_is, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_socket_is_replaced_and_others_are_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thousand_reconnects_leave_nothing_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_clients_are_refused, setup, teardown),

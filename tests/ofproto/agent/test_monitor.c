@@ -205,6 +205,41 @@ who_does_not_read_is_paused_and_sees_all_again(void **state)
 	}
 }
 
+static void
+all_is_shown_again_as_fast_as_it_is_read(void **state)
+{
+	struct peer *p;
+	struct conn *c;
+	uint32_t shown = 0;
+	bool resumed = false;
+
+	(void)state;
+	configure();
+	p = client(OF10);
+	watch(p, 1, ALL, OFTT_ALL, 55);
+	expect_rows(p, 0, 55);
+	c = TAILQ_FIRST(&agent_bridge(t.agent, FAKE_BRIDGE)->conns);
+	fake.many_rules = 50000;
+	c->mon_paused = true;
+	conn_kick(c);
+	for (unsigned i = 0; i < 200; i++)
+		turn();
+	/* It is in the midst of it, and waits. */
+	assert_non_null(c->stream);
+	assert_true(c->stream->buf.len < 65536);
+	assert_true(info().i.tx_queue_bytes < OUT_STREAM + 65536);
+	while (!resumed) {
+		const struct of_msg *m = peer_next(p);
+		const struct of_rows *rows = m->body;
+
+		resumed = m->kind == OFK_NX_FLOW_MONITOR_RESUMED;
+		if (!resumed)
+			shown += rows->n;
+	}
+	assert_int_equal(shown, 50000);
+	peer_close(p);
+}
+
 int
 main(void)
 {
@@ -215,6 +250,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(requests_of_one_message_heed_those_before, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_monitor_is_cancelled, setup, teardown),
 		cmocka_unit_test_setup_teardown(who_does_not_read_is_paused_and_sees_all_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(all_is_shown_again_as_fast_as_it_is_read, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
