@@ -137,7 +137,6 @@ def count(sw):
 def load(lib, sw, path, bundle):
     """Rules per second of one add-flows."""
     sw.of("del-flows")
-    own_core(lib, sw)
     t = time.monotonic()
     subprocess.run(["taskset", "-c", str(lib.GEN_CORE), "ovs-ofctl", "-O", "OpenFlow14", *(["--bundle"] if bundle else []),
                     "add-flows", sw.br, path], check=True, env=sw.env)
@@ -167,7 +166,6 @@ def messages(flows):
 def pipelined(lib, sw, data):
     """Rules per second from a controller that does not wait for each: all messages, then the barrier's reply."""
     sw.of("del-flows")
-    own_core(lib, sw)
     s = socket.socket(socket.AF_UNIX)
     s.connect(sw.br[5:] if sw.br.startswith("unix:") else os.path.join(sw.base.d, sw.br + ".mgmt"))
     s.sendall(struct.pack("!BBHI", 5, 0, 8, 1))
@@ -299,6 +297,7 @@ def main():
         switches = [Weft(lib), Ovs(lib)]
         weft, ovs = switches
         for s in switches:
+            own_core(lib, s)
             s.pause()
         exact = write(f"{work}/exact", flows.exact(N_RULES))
         if wanted("load"):
@@ -316,7 +315,7 @@ def main():
                 for s in switches:
                     s.resume()
                     s.of("del-flows")
-                    s.of("add-flows", path)
+                    s.of("--bundle add-flows", path)
                     s.pause()
                 r = rounds(lib, args, switches, lambda s: setup(lib, s))
                 row(f"new flows, {name}", [x["pps"] for x in r["weft"]], [x["pps"] for x in r["ovs"]], "flows/s")
