@@ -48,6 +48,11 @@ def wide(flows):
     yield f"table=3,priority=1,actions={ECMP}"
 
 
+def rss_kb(pid):
+    with open(f"/proc/{pid}/status") as f:
+        return next(int(line.split()[1]) for line in f if line.startswith("VmRSS"))
+
+
 class Weft:
     """weftd with two vhost-user ports, its rules through the bridge's local socket."""
     name = "weft"
@@ -204,9 +209,9 @@ def setup(lib, sw, n=100000):
 
 def bytes_per_rule(lib, sw, path, n):
     sw.of("del-flows")
-    before = lib.rss_kb(sw.p.pid)
-    sw.of("add-flows", path)
-    return (lib.rss_kb(sw.p.pid) - before) * 1024 / n
+    before = rss_kb(sw.p.pid)
+    sw.of("--bundle add-flows", path)
+    return (rss_kb(sw.p.pid) - before) * 1024 / n
 
 
 def under_load(lib, sw, rate, work):
@@ -232,14 +237,14 @@ class Peak:
     """Highest resident size of a process while it is watched."""
 
     def __init__(self, lib, pid):
-        self.start = self.top = lib.rss_kb(pid)
+        self.start = self.top = rss_kb(pid)
         self.stop = threading.Event()
         self.t = threading.Thread(target=self.run, args=(lib, pid))
         self.t.start()
 
     def run(self, lib, pid):
         while not self.stop.wait(0.02):
-            self.top = max(self.top, lib.rss_kb(pid))
+            self.top = max(self.top, rss_kb(pid))
 
     def end(self):
         self.stop.set()
@@ -331,7 +336,7 @@ def main():
         if wanted("dump"):
             weft.resume()
             if count(weft) < 1000000:
-                weft.of("add-flows", write(f"{work}/million", flows.exact(1000000)))
+                weft.of("--bundle add-flows", write(f"{work}/million", flows.exact(1000000)))
             weft.of("add-flow", "priority=60000,in_port=1,actions=output:2")
 
             def dump():
