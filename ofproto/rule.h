@@ -55,9 +55,9 @@ struct rule_stat {
 	uint32_t gen;                   /* Atomic; 28 bits of it are in references. */
 	uint32_t rule;                  /* [ctl] The record that holds now; 0: none. */
 	uint32_t timer_prev, timer_next;
+	uint32_t refs;                  /* Records that name it. */
 	uint16_t timer_slot;            /* + 1; 0: not in the wheel. */
-	uint16_t refs;                  /* Records that name it. */
-	uint32_t pad;
+	uint16_t pad;
 };
 
 _Static_assert(sizeof(struct rule_stat) == 64, "a cache line");
