@@ -321,14 +321,21 @@ lcore_main(void *arg)
 	return NULL;
 }
 
+enum { LCORE_STACK = 16 << 20 };
+
 int
 lcore_start(struct lcore *lc, struct err *e)
 {
+	pthread_attr_t attr;
 	cpu_set_t set;
 	char name[16];
 	int rc;
 
-	rc = pthread_create(&lc->thread, NULL, lcore_main, lc);
+	pthread_attr_init(&attr);
+	/* Whatever the environment's limit is: a translation nests deep. */
+	pthread_attr_setstacksize(&attr, LCORE_STACK);
+	rc = pthread_create(&lc->thread, &attr, lcore_main, lc);
+	pthread_attr_destroy(&attr);
 	if (rc)
 		return err_set(e, rc, "polling thread for cpu %u: %s", lc->cpu, strerror(rc));
 	snprintf(name, sizeof name, "pmd-c%u", lc->cpu);
