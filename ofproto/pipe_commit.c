@@ -333,9 +333,11 @@ pipe_pop_vlan(struct pipe_tr *t)
 		pk->n_below--;
 		f->vlan[1].tpid = pk->below[pk->n_below].tpid;
 		f->vlan[1].tci = pk->below[pk->n_below].tci;
-	} else if (f->vlan[0].tpid && !pushed && flow_tpid(f->dl_type)) {
+	} else if (f->vlan[0].tpid && !pushed) {
+		/* That there is no third tag counts as well. */
 		t->wc.dl_type = 0xffff;
-		third_tag(t);
+		if (flow_tpid(f->dl_type))
+			third_tag(t);
 	}
 }
 
