@@ -17,6 +17,8 @@ struct meter_conf {
 struct of_meter {
 	struct of_meter *next;          /* [rcu] Of the hash chain. */
 	uint32_t id, dp;                /* [const] */
+	uint64_t added;                 /* [const] */
+	uint64_t removed;               /* Atomic. */
 	/* [ctl] from here on. */
 	bool live;
 	uint32_t n_refs;
@@ -87,6 +89,31 @@ of_meter_find(const struct of_pipe *p, uint32_t id, uint32_t *dp_meter)
 		return true;
 	}
 	return false;
+}
+
+bool
+of_meter_at(const struct of_pipe *p, uint64_t version, uint32_t id, uint32_t *dp_meter)
+{
+	struct of_meter **c = chain_of(p, id);
+
+	for (const struct of_meter *m = c ? rcu_read(*c) : NULL; m; m = rcu_read(m->next)) {
+		if (m->id != id || m->added > version || version >= __atomic_load_n(&m->removed, __ATOMIC_RELAXED))
+			continue;
+		*dp_meter = m->dp;
+		return true;
+	}
+	return false;
+}
+
+/* Flows that asked for it, found or not, are translated again with the next version. */
+static void
+touch(struct of_pipe *p, uint32_t id)
+{
+	dp_tag tag = of_tag_meter(p->bridge, id);
+
+	p->changed_groups[(tag & 0xfff) >> 6] |= (uint64_t)1 << (tag & 63);
+	p->groups_changed = true;
+	p->dirty = true;
 }
 
 void
@@ -203,6 +230,8 @@ add(struct of_pipe *p, const struct of_meter_mod *mm, struct of_error *e)
 	m = xcalloc(1, sizeof *m);
 	m->id = mm->meter_id;
 	m->dp = (uint32_t)dp;
+	m->added = p->edit;
+	m->removed = OF_NEVER;
 	m->live = true;
 	m->created_ms = pipe_now(p);
 	m->conf = conf_make(mm);
@@ -210,6 +239,7 @@ add(struct of_pipe *p, const struct of_meter_mod *mm, struct of_error *e)
 	m->next = *c;
 	rcu_assign(*c, m);
 	p->meters.n++;
+	touch(p, m->id);
 	if (!txn_meter(p, TXN_METER_ADD, m, NULL))
 		meter_program(p, m);
 	return 0;
@@ -239,12 +269,13 @@ delete(struct of_pipe *p, const struct of_who *who, struct of_meter *m)
 {
 	if (m->n_refs)
 		rules_of_ref_remove(p, who, OFA_METER, m->id, OFRR_METER_DELETE);
+	__atomic_store_n(&m->removed, p->edit, __ATOMIC_RELAXED);
 	m->live = false;
 	p->meters.n--;
 	gone_meter(p, m);
 	txn_meter(p, TXN_METER_DEL, m, NULL);
 	/* So that it is published, and freed: deleted meters go the way of rules. */
-	p->dirty = true;
+	touch(p, m->id);
 }
 
 static int
@@ -266,11 +297,14 @@ meter_undo(struct of_pipe *p, enum txn_kind kind, struct of_meter *m, void *old)
 {
 	switch (kind) {
 	case TXN_METER_ADD:
+		__atomic_store_n(&m->removed, m->added, __ATOMIC_RELAXED);
 		m->live = false;
 		p->meters.n--;
+		touch(p, m->id);
 		gone_meter(p, m);
 		break;
 	case TXN_METER_DEL:
+		__atomic_store_n(&m->removed, OF_NEVER, __ATOMIC_RELAXED);
 		m->live = true;
 		p->meters.n++;
 		break;

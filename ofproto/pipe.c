@@ -276,13 +276,19 @@ forget_pipeline(struct oflow *f)
 static void
 finish_set(struct walk *w)
 {
+	struct of_acts set[PIPE_MAX_SETS];
+	unsigned n = w->n_sets;
+
 	w->stop = false;
 	if (!w->n_sets || pipe_over(w))
 		return;
 	if (UNLIKELY(w->x->trace))
 		trace_note(w->x->trace, "action set:");
 	w->reason = OFPR_ACTION_SET;
-	pipe_action_set(w, w->set, w->n_sets);
+	/* What the actions write on their way is in no set any more. */
+	memcpy(set, w->set, n * sizeof set[0]);
+	w->n_sets = 0;
+	pipe_action_set(w, set, n);
 }
 
 static void
@@ -417,10 +423,10 @@ apply_edit(struct pipe_tr *t, uint32_t edit)
 	edit_split(edit, &n_pop, &op, &vid);
 	for (; n_pop; n_pop--)
 		pipe_pop_vlan(t);
-	if (op == EDIT_PUSH)
-		pipe_push_vlan(t, be16(VLAN_TPID), be16(vid));
-	else if (op == EDIT_SET)
-		pipe_set_tci(t, be16(vid), be16(VLAN_VID_MASK));
+	if (op == EDIT_PUSH && !pipe_push_vlan(t, be16(VLAN_TPID), be16(vid)))
+		t->x->too_much = true;
+	else if (op == EDIT_SET && !pipe_set_tci(t, be16(vid), be16(VLAN_VID_MASK)))
+		t->x->too_much = true;
 	t->pk.n_pop = t->pk.n_push = 0;
 	t->pk.set_mask = 0;
 }

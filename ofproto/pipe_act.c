@@ -166,6 +166,7 @@ copy_ttl_in(struct walk *w)
 void
 pipe_clone(struct walk *w, struct of_acts acts)
 {
+	struct pipe_saved saved;
 	struct pipe_branch b;
 	bool stop = w->stop, dead = w->dead;
 
@@ -173,6 +174,7 @@ pipe_clone(struct walk *w, struct of_acts acts)
 		w->x->too_much = true;
 		return;
 	}
+	pipe_save(w, &saved);
 	pipe_branch_begin(w->t, &b);
 	if (UNLIKELY(w->x->trace))
 		trace_in(w->x->trace);
@@ -180,6 +182,7 @@ pipe_clone(struct walk *w, struct of_acts acts)
 	if (UNLIKELY(w->x->trace))
 		trace_out(w->x->trace);
 	pipe_branch_end(w->t, &b);
+	pipe_restore(w, &saved);
 	w->stop = stop;
 	w->dead = dead;
 	w->t->depth--;
@@ -208,7 +211,9 @@ meter(struct walk *w, uint32_t id)
 {
 	uint32_t dp_meter;
 
-	if (!of_meter_find(w->pipe, id, &dp_meter))
+	/* A bucket's meter goes without its group. */
+	xl_tag(w->x, of_tag_meter(w->bridge, id));
+	if (!of_meter_at(w->pipe, w->version, id, &dp_meter))
 		return;
 	pipe_commit(w->t);
 	act_add(&w->x->out->acts, ACT_METER, 0, dp_meter);

@@ -36,17 +36,20 @@ bucket_live(struct walk *w, const struct of_bucket *b, unsigned depth)
 static void
 run_bucket(struct walk *w, const struct of_group_view *g, uint32_t i)
 {
+	struct pipe_saved saved;
 	struct pipe_branch b;
 	uint8_t reason = w->reason;
 	bool stop = w->stop, dead = w->dead;
 
 	xlate_ref(w->x->out, of_ref_bucket(w->pipe, g->group, i));
+	pipe_save(w, &saved);
 	pipe_branch_begin(w->t, &b);
 	if (UNLIKELY(w->x->trace))
 		trace_bucket(w->x->trace, i);
 	w->reason = OFPR_GROUP;
 	pipe_action_set(w, &g->buckets[i].acts, 1);
 	pipe_branch_end(w->t, &b);
+	pipe_restore(w, &saved);
 	/* An EXIT ends its bucket, and so does whatever does not fit. */
 	w->stop = stop;
 	w->dead = dead;

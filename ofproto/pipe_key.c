@@ -467,18 +467,15 @@ mask_l2(const struct oflow *wc, struct flow_key *m)
 }
 
 static void
-mask_tunnel(const struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
+mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 {
 	if (!t->key->tun_peer)
 		return;
 	m->tun_id |= wc->tun_id;
 	m->tun_tos |= wc->tun_tos;
 	m->tun_ttl |= wc->tun_ttl;
-	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16)) {
-		m->tun_peer = 0xffffffff;
-		/* The addresses are configuration. */
-		xl_tag(t->x, dp_tag_make(TAG_NEXTHOP, t->key->tun_peer));
-	}
+	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16))
+		pipe_look_at_peer(t);
 }
 
 void
@@ -530,5 +527,15 @@ pipe_l2_mask(struct pipe_tr *t, const struct flow_key *m)
 		wc->vlan[i].tci |= m->vlan[i].tci & be16((uint16_t)~OFLOW_VLAN_PRESENT);
 	}
 	if (m->tun_peer)
-		wc->tun_src = 0xffffffff;
+		pipe_look_at_peer(t);
+}
+
+void
+pipe_look_at_peer(struct pipe_tr *t)
+{
+	if (t->foreign || !t->key->tun_peer)
+		return;
+	t->x->out->mask.tun_peer = 0xffffffff;
+	/* The addresses are configuration. */
+	xl_tag(t->x, dp_tag_make(TAG_NEXTHOP, t->key->tun_peer));
 }

@@ -183,7 +183,7 @@ fill_meta(struct walk *w, struct oflow *meta)
 	if (!t->key->tun_peer)
 		return;
 	t->wc.tun_id = UINT64_MAX;
-	t->wc.tun_src = 0xffffffff;
+	pipe_look_at_peer(t);
 }
 
 enum { MAX_USERDATA = 1024 };
@@ -231,7 +231,7 @@ pipe_punt(struct walk *w, const struct pipe_punt *p)
 	const struct view_port *in = port_find(w->x->view, w->in_port);
 	uint8_t reason = reason_of(w, p->reason);
 	struct pipe_branch b;
-	uint32_t dp_meter;
+	uint32_t meter = p->meter ? p->meter : OFM_CONTROLLER, dp_meter;
 
 	if (reason == OFPR_NO_MATCH && in && in->of_config & OFPPC_NO_PACKET_IN) {
 		pipe_why(w, DROP_OF_PORT);
@@ -239,7 +239,9 @@ pipe_punt(struct walk *w, const struct pipe_punt *p)
 	}
 	pipe_commit(w->t);
 	pipe_branch_begin(w->t, &b);
-	if (of_meter_find(w->pipe, p->meter ? p->meter : OFM_CONTROLLER, &dp_meter))
+	/* No rule is known to need it: that it comes or goes counts. */
+	xl_tag(w->x, of_tag_meter(w->bridge, meter));
+	if (of_meter_at(w->pipe, w->version, meter, &dp_meter))
 		act_add(&w->x->out->acts, ACT_METER, 0, dp_meter);
 	add_punt(w, p, reason);
 	pipe_effect(w->t);
@@ -248,21 +250,33 @@ pipe_punt(struct walk *w, const struct pipe_punt *p)
 
 /* --- All of them -------------------------------------------------------------------------------- */
 
+/* Through the tables, as if it had come in.  A rule there may ask for that again. */
+static void
+send_table(struct walk *w, uint32_t in_port)
+{
+	uint8_t reason = w->reason;
+
+	if (++w->t->depth > PIPE_MAX_DEPTH) {
+		w->x->too_much = true;
+		return;
+	}
+	w->reason = OFPR_ACTION;
+	pipe_tables(w, 0, in_port, true);
+	w->reason = reason;
+	w->t->depth--;
+}
+
 static void
 dispatch(struct walk *w, uint32_t port, uint16_t max_len)
 {
 	uint32_t in_port = host32(w->t->pk.flow.in_port);
-	uint8_t reason = w->reason;
 
 	switch (port) {
 	case (uint32_t)OFPP_IN_PORT:
 		send_no(w, in_port);
 		break;
 	case (uint32_t)OFPP_TABLE:
-		/* Through the tables, as if it had come in. */
-		w->reason = OFPR_ACTION;
-		pipe_tables(w, 0, in_port, true);
-		w->reason = reason;
+		send_table(w, in_port);
 		break;
 	case (uint32_t)OFPP_NORMAL:
 		send_normal(w);

@@ -108,6 +108,8 @@ void pipe_fill_extra(struct oflow *, const struct flow_key *, const struct xlate
 /* The key of the flow as the learning switch would have it, and back what it has looked at. */
 void pipe_l2_key(const struct pipe_tr *, uint16_t in_port, struct flow_key *);
 void pipe_l2_mask(struct pipe_tr *, const struct flow_key *mask);
+/* Which tunnel it came from counts, whatever actions have made of the addresses. */
+void pipe_look_at_peer(struct pipe_tr *);
 
 /* --- pipe_commit.c: changes of the packet ------------------------------------------------------- */
 
@@ -181,6 +183,31 @@ pipe_over(const struct walk *w)
 void pipe_act(struct walk *, const struct of_act *);
 /* The action runs on a copy. */
 void pipe_clone(struct walk *, struct of_acts);
+
+/* What belongs to the packet but is not in it: action set and stack. */
+struct pipe_saved {
+	uint16_t n_sets, n_stack;
+	struct of_acts set[PIPE_MAX_SETS];
+	uint8_t stack[PIPE_MAX_STACK][16];
+};
+
+static inline void
+pipe_save(const struct walk *w, struct pipe_saved *v)
+{
+	v->n_sets = w->n_sets;
+	v->n_stack = w->n_stack;
+	memcpy(v->set, w->set, w->n_sets * sizeof w->set[0]);
+	memcpy(v->stack, w->stack, w->n_stack * sizeof w->stack[0]);
+}
+
+static inline void
+pipe_restore(struct walk *w, const struct pipe_saved *v)
+{
+	w->n_sets = v->n_sets;
+	w->n_stack = v->n_stack;
+	memcpy(w->set, v->set, v->n_sets * sizeof w->set[0]);
+	memcpy(w->stack, v->stack, v->n_stack * sizeof w->stack[0]);
+}
 
 /* --- pipe_output.c ------------------------------------------------------------------------------ */
 

@@ -434,3 +434,10 @@ of_tag_group(uint16_t bridge, uint32_t group)
 {
 	return dp_tag_make(TAG_RULE, (uint32_t)hash_mix((uint64_t)bridge << 32 | group));
 }
+
+/* The bit of its own keeps meter 5 from sharing with group 5. */
+dp_tag
+of_tag_meter(uint16_t bridge, uint32_t meter)
+{
+	return dp_tag_make(TAG_RULE, (uint32_t)hash_mix((uint64_t)1 << 48 | (uint64_t)bridge << 32 | meter));
+}

@@ -82,6 +82,8 @@ bool of_group_find(const struct of_pipe *, uint64_t version, uint32_t id, struct
 
 /* [lcore] The datapath's number of a meter; false: there is none. */
 bool of_meter_find(const struct of_pipe *, uint32_t id, uint32_t *dp_meter);
+/* Likewise, of a published version: not what a bundle under way has added, nor what was deleted by then. */
+bool of_meter_at(const struct of_pipe *, uint64_t version, uint32_t id, uint32_t *dp_meter);
 
 /* References for xlate_out.refs, and what credit() does with them.  They carry a generation: one of something that is
  * gone is ignored. */
@@ -99,6 +101,7 @@ void of_pipe_credit(struct of_pipe *, uint64_t ref, uint64_t packets, uint64_t b
 dp_tag of_tag_table(uint16_t bridge, uint8_t table);
 dp_tag of_tag_tables(uint16_t bridge);
 dp_tag of_tag_group(uint16_t bridge, uint32_t group);
+dp_tag of_tag_meter(uint16_t bridge, uint32_t meter);
 
 /* --- Life --------------------------------------------------------------------------------------- */
 

@@ -144,6 +144,8 @@ endless_resubmits_are_cut(void **state)
 	(void)state;
 	flow("table=0,actions=2,resubmit(,0)");
 	EXPECT(IP, "recursion");
+	flow("table=0,actions=2,table");
+	EXPECT(IP, "recursion");
 	flow("table=0,actions=resubmit(,1),resubmit(,1)");
 	for (unsigned i = 1; i < 20; i++) {
 		char buf[100];
