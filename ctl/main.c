@@ -346,21 +346,6 @@ raise_fd_limit(void)
 	}
 }
 
-/* Changes of what is waited for are gathered and told to the kernel once a turn: connections change their minds often. */
-static struct event_base *
-loop_new(void)
-{
-	struct event_config *c = event_config_new();
-	struct event_base *base;
-
-	if (!c)
-		return NULL;
-	event_config_set_flag(c, EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST);
-	base = event_base_new_with_config(c);
-	event_config_free(c);
-	return base;
-}
-
 static int
 start(struct weftd *w, struct err *e)
 {
@@ -374,7 +359,7 @@ start(struct weftd *w, struct err *e)
 	w->store = store_file_open(w->opt.config_dir, false, e);
 	if (!w->store)
 		return -EIO;
-	w->base = loop_new();
+	w->base = event_base_new();
 	if (!w->base)
 		return err_set(e, EIO, "the event loop cannot be made");
 	rc = load_config(w, e);
