@@ -75,7 +75,7 @@ wh_error_get(struct wire_rd *r, const uint8_t *at UNUSED, void *native)
 		e->experimenter = wire_u32(r->p);
 		r->p += 4;
 	} else if (e->type == ERR_NX_VENDOR && r->version < OF12) {
-		if (wire_left(r) < 8)
+		if (wire_left(r) < 8 || !wire_u32(r->p))
 			return wire_bad(r, OFE_BRC_BAD_LEN, "error without a vendor");
 		e->experimenter = wire_u32(r->p);
 		e->type = wire_u16(r->p + 4);
@@ -92,6 +92,8 @@ void
 wh_error_put(struct wire_wr *w, size_t at UNUSED, const void *native)
 {
 	const struct of_error_msg *e = native;
+	/* Its number may be 0, and has to be there all the same. */
+	bool experimenter = w->version >= OF12 && e->type == ERR_EXPERIMENTER;
 	uint8_t *p;
 
 	if (e->experimenter && w->version < OF12) {
@@ -101,10 +103,10 @@ wh_error_put(struct wire_wr *w, size_t at UNUSED, const void *native)
 		wire_store(p + 8, 2, e->type);
 		wire_store(p + 10, 2, e->code);
 	} else {
-		p = wire_add(w->buf, e->experimenter ? 8 : 4);
+		p = wire_add(w->buf, experimenter ? 8 : 4);
 		wire_store(p, 2, e->type);
 		wire_store(p + 2, 2, e->code);
-		if (e->experimenter)
+		if (experimenter)
 			wire_store(p + 4, 4, e->experimenter);
 	}
 	if (e->data.len)

@@ -162,10 +162,41 @@ wrong_numbers_in_right_places_do_no_harm(void **state)
 	}
 }
 
+/* What fuzzing found: read, but once written as something else. */
+static void
+odd_messages_encode_to_what_they_came_as(void **state)
+{
+	static const struct {
+		uint32_t len;
+		uint8_t data[64];
+	} odd[] = {
+		/* An experimenter's error whose experimenter is 0. */
+		{ 24, { 4, 1, 0, 24, 0x12, 0x34, 0x4f, 0x87, 0xff, 0xff, 0, 2, 0, 0, 0, 0, [23] = 42 } },
+		/* Before 1.2 that type is as good as any other. */
+		{ 16, { 1, 1, 0, 16, 0, 0, 0, 1, 0xff, 0xff, 0, 2, 0, 0, 0, 42 } },
+	};
+	struct world *w = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(odd); i++) {
+		struct of_error err;
+		struct of_msg m;
+		uint8_t *copy;
+
+		if (read_copy(w, odd[i].data, odd[i].len, &m, &err, &copy))
+			fail_msg("%u: decode: %s %s", i, of_error_name(err.id), err.why);
+		w->again.len = 0;
+		assert_int_equal(of_encode(&w->again, &m), 0);
+		assert_int_equal(w->again.len, odd[i].len);
+		assert_memory_equal(w->again.data, odd[i].data, odd[i].len);
+		free(copy);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(odd_messages_encode_to_what_they_came_as, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_was_encoded_is_decoded, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_message_cut_short_is_an_error, setup, teardown),
 		cmocka_unit_test_setup_teardown(wrong_numbers_in_right_places_do_no_harm, setup, teardown),
