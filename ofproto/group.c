@@ -557,7 +557,6 @@ of_group_features(const struct of_pipe *p, struct of_group_features *f)
 	f->capabilities = 0xf;
 	for (unsigned i = 0; i < 4; i++) {
 		f->max_groups[i] = OF_MAX_GROUPS;
-		/* OUTPUT; COPY_TTL, MPLS TTL, push and pop of VLAN and MPLS; SET_QUEUE, GROUP, NW_TTL, SET_FIELD, PBB. */
-		f->actions[i] = 1u << 0 | 0x3u << 11 | 0x3fu << 15 | 0xfu << 21 | 0x7u << 25;
+		f->actions[i] = OF_STD_ACTIONS;
 	}
 }

@@ -403,7 +403,9 @@ struct of_meter_features {
 	uint32_t features;              /* 1.5. */
 };
 
-/* One table's features; sets of instructions and actions by the bit of their 1.3 type. */
+/* One table's features; sets of instructions and actions by the bit of their 1.3 type (1.5's COPY_FIELD and METER behind
+ * those).  Encoding leaves out what the version cannot name. */
+enum { OFTF_INGRESS = 1 << 0 };         /* 1.5's 'features'. */
 struct of_table_features {
 	uint8_t table_id, command;      /* 1.5: 0 replace, 1 modify, 2 enable, 3 disable. */
 	char name[32];

@@ -184,6 +184,42 @@ of_table_desc(const struct of_pipe *p, uint8_t table, struct of_table_desc *d)
 	};
 }
 
+/* --- What a table can do ---------------------------------------------------------------------------------------- */
+
+/* Bits are numbers of instructions and actions of the newest version; the codec leaves out what a version lacks. */
+enum {
+	INSTRUCTIONS = 0x7e,            /* GOTO_TABLE to METER. */
+	GOTO = 1 << 1,
+	COPY_FIELD = 1 << 28, METER = 1 << 29,
+};
+
+static void
+set_add(struct of_field_set *s, unsigned f)
+{
+	s->bits[f / 64] |= 1ull << f % 64;
+}
+
+/* Marks and labels of connections are no action's to write while nothing is tracked. */
+static bool
+is_writable(unsigned f)
+{
+	return of_field_info[f].flags & OF_FIELD_WRITABLE && f != OFF_CT_MARK && f != OFF_CT_LABEL;
+}
+
+/* A miss is a rule like any other, and may do the same. */
+static void
+same_for_misses(struct of_table_features *f)
+{
+	f->miss_instructions = f->instructions;
+	memcpy(f->miss_next_tables, f->next_tables, sizeof f->next_tables);
+	f->miss_write_actions = f->write_actions;
+	f->miss_apply_actions = f->apply_actions;
+	f->miss_write_setfield = f->write_setfield;
+	f->miss_apply_setfield = f->apply_setfield;
+	f->miss_write_copyfield = f->write_copyfield;
+	f->miss_apply_copyfield = f->apply_copyfield;
+}
+
 void
 of_table_features(const struct of_pipe *p, uint8_t table, struct of_table_features *f)
 {
@@ -191,7 +227,22 @@ of_table_features(const struct of_pipe *p, uint8_t table, struct of_table_featur
 
 	*f = (struct of_table_features){
 		.table_id = table, .metadata_match = UINT64_MAX, .metadata_write = UINT64_MAX, .config = t->conf.config,
-		.max_entries = t->conf.max_entries,
+		.max_entries = t->conf.max_entries, .features = OFTF_INGRESS, .instructions = INSTRUCTIONS,
+		.write_actions = OF_STD_ACTIONS | COPY_FIELD | METER,
+		.apply_actions = OF_STD_ACTIONS | COPY_FIELD | METER,
 	};
 	str_copy(f->name, sizeof f->name, t->conf.name);
+	for (unsigned next = table + 1u; next < OF_N_TABLES; next++)
+		f->next_tables[next / 64] |= 1ull << next % 64;
+	if (table + 1u == OF_N_TABLES)
+		f->instructions &= ~(uint32_t)GOTO;
+	for (unsigned i = 0; i < OFF_N_FIELDS; i++) {
+		set_add(&f->match, i);
+		if (is_writable(i))
+			set_add(&f->write_setfield, i);
+	}
+	/* Any field may be left out of a match. */
+	f->wildcards = f->match;
+	f->apply_setfield = f->write_copyfield = f->apply_copyfield = f->write_setfield;
+	same_for_misses(f);
 }

@@ -143,6 +143,10 @@ struct tbl_conf {
 
 enum { OF_MAX_PORT_NO = 0xfeff };
 
+/* Actions of OpenFlow 1.3 that any rule or bucket may have, as bits: OUTPUT; COPY_TTL, MPLS TTL, push and pop of VLAN and
+ * MPLS; SET_QUEUE, GROUP, NW_TTL, SET_FIELD, PBB. */
+enum { OF_STD_ACTIONS = 1u << 0 | 0x3u << 11 | 0x3fu << 15 | 0xfu << 21 | 0x7u << 25 };
+
 /* 250 bytes for each rule there may be, and as much again for hostile ones. */
 #define OF_MAX_BYTES ((uint64_t)OF_MAX_RULES * 500)
 #define OF_MAX_GROUP_BYTES ((uint64_t)256 << 20)

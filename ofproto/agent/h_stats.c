@@ -164,6 +164,9 @@ features_piece(struct conn *c, struct stream *s)
 
 		of_table_features(pipe_of(c), *next, &f);
 		f.table_id = *next;
+		/* What it can do, no longer what is set. */
+		if (s->msg.version >= OF15)
+			f.config = OFTC_EVICTION | OFTC_VACANCY_EVENTS;
 		stream_row(s, &f);
 	}
 	return *next < OF_N_TABLES;

@@ -63,6 +63,12 @@ wire_field_code(enum of_field f, uint8_t version, bool nxm)
 	return any;
 }
 
+bool
+wire_field_is_in(const struct of_field_code *c, uint8_t version)
+{
+	return c->class != CLASS_OXM || of_field_info[c->field].since <= version;
+}
+
 const struct of_field_code *
 wire_get_header(struct wire_rd *r, bool *masked)
 {

@@ -456,6 +456,28 @@ wh_table_features_get(struct wire_rd *r, const uint8_t *at UNUSED, void *native)
 	return 0;
 }
 
+/* 1.5 has made COPY_FIELD and METER actions; the instruction METER is gone there. */
+static bool
+has_id(const struct tf_prop *p, unsigned id, uint8_t version)
+{
+	enum { PROP_MISS_INSTRUCTIONS = 1, IT_METER = 6, AT_COPY_FIELD = 28 };
+
+	if (p->type <= PROP_MISS_INSTRUCTIONS)
+		return version < OF15 || id != IT_METER;
+	return version >= OF15 || id < AT_COPY_FIELD;
+}
+
+static void
+put_fields(struct wire_wr *w, const struct tf_prop *p, const struct of_field_set *set)
+{
+	for (unsigned f = 0; f < OFF_N_FIELDS; f++) {
+		const struct of_field_code *c = wire_field_code(f, w->version, false);
+
+		if (set_has(set, f) && wire_field_is_in(c, w->version))
+			wire_put_header(w->buf, c, p->masks && of_field_info[f].flags & OF_FIELD_MASKABLE);
+	}
+}
+
 static void
 put_tf_value(struct wire_wr *w, const struct tf_prop *p, const uint8_t *member)
 {
@@ -464,7 +486,7 @@ put_tf_value(struct wire_wr *w, const struct tf_prop *p, const uint8_t *member)
 	switch (p->kind) {
 	case TF_IDS:
 		for (unsigned i = 0; i < 32; i++)
-			if (*(const uint32_t *)(const void *)member >> i & 1) {
+			if (*(const uint32_t *)(const void *)member >> i & 1 && has_id(p, i, w->version)) {
 				uint8_t *id = wire_add(w->buf, 4);
 
 				wire_store(id, 2, i);
@@ -477,10 +499,7 @@ put_tf_value(struct wire_wr *w, const struct tf_prop *p, const uint8_t *member)
 				*wire_add(w->buf, 1) = (uint8_t)i;
 		break;
 	default:
-		for (unsigned f = 0; f < OFF_N_FIELDS; f++)
-			if (set_has((const struct of_field_set *)(const void *)member, f))
-				wire_put_header(w->buf, wire_field_code(f, w->version, false),
-						p->masks && of_field_info[f].flags & OF_FIELD_MASKABLE);
+		put_fields(w, p, (const struct of_field_set *)(const void *)member);
 	}
 }
 

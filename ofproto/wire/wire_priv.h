@@ -224,6 +224,8 @@ void wire_put_match11(uint8_t p[88], const struct omatch *);
 
 /* The code a version (or NXM) says a field with; NULL: none. */
 const struct of_field_code *wire_field_code(enum of_field, uint8_t version, bool nxm);
+/* Whether the version's specification, or an extension, has that code. */
+bool wire_field_is_in(const struct of_field_code *, uint8_t version);
 /* A field's header, 4 bytes or 8, at the window's start.  What is wrong has the errors of actions. */
 const struct of_field_code *wire_get_header(struct wire_rd *, bool *masked);
 void wire_put_header(struct of_buf *, const struct of_field_code *, bool masked);

@@ -147,6 +147,12 @@ def tables(sw):
     for v in ("OpenFlow13", "OpenFlow14", "OpenFlow15"):
         out = sw.ofctl("dump-table-features BR", v).stdout
         assert "table 0" in out and "metadata: match=0xffffffffffffffff" in out, f"{v}: {out[:400]}"
+        for line in (r"next tables: 1-253$", r"instructions:.* apply_actions clear_actions write_actions write_metadata goto_table$",
+                     r"actions: output group set_field strip_vlan push_vlan .*set_queue$",
+                     r"supported on Set-Field: tun_\{id,src,dst,.*eth_\{src,dst\} vlan_\{tci,vid,pcp\}.* nd_\{target,sll,tll",
+                     r"arbitrary mask: .*eth_\{src,dst\}.* ip_\{src,dst\}", r"exact match or wildcard: .* eth_type vlan_pcp",
+                     r"tables 1...252: ditto$", r"table 253:$"):
+            assert re.search(line, out, re.M), f"{v}: no {line} in {out[:3000]}"
     for v in ("OpenFlow14", "OpenFlow15"):
         out = sw.ofctl("dump-table-desc BR", v).stdout
         assert "table 0:" in out and "eviction=off" in out, out[:300]

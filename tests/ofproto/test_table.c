@@ -561,6 +561,37 @@ bad_table_mods_are_refused(void **state)
 	of_pipe_destroy(p);
 }
 
+static bool
+names(const struct of_field_set *s, enum of_field f)
+{
+	return s->bits[f / 64] >> f % 64 & 1;
+}
+
+static void
+features_say_what_a_table_can_do(void **state)
+{
+	struct of_pipe *p = pipe_new();
+	struct of_table_features f;
+
+	(void)state;
+	of_table_features(p, 7, &f);
+	assert_int_equal(f.instructions, 0x7e);
+	assert_int_equal(f.next_tables[0], ~0xffull);
+	assert_int_equal(f.next_tables[3], ~0ull >> 2);
+	assert_int_equal(f.write_actions, 0x3fff9801);
+	assert_true(names(&f.match, OFF_ETH_TYPE) && names(&f.wildcards, OFF_CT_STATE));
+	assert_true(names(&f.apply_setfield, OFF_ETH_DST) && names(&f.write_setfield, OFF_REG0));
+	assert_false(names(&f.apply_setfield, OFF_ETH_TYPE));
+	assert_false(names(&f.apply_setfield, OFF_CT_MARK));
+	assert_memory_equal(f.miss_next_tables, f.next_tables, sizeof f.next_tables);
+	assert_memory_equal(&f.miss_apply_setfield, &f.apply_setfield, sizeof f.apply_setfield);
+	/* Nowhere to go from the last one. */
+	of_table_features(p, OF_N_TABLES - 1, &f);
+	assert_int_equal(f.instructions, 0x7c);
+	assert_false(f.next_tables[3]);
+	of_pipe_destroy(p);
+}
+
 /* --- Random commands against a list --------------------------------------------------------------------- */
 
 enum { N_MODEL = 64 };
@@ -726,6 +757,7 @@ main(void)
 		cmocka_unit_test(eviction_goes_by_rank_through_thousands),
 		cmocka_unit_test(vacancy_is_told_when_it_crosses_a_mark),
 		cmocka_unit_test(bad_table_mods_are_refused),
+		cmocka_unit_test(features_say_what_a_table_can_do),
 		cmocka_unit_test(random_commands_agree_with_a_list),
 	};
 

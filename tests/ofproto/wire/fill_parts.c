@@ -581,6 +581,16 @@ fill_set(struct fill *f, struct of_field_set *s)
 	s->bits[ARRAY_SIZE(s->bits) - 1] &= (1ull << OFF_N_FIELDS % 64) - 1;
 }
 
+/* Those that the version has a name for. */
+static void
+fill_fields(struct fill *f, struct of_field_set *s)
+{
+	fill_set(f, s);
+	for (unsigned i = 0; i < OFF_N_FIELDS; i++)
+		if (!wire_field_is_in(wire_field_code(i, f->version, false), f->version))
+			s->bits[i / 64] &= ~(1ull << i % 64);
+}
+
 static void
 fill_table_features(struct fill *f, struct of_table_features *t)
 {
@@ -589,11 +599,11 @@ fill_table_features(struct fill *f, struct of_table_features *t)
 	for (unsigned i = 0; i < 4; i++)
 		t->next_tables[i] = t->miss_next_tables[i] = (uint64_t)fill_random(f) << 20;
 	t->write_actions = t->apply_actions = t->miss_write_actions = 0x3ff9801;
-	fill_set(f, &t->match);
-	fill_set(f, &t->wildcards);
-	fill_set(f, &t->apply_setfield);
+	fill_fields(f, &t->match);
+	fill_fields(f, &t->wildcards);
+	fill_fields(f, &t->apply_setfield);
 	if (f->version == OF15)
-		fill_set(f, &t->write_copyfield);
+		fill_fields(f, &t->write_copyfield);
 }
 
 static void
