@@ -9,6 +9,12 @@
 	DROP(NONE, "none", "not dropped") \
 	DROP(RX_MALFORMED, "rx-malformed", "frame shorter than its Ethernet header, tags included") \
 	DROP(RX_TOO_BIG, "rx-too-big", "frame longer than the port's buffers; turn GSO off at the sender") \
+	DROP(RX_BAD_CHAIN, "rx-bad-chain", "the guest's descriptors make no sense: a loop, no memory of its own, no or too many bytes") \
+	DROP(RX_BAD_OFFLOAD, "rx-bad-offload", "the guest's virtio header contradicts its frame") \
+	DROP(RX_RATE, "rx-rate", "above the port's receive rate limit") \
+	DROP(SPOOF_MAC, "spoof-mac", "source address is not among the port's allowed MACs") \
+	DROP(SPOOF_IP, "spoof-ip", "source address is not among the port's allowed IPs") \
+	DROP(SPOOF_ARP, "spoof-arp", "ARP or neighbour discovery for an address that is not the port's") \
 	DROP(NO_BRIDGE, "no-bridge", "the port belongs to no bridge") \
 	DROP(VLAN, "vlan", "tag not allowed by the port's VLAN mode") \
 	DROP(RESERVED, "reserved-mac", "link-local multicast 01:80:c2:00:00:0x is not forwarded") \
@@ -27,6 +33,8 @@
 	DROP(TX_DOWN, "tx-down", "the output port is down") \
 	DROP(TX_TOO_BIG, "tx-too-big", "frame longer than the output port's MTU") \
 	DROP(TX_ERROR, "tx-error", "the kernel or driver refused the frame") \
+	DROP(TX_RATE, "tx-rate", "above the port's transmit rate limit") \
+	DROP(TX_SEGMENT, "tx-segment", "a long frame that the port cannot take, and that cannot be cut") \
 	DROP(TUN_OUTER_SHORT, "tun-outer-short", "truncated outer headers or lengths that disagree") \
 	DROP(TUN_OUTER_FRAGMENT, "tun-outer-fragment", "outer packet is an IP fragment") \
 	DROP(TUN_OUTER_CSUM, "tun-outer-csum", "outer checksum is wrong") \

@@ -8,6 +8,7 @@
 #include "base/opt.h"
 #include "datapath/drop.h"
 
+struct frames;
 struct rte_mbuf;
 struct rte_mempool;
 struct port;
@@ -47,6 +48,12 @@ struct port {
 	char name[32];                  /* [const] */
 	uint16_t id;                    /* [const] Datapath port number, 1.. */
 	uint16_t n_rxq, n_txq;          /* [const] Set by open(). */
+	/* Queues 0..live_rxq-1 are polled.  Set by open() (0 there means n_rxq); a type that changes it later (any
+	 * thread, atomically) calls owner->changed().  rx of other queues is still allowed, and finds nothing. */
+	uint16_t live_rxq;
+	/* OFFL_* that tx() and send() take as they are just now; any thread may read it, relaxed.  Packets that need
+	 * more come to them resolved (offl_resolve()). */
+	uint16_t accepts;
 	uint32_t mtu;                   /* [const] Largest L3 packet; frames above it are not sent. */
 	/* [stat] Packets that rx() saw and could not give, by enum dp_drop; written by the rx owner. */
 	uint64_t rx_drops[DP_N_DROPS];
@@ -66,6 +73,30 @@ struct port_sleep {
 	/* Awake again: no more wake-ups wanted; consumes what made the fd readable. */
 	void (*disarm)(struct port *, uint16_t q);
 	bool always_poll;               /* Cannot wake: the thread naps for short times instead. */
+};
+
+/* What tells a polling thread, without a call, that a queue has nothing for it: when (*word & mask) == idle.  'word' is
+ * always readable; the port keeps all three right as its queue moves on, and when its peer comes and goes (then
+ * 'idle' is changed last, on the thread that polls, or the word is one of the port's own).  Only the owner of the queue
+ * reads it. */
+struct port_peek {
+	const uint16_t *word;           /* Atomic: the port may replace it from any thread. */
+	uint16_t mask, idle;
+};
+
+/* Ports that give and take frames in their peers' memory; see frame.h.  All [lcore]. */
+struct port_frames {
+	/* Never NULL, valid for the port's life. */
+	const struct port_peek *(*peek)(struct port *, uint16_t q);
+	/* Owner of queue 'q', instead of rx(): up to FRAME_BURST frames, 'n' of them.  Each take() that gave frames or
+	 * chains is followed by release() in the same turn, after which the sender may reuse the memory. */
+	uint16_t (*take)(struct port *, uint16_t q, struct frames *);
+	void (*release)(struct port *, uint16_t q, struct frames *);
+	/* Sends frames idx[0..n-1] of a burst, with 'need' within 'accepts': copies and hands them over.  Several lcores may
+	 * call it at once.  Returns how many it is done with, sent or dropped (counted in tx_drops); '*bytes' grows by
+	 * what was sent, '*sent' by how many.  The rest finds no room. */
+	uint16_t (*send)(struct port *, uint16_t q, const struct frames *, const uint8_t *idx, uint16_t n,
+			 uint16_t *sent, uint64_t *bytes);
 };
 
 struct port_type {
@@ -89,6 +120,7 @@ struct port_type {
 	uint16_t (*rx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
 	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
 	const struct port_sleep *sleep;
+	const struct port_frames *frames;       /* NULL: packet buffers only. */
 };
 
 /* [lcore] Several may send on one port; this is the rare path, so it can afford a locked instruction. */
