@@ -11,7 +11,6 @@ import os
 import random
 import resource
 import socket
-import stat
 import subprocess
 import threading
 import time
@@ -29,14 +28,6 @@ BAD_LINES = [
     b'{"jsonrpc": "2.0", "method": "show", "id": "' + b"x" * 100000 + b'"}',
     b"[" + b",".join([b'{"jsonrpc": "2.0", "method": "version", "id": 1}'] * 5000) + b"]",
 ]
-
-
-def management_socket(run_dir):
-    for name in sorted(os.listdir(run_dir)):
-        path = os.path.join(run_dir, name)
-        if stat.S_ISSOCK(os.lstat(path).st_mode):
-            return path
-    raise LabError(f"no management socket in {run_dir}")
 
 
 def dial(path, timeout=3.0):
@@ -57,6 +48,18 @@ def say_badly(path, line):
         return b""
 
 
+def throw(path, data):
+    """Sends what the peer may refuse at any byte, and hangs up."""
+    try:
+        with dial(path) as s:
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+            while s.recv(65536):
+                pass
+    except OSError:
+        pass
+
+
 def answers(hv, within=3.0):
     t = time.monotonic()
     try:
@@ -69,14 +72,47 @@ def answers(hv, within=3.0):
 def mutations(rounds):
     """Requests with parameters of every wrong kind; none that would be a change if it were understood."""
     rnd = random.Random(4711)
-    methods = ["show", "bridge.add", "bridge.del", "bridge.set", "port.add", "port.del", "port.set", "port.list",
-               "tunnel.add", "mac.show", "mac.flush", "mac.add", "flow.dump", "stats", "apply", "diff", "export"]
-    names = ["name", "bridge", "port", "options", "type", "document", "mac", "vlan", "generation"]
+    methods = ["show", "version", "bridge.list", "bridge.add", "bridge.del", "bridge.set", "port.add", "port.del",
+               "port.set", "port.list", "tunnel.add", "tunnel.set", "tunnel.del", "tunnel.list", "vlan.set", "vlan.show",
+               "mac.show", "mac.flush", "mac.add", "mac.del", "flow.dump", "flow.table.dump", "flow.add", "flow.mod",
+               "flow.del", "group.dump", "group.add", "group.mod", "group.del", "meter.dump", "meter.add", "meter.mod",
+               "meter.del", "controller.set", "controller.del", "controller.show", "ofmsg.tail", "trace", "stats",
+               "config.apply", "config.diff", "config.export", "no.such.method"]
+    names = ["name", "bridge", "port", "options", "type", "document", "mac", "vlan", "generation", "flows", "groups",
+             "meters", "targets", "match", "flow", "packet", "in-port", "cursor", "limit", "count", "more", "table"]
     values = [None, True, -1, 2**63 - 1, 1e300, "", "x" * 300, "../../etc/passwd", "\0", [], [[]], {"": {}},
               {"type": "vhost-user", "tag": -1}, {"version": 1, "bridges": {"": {}}}, {"bridges": []}]
-    for _ in range(rounds):
+    for n in range(rounds):
         params = {rnd.choice(names): rnd.choice(values) for _ in range(rnd.randrange(4))}
-        yield json.dumps({"jsonrpc": "2.0", "method": rnd.choice(methods), "params": params, "id": 1}).encode()
+        yield {"jsonrpc": "2.0", "method": rnd.choice(methods), "params": params, "id": n}
+
+
+def not_answered(path, requests):
+    """Asks one after the other; returns what got anything but one answer with its id: a result or an error."""
+    bad = []
+    with dial(path, 5.0) as s, s.makefile("rb") as lines:
+        for q in requests:
+            line = json.dumps(q)
+            # Of what is no text for us, nothing is understood, the id neither.
+            ident = None if "\\u0000" in line else q["id"]
+            s.sendall(line.encode() + b"\n")
+            try:
+                answer = json.loads(lines.readline())
+            except (OSError, ValueError) as e:
+                return [*bad, f"{q}: {e!r}"]
+            if answer.get("id") != ident or ("result" in answer) == ("error" in answer):
+                bad.append(f"{q}: {answer}")
+    return bad
+
+
+def garbage(rounds):
+    """What no OpenFlow client says: noise, headers with any length, noise after a HELLO."""
+    rnd = random.Random(4711)
+    hello = bytes([4, 0, 0, 8, 0, 0, 0, 1])
+    for n in range(rounds):
+        noise = rnd.randbytes(rnd.randrange(1, 2000))
+        header = bytes([4, rnd.randrange(40)]) + rnd.randrange(65536).to_bytes(2, "big") + bytes(4)
+        yield (noise, header + noise, hello + noise, hello + header + noise)[n % 4]
 
 
 def crowd(path, n):
@@ -130,7 +166,7 @@ def main():
         s1.ready()
         s2.ready()
         lab.ok(s1.grows("returned", 200), "traffic flows before")
-        path = management_socket(hv.run_dir)
+        path = os.path.join(hv.run_dir, "weftd.sock")
         before, lost = hv.ctl("export").stdout, s1.now()
         rss = hv.rss_mb()
 
@@ -141,16 +177,14 @@ def main():
         say_badly(path, b'{"jsonrpc": "2.0", "method": "show", "params": {"x": "' + b"y" * (10 << 20) + b'"}, "id": 1}')
         lab.ok(hv.proc.alive() and answers(hv), "a line of 10 MB")
 
-        s = dial(path)
-        for line in mutations(2000):
-            try:
-                s.sendall(line + b"\n")
-                s.recv(65536)
-            except OSError:
-                s.close()
-                s = dial(path)
-        s.close()
-        lab.ok(hv.proc.alive() and answers(hv), "2000 requests with parameters of the wrong kinds")
+        bad = not_answered(path, mutations(2000))
+        lab.ok(not bad and hv.proc.alive() and answers(hv), "2000 requests with parameters of the wrong kinds",
+               "\n".join(bad[:5]))
+
+        mgmt = os.path.join(hv.run_dir, "br0.mgmt")
+        for data in [*BAD_LINES, *garbage(200)]:
+            throw(mgmt, data)
+        lab.ok(hv.proc.alive() and answers(hv), "garbage at a bridge's OpenFlow socket")
 
         half = [dial(path) for _ in range(20)]
         for c in half:
@@ -174,7 +208,6 @@ def main():
         lab.ok(hv.proc.alive(), "1000 clients at once")
         for c in clients:
             c.close()
-        time.sleep(0.5)
         lab.ok(answers(hv), "and the next one is served")
 
         lab.ok(hv.ctl("export").stdout == before, "the configuration is untouched by all that")
