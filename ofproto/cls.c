@@ -92,28 +92,13 @@ sub_len(unsigned n)
 	return sizeof(struct cls_sub) + n * (sizeof(uint64_t) + 1u);
 }
 
-static void
-find_prefixes(struct cls_sub *s)
-{
-	struct oflow mask;
-
-	spread(s, s->mask, &mask);
-	for (unsigned i = 0; i < CLS_N_TRIES; i++) {
-		unsigned word = trie_fields[i].ofs / 8u;
-
-		s->plen[i] = (uint8_t)trie_prefix_of(&trie_fields[i], &mask);
-		s->tries |= (uint8_t)((s->plen[i] > 0) << i);
-		while (s->at[i] < s->n && cls_words(s)[s->at[i]] < word)
-			s->at[i]++;
-	}
-}
-
 struct cls_sub *
 cls_sub_get(struct of_pipe *p, uint8_t table, const struct cls_key *k)
 {
 	static const uint8_t stage_end[OFLOW_STAGES] = { OFLOW_STAGE1, OFLOW_STAGE2, OFLOW_STAGE3, OFLOW_WORDS };
 	struct cls *c = &p->tbl[table].cls;
 	struct cls_sub *s = cls_sub_find(c, k);
+	struct oflow mask;
 	uint8_t *word;
 	unsigned n = 0;
 
@@ -136,7 +121,8 @@ cls_sub_get(struct of_pipe *p, uint8_t table, const struct cls_key *k)
 			s->last = (uint8_t)i;
 		s->end[i] = (uint8_t)w;
 	}
-	find_prefixes(s);
+	spread(s, s->mask, &mask);
+	cls_find_prefixes(s, &mask);
 	s->next = c->subs;
 	c->subs = s;
 	if (++c->n_subs > c->n_buckets)
@@ -222,33 +208,6 @@ count_stages(struct of_pipe *p, struct cls_sub *s, const uint64_t *value, bool a
 	}
 }
 
-/* Adds a match to the tries of its fields, or takes it out. */
-static void
-count_prefixes(struct of_pipe *p, struct cls_sub *s, const uint64_t *value, bool add)
-{
-	struct cls *c = &p->tbl[s->table].cls;
-
-	for (unsigned tries = s->tries & ~(unsigned)c->tries_off; tries; tries &= tries - 1) {
-		unsigned i = (unsigned)__builtin_ctz(tries), at = s->at[i];
-		const struct trie_field *f = &trie_fields[i];
-		struct trie_value v;
-
-		/* The words of a field stand side by side, as in struct oflow; but of a long one with a short mask the second
-		 * may be missing. */
-		if (f->bits == 128 && s->plen[i] <= 64) {
-			uint64_t both[2] = { value[at], 0 };
-
-			trie_value_of(&(struct trie_field){ 0, 128 }, both, &v);
-		} else {
-			trie_value_of(&(struct trie_field){ f->ofs % 8, f->bits }, &value[at], &v);
-		}
-		if (!add)
-			trie_del(p, &c->trie[i], &v, s->plen[i]);
-		else if (!trie_add(p, &c->trie[i], &v, s->plen[i]))
-			__atomic_store_n(&c->tries_off, c->tries_off | 1 << i, __ATOMIC_RELAXED);
-	}
-}
-
 static void
 raise_priority(struct of_pipe *p, struct cls_sub *s, uint16_t priority)
 {
@@ -278,7 +237,7 @@ cls_link(struct of_pipe *p, struct of_rule *r)
 		cls_index_replace(s->index, r->hash, head, r->idx);
 	} else {
 		count_stages(p, s, r->value, true);
-		count_prefixes(p, s, r->value, true);
+		cls_count_prefixes(p, s, r->value, true);
 		cls_index_add(p, &s->index, s->n_heads, r->hash, r->idx);
 		s->n_heads++;
 	}
@@ -298,7 +257,7 @@ cls_unlink(struct of_pipe *p, struct of_rule *r)
 		cls_index_replace(s->index, r->hash, r->idx, r->twin);
 		if (!r->twin) {
 			count_stages(p, s, r->value, false);
-			count_prefixes(p, s, r->value, false);
+			cls_count_prefixes(p, s, r->value, false);
 			s->n_heads--;
 		}
 	}

@@ -45,7 +45,7 @@ trie_denies(struct search *q, const struct cls_sub *s, unsigned i)
 		struct trie_value v;
 
 		trie_value_of(f, q->flow, &v);
-		trie_lookup(q->p, rcu_read(q->c->trie[i]), &v, f->bits, &q->found[i]);
+		trie_lookup(q->p, rcu_read(q->c->trie[i]), &v, &q->found[i]);
 		q->asked |= (uint8_t)(1u << i);
 	}
 	if (trie_has_length(&q->found[i], s->plen[i]))

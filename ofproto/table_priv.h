@@ -110,11 +110,12 @@ struct meters {
 	uint32_t n;
 };
 
-/* Nodes of cls_trie.c: an array that is there as far as it is used. */
-struct trie_node;
+/* Nodes of cls_trie.c: memory that is there as far as it is used, in units of 16 bytes. */
+enum { TRIE_KINDS = 6 };
 struct trie_nodes {
-	struct trie_node *n;            /* [const] once there is one.  NULL: there was never one. */
-	uint32_t n_used, n_free, free;
+	void *mem;                      /* [const] once there is one.  NULL: there was never one. */
+	uint32_t n_used;                /* Units. */
+	uint32_t free[TRIE_KINDS];
 };
 
 /* Counters whose rules have a timeout, by when to look at them. */

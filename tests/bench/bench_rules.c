@@ -91,6 +91,22 @@ by_all(struct omatch *m, uint32_t i)
 	m->mask.tp_src = m->mask.tp_dst = 0xffff;
 }
 
+/* Addresses and ports of UDP, near to no others. */
+static void
+by_tuple(struct omatch *m, uint32_t i)
+{
+	m->flow.dl_type = be16(0x0800);
+	m->mask.dl_type = 0xffff;
+	m->flow.nw_proto = 17;
+	m->mask.nw_proto = 0xff;
+	m->flow.nw_src = be32(0x0a000000 + (i * 0x9e3779b1 & 0xffffff));
+	m->flow.nw_dst = be32(0x14000000 + (i * 0x85ebca6b & 0xffffff));
+	m->mask.nw_src = m->mask.nw_dst = UINT32_MAX;
+	m->flow.tp_src = be16((uint16_t)(1024 + (i * 40503 & 0xffff) % 64000));
+	m->flow.tp_dst = be16((uint16_t)(1 + (i * 25717 & 0xffff) % 65535));
+	m->mask.tp_src = m->mask.tp_dst = 0xffff;
+}
+
 static const struct kind {
 	const char *name;
 	void (*make)(struct omatch *, uint32_t i);
@@ -98,6 +114,7 @@ static const struct kind {
 	{ "ip,nw_dst", by_address },
 	{ "in_port,dl_dst", by_mac },
 	{ "12 fields", by_all },
+	{ "5-tuple", by_tuple },
 };
 
 static void
