@@ -272,11 +272,57 @@ check_multipath(struct scan *s, const struct of_act_multipath *a)
 	return 0;
 }
 
+/* Whether an action set has a place for it: what changes the packet, and one action that says where it goes (OpenFlow
+ * 1.3, 5.10; of Nicira's what Open vSwitch takes). */
+static bool
+goes_in_a_set(uint8_t kind)
+{
+	switch ((enum of_act_kind)kind) {
+	case OFA_OUTPUT:
+	case OFA_SET_QUEUE:
+	case OFA_GROUP:
+	case OFA_SET_FIELD:
+	case OFA_SET_VLAN_VID:
+	case OFA_SET_VLAN_PCP:
+	case OFA_SET_TP_SRC:
+	case OFA_SET_TP_DST:
+	case OFA_POP_VLAN:
+	case OFA_PUSH_VLAN:
+	case OFA_PUSH_MPLS:
+	case OFA_POP_MPLS:
+	case OFA_PUSH_PBB:
+	case OFA_POP_PBB:
+	case OFA_SET_MPLS_TTL:
+	case OFA_DEC_MPLS_TTL:
+	case OFA_SET_NW_TTL:
+	case OFA_DEC_NW_TTL:
+	case OFA_COPY_TTL_OUT:
+	case OFA_COPY_TTL_IN:
+	case OFA_MOVE:
+	case OFA_RESUBMIT:
+	case OFA_METER:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static int
+check_set(struct scan *s, const struct of_act *a)
+{
+	OF_ACTS_EACH(in, of_acts_nested(a))
+		if (!goes_in_a_set(in->kind))
+			return of_error_set(s->e, OFE_BAC_BAD_TYPE, "action %u does not go into an action set", in->kind);
+	return 0;
+}
+
 static int
 check_nested(struct scan *s, const struct of_act *a)
 {
 	struct scan inner = *s;
 
+	if (a->kind == OFA_WRITE_ACTIONS && check_set(s, a))
+		return -1;
 	if (++inner.depth > OF_ACTS_NEST_MAX)
 		return of_error_set(s->e, OFE_BAC_TOO_MANY, "actions nested deeper than %u", OF_ACTS_NEST_MAX);
 	return check_list(&inner, of_acts_nested(a));

@@ -187,7 +187,7 @@ place_of(uint8_t kind)
 	}
 }
 
-/* The last of each kind, and of all that output. */
+/* The last of each kind, and of all that output.  A group takes the place of outputs, and those that of a resubmit. */
 struct in_set {
 	const struct of_act *last[OFA_N_KINDS], *output;
 	bool fields;
@@ -224,7 +224,8 @@ pipe_action_set(struct walk *w, const struct of_acts *lists, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		OF_ACTS_EACH(a, lists[i]) {
 			s.last[a->kind] = a;
-			if (place_of(a->kind) == SET_OUTPUT)
+			if (place_of(a->kind) == SET_OUTPUT && (a->kind != OFA_RESUBMIT || !s.output ||
+								s.output->kind == OFA_RESUBMIT))
 				s.output = a;
 			s.fields |= place_of(a->kind) == SET_FIELDS;
 		}
@@ -234,7 +235,6 @@ pipe_action_set(struct walk *w, const struct of_acts *lists, unsigned n)
 	if (s.fields)
 		run_fields(w, lists, n);
 	run_one(w, s.last[OFA_SET_QUEUE]);
-	/* A group takes the place of outputs. */
 	run_one(w, s.last[OFA_GROUP] ? s.last[OFA_GROUP] : s.output);
 }
 

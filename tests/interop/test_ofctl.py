@@ -31,6 +31,9 @@ def normal(text, sw):
     text = text.replace(f"unix:{sw.mgmt}", "BR").replace(sw.mgmt, "BR")
     out = []
     for line in text.splitlines():
+        # The message that was refused, in bytes.
+        if re.match(r"[0-9a-f]{8}  ([0-9a-f]{2}[ -]){16}", line) or re.match(r"[0-9a-f]{8}  ([0-9a-f]{2}[ -]){8} ", line):
+            continue
         line = re.sub(r"^\d{4}-\d\d-\d\dT[0-9:.]+Z\|\d+\|", "", line)
         line = re.sub(r"^ovs-ofctl: ", "", line)
         line = re.sub(r" ?\(xid=0x[0-9a-f]+\)", "", line)

@@ -157,6 +157,34 @@ nesting_is_bounded(void **state)
 }
 
 static void
+action_sets_take_what_has_a_place_in_them(void **state)
+{
+	static const uint8_t bad[] = { OFA_OUTPUT_REG, OFA_OUTPUT_TRUNC, OFA_CONTROLLER, OFA_ENQUEUE, OFA_POP_QUEUE,
+				       OFA_STACK_PUSH, OFA_STACK_POP, OFA_LEARN, OFA_MULTIPATH, OFA_BUNDLE, OFA_NOTE,
+				       OFA_EXIT, OFA_FIN_TIMEOUT, OFA_CONJUNCTION, OFA_CLONE, OFA_GOTO_TABLE };
+	struct omatch any = match_any();
+	uint32_t at;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		at = of_act_nest_begin(&buf, OFA_WRITE_ACTIONS, OFA_FORM_STD);
+		output(1);
+		of_act_put(&buf, bad[i], OFA_FORM_NX, sizeof(struct of_act_learn));
+		of_act_nest_end(&buf, at);
+		assert_int_equal(check_as(OF13, &any), OFE_BAC_BAD_TYPE);
+	}
+	at = of_act_nest_begin(&buf, OFA_WRITE_ACTIONS, OFA_FORM_STD);
+	u32(OFA_PUSH_VLAN, 0x8100);
+	set_field(OFF_REG0);
+	u32(OFA_SET_QUEUE, 1);
+	u32(OFA_METER, 7);
+	of_act_put(&buf, OFA_RESUBMIT, OFA_FORM_NX, sizeof(struct of_act_resubmit));
+	u32(OFA_GROUP, 7);
+	of_act_nest_end(&buf, at);
+	assert_int_equal(check_as(OF15, &any), OFE_OK);
+}
+
+static void
 subfields_fit_their_fields(void **state)
 {
 	struct omatch any = match_any();
@@ -205,6 +233,7 @@ main(void)
 		cmocka_unit_test(set_fields_need_what_they_set),
 		cmocka_unit_test(version_1_0_lets_actions_do_nothing),
 		cmocka_unit_test(nesting_is_bounded),
+		cmocka_unit_test(action_sets_take_what_has_a_place_in_them),
 		cmocka_unit_test(subfields_fit_their_fields),
 		cmocka_unit_test(conjunctions_stand_alone),
 	};

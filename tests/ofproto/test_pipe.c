@@ -181,6 +181,51 @@ a_clone_leaves_the_packet_as_it_was(void **state)
 }
 
 static void
+a_clone_leaves_action_set_and_stack_as_they_were(void **state)
+{
+	(void)state;
+	flow("table=0,actions=write_actions(output:2),goto_table:1");
+	flow("table=1,actions=clone(resubmit(,2)),clone(resubmit(,3)),3");
+	flow("table=2,actions=4,write_actions(output:5)");
+	flow("table=3,actions=clear_actions");
+	EXPECT(IP, "4 3 2");
+	flow("table=0,actions=load:2->NXM_NX_REG0[],push:NXM_NX_REG0[],clone(resubmit(,1)),clone(resubmit(,2)),"
+	     "pop:NXM_NX_REG2[],output:NXM_NX_REG2[]");
+	flow("table=1,actions=load:3->NXM_NX_REG1[],push:NXM_NX_REG1[]");
+	flow("table=2,actions=pop:NXM_NX_REG1[],load:4->NXM_NX_REG1[],push:NXM_NX_REG1[]");
+	EXPECT(IP, "2");
+}
+
+static void
+output_to_table_nests_as_deep_as_resubmit(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < PIPE_MAX_DEPTH + 4; i++) {
+		char buf[100];
+
+		snprintf(buf, sizeof buf, "reg0=%u,actions=load:%u->NXM_NX_REG0[],table", i, i + 1);
+		flow(buf);
+		/* The last one that may be asked for, and the first that may not. */
+		snprintf(buf, sizeof buf, "reg0=%u,actions=2", i + 1);
+		flow(buf);
+		if (i + 1 == PIPE_MAX_DEPTH)
+			EXPECT(IP, "2");
+	}
+	EXPECT(IP, "recursion");
+}
+
+static void
+in_an_action_set_an_output_takes_the_place_of_a_resubmit(void **state)
+{
+	(void)state;
+	flow("table=0,actions=write_actions(output:2,resubmit(,1))");
+	flow("table=1,actions=3");
+	EXPECT(IP, "2");
+	flow("table=0,actions=write_actions(resubmit(,1))");
+	EXPECT(IP, "3");
+}
+
+static void
 a_change_without_an_output_is_not_made(void **state)
 {
 	(void)state;
@@ -209,6 +254,9 @@ main(void)
 		T(endless_resubmits_are_cut),
 		T(exit_ends_all_but_the_action_set),
 		T(a_clone_leaves_the_packet_as_it_was),
+		T(a_clone_leaves_action_set_and_stack_as_they_were),
+		T(output_to_table_nests_as_deep_as_resubmit),
+		T(in_an_action_set_an_output_takes_the_place_of_a_resubmit),
 		T(a_change_without_an_output_is_not_made),
 	};
 
