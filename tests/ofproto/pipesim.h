@@ -121,6 +121,18 @@ expect_mask(const char *text, int line)
 }
 #define EXPECT_MASK(text) expect_mask(text, __LINE__)
 
+/* A meter that drops above so many packets a second. */
+static inline void
+meter_on(enum of_meter_command c, uint32_t id, uint32_t rate)
+{
+	const struct of_band drop = { .type = OFMBT_DROP, .rate = rate };
+	const struct of_meter_mod m = { .command = (uint16_t)c, .flags = OFMF_PKTPS, .meter_id = id, .n_bands = 1,
+					.bands = &drop };
+
+	if (of_meter_mod(ofp_pipe(s->ofp, br), &(struct of_who){ .version = version }, &m, &last_error))
+		fail_msg("meter %u: %s", id, last_error.why);
+}
+
 /* The nth packet for the controller in the last answer. */
 static inline struct of_punt
 punt(unsigned nth)

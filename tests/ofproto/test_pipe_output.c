@@ -413,10 +413,70 @@ packets_meet_the_rules_that_came_before_them(void **state)
 
 #define TX(f) cmocka_unit_test_setup_teardown(f, setup_exec, teardown)
 
+/* Of the last answer: whether it is to be made anew. */
+static bool
+is_stale(uint64_t epoch)
+{
+	sim_commit(s);
+	return sim_is_marked(s, &s->out, epoch);
+}
+
+static void
+flows_know_when_a_meter_comes_and_goes(void **state)
+{
+	uint32_t dp;
+
+	(void)state;
+	version = OF15;
+	/* No rule names the meter of packets for the controller. */
+	flow("actions=controller");
+	EXPECT(IP, "punt");
+	for (unsigned i = 0; i < 2; i++) {
+		uint64_t epoch = s->epoch;
+
+		meter_on(i ? OFMC_DELETE : OFMC_ADD, OFM_CONTROLLER, 100);
+		assert_true(is_stale(epoch));
+		run(IP);
+		assert_int_equal(strstr(s->text, "meter") != NULL, !i);
+		/* Another one is nothing to it. */
+		epoch = s->epoch;
+		meter_on(i ? OFMC_DELETE : OFMC_ADD, 7, 100);
+		assert_false(is_stale(epoch));
+	}
+	assert_false(of_meter_at(ofp_pipe(s->ofp, br), of_pipe_version(ofp_pipe(s->ofp, br)), OFM_CONTROLLER, &dp));
+}
+
+static void
+a_meter_is_there_with_its_version(void **state)
+{
+	struct of_pipe *p = ofp_pipe(s->ofp, br);
+	uint64_t before = of_pipe_version(p);
+	uint32_t dp;
+
+	(void)state;
+	of_pipe_begin(p);
+	meter_on(OFMC_ADD, 9, 100);
+	assert_false(of_meter_at(p, before, 9, &dp));
+	of_pipe_commit(p);
+	sim_commit(s);
+	assert_false(of_meter_at(p, before, 9, &dp));
+	assert_true(of_meter_at(p, of_pipe_version(p), 9, &dp));
+	/* A bundle that fails leaves none. */
+	of_pipe_begin(p);
+	meter_on(OFMC_ADD, 10, 100);
+	meter_on(OFMC_DELETE, 9, 0);
+	of_pipe_abort(p);
+	sim_commit(s);
+	assert_false(of_meter_at(p, of_pipe_version(p), 10, &dp));
+	assert_true(of_meter_at(p, of_pipe_version(p), 9, &dp));
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(flows_know_when_a_meter_comes_and_goes),
+		T(a_meter_is_there_with_its_version),
 		T(nothing_goes_back_unless_it_is_said),
 		T(flood_and_all_differ),
 		T(port_settings_hold),

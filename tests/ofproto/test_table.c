@@ -592,6 +592,43 @@ features_say_what_a_table_can_do(void **state)
 	of_pipe_destroy(p);
 }
 
+/* A rule that is modified again and again before anything is freed. */
+static void
+counters_live_as_long_as_all_records_of_their_rule(void **state)
+{
+	static struct sim_sink sink;
+	struct ofp_sink s = sim_sink(&sink);
+	struct of_pipe *p = of_pipe_create(1, &s, ignore_mark, NULL);
+	struct omatch any = match_any();
+	struct of_flow_mod gone = flow_mod(OFFC_DELETE, 1, 1, &any, (struct of_acts){ 0 });
+	struct oflow flow = { .in_port = be32(1) };
+	struct of_flow_row row;
+	uint64_t ref;
+
+	(void)state;
+	add_rule(p, 0, 1, &any, acts_output(1));
+	for (unsigned i = 0; i < 65536 + 100; i++) {
+		struct of_flow_mod fm = flow_mod(OFFC_MODIFY, 0, 1, &any, acts_output(1 + i % 2));
+
+		assert_int_equal(apply_as(p, OF13, &fm), OFE_OK);
+	}
+	of_pipe_publish(p, NULL);
+	sim_settle(&sink);
+	ref = of_ref_rule(p, of_lookup(p, of_pipe_version(p), 0, &flow, NULL, NULL));
+	/* Whose are they? */
+	add_rule(p, 1, 1, &any, acts_output(1));
+	of_pipe_publish(p, NULL);
+	of_pipe_credit(p, ref, 5, 500, 1);
+	assert_int_equal(n_rows(p, OFTT_ALL), 2);
+	assert_int_equal(apply_as(p, OF13, &gone), OFE_OK);
+	of_pipe_publish(p, NULL);
+	sim_settle(&sink);
+	row = only_row(p);
+	assert_int_equal(row.packets, 5);
+	of_pipe_destroy(p);
+	sim_settle(&sink);
+}
+
 /* --- Random commands against a list --------------------------------------------------------------------- */
 
 enum { N_MODEL = 64 };
@@ -758,6 +795,7 @@ main(void)
 		cmocka_unit_test(vacancy_is_told_when_it_crosses_a_mark),
 		cmocka_unit_test(bad_table_mods_are_refused),
 		cmocka_unit_test(features_say_what_a_table_can_do),
+		cmocka_unit_test(counters_live_as_long_as_all_records_of_their_rule),
 		cmocka_unit_test(random_commands_agree_with_a_list),
 	};
 

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Connections that come, go, fall silent, flood, and never read. */
 #include <dirent.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <sys/mman.h>
 
 #include "ofproto/agent/agent_priv.h"
 #include "tests/ofproto/agent/peer.h"
@@ -417,6 +420,39 @@ a_burst_is_no_reason_to_close_but_not_reading_is(void **state)
 	peer_close(p);
 }
 
+static void
+unmap(const void *data, size_t len, void *arg)
+{
+	(void)arg;
+	munmap((void *)(uintptr_t)data, len);
+}
+
+/* What is told at once and not read, even by who has read a moment ago, is no more than so much. */
+static void
+too_much_for_a_slow_peer_ends_it(void **state)
+{
+	const struct of_flow_removed fr = { .reason = OFRR_DELETE };
+	void *waits = mmap(NULL, OUT_LIMIT, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	struct peer *p;
+	struct conn *c;
+
+	(void)state;
+	assert_ptr_not_equal(waits, MAP_FAILED);
+	configure_dialler();
+	p = controller(OF13);
+	c = TAILQ_LAST(&agent_bridge(t.agent, FAKE_BRIDGE)->conns, conn_list);
+	fake.ev.flow_removed(fake.ev.arg, FAKE_BRIDGE, &fr);
+	EXPECT(p, OFK_FLOW_REMOVED);
+	assert_int_equal(evbuffer_add_reference(bufferevent_get_output(c->bev), waits, OUT_LIMIT, unmap, NULL), 0);
+	fake.ev.flow_removed(fake.ev.arg, FAKE_BRIDGE, &fr);
+	assert_int_equal(c->state, CONN_UP);
+	assert_true(conn_out_len(c) > OUT_LIMIT);
+	fake.ev.flow_removed(fake.ev.arg, FAKE_BRIDGE, &fr);
+	assert_int_equal(c->state, CONN_DEAD);
+	assert_non_null(strstr(c->why, "has not read"));
+	peer_close(p);
+}
+
 int
 main(void)
 {
@@ -432,6 +468,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(probes_can_be_turned_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(half_closed_is_closed_after_what_was_asked, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_burst_is_no_reason_to_close_but_not_reading_is, setup, teardown),
+		cmocka_unit_test_setup_teardown(too_much_for_a_slow_peer_ends_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_stale_socket_is_replaced_and_others_are_not, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_thousand_reconnects_leave_nothing_behind, setup, teardown),
 		cmocka_unit_test_setup_teardown(too_many_clients_are_refused, setup, teardown),
