@@ -17,6 +17,9 @@ union value {
 	struct ipaddr ip;
 	struct opt_ips ips;
 	struct opt_vlans vlans;
+	uint64_t rate;
+	struct opt_macs macs;
+	struct opt_prefixes prefixes;
 	struct opt_strs strs;
 };
 
@@ -54,6 +57,9 @@ value_len(const struct opt_desc *d)
 	case OPT_IP: return sizeof(struct ipaddr);
 	case OPT_IP_LIST: return sizeof(struct opt_ips);
 	case OPT_VLAN_SET: return sizeof(struct opt_vlans);
+	case OPT_RATE: return sizeof(uint64_t);
+	case OPT_MAC_LIST: return sizeof(struct opt_macs);
+	case OPT_PREFIX_LIST: return sizeof(struct opt_prefixes);
 	case OPT_STR_LIST: return sizeof(struct opt_strs);
 	}
 	abort();
@@ -204,6 +210,120 @@ set_ip_list(const struct opt_desc *d, const char *s, union value *v, struct err 
 	}
 }
 
+static const char rate_units[] = "kMGT";
+
+/* Digits, perhaps a point and more digits, perhaps a unit. */
+static int
+set_rate(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	const uint64_t most = 100000000000000;
+	const char *p = s, *unit;
+	uint64_t n = 0, scale = 1, divide = 1;
+
+	for (; *p >= '0' && *p <= '9' && n <= most; p++)
+		n = n * 10 + (uint64_t)(*p - '0');
+	if (p > s && *p == '.')
+		for (p++; *p >= '0' && *p <= '9' && divide < 1000000; p++, divide *= 10)
+			n = n * 10 + (uint64_t)(*p - '0');
+	unit = *p ? strchr(rate_units, *p == 'K' ? 'k' : *p) : NULL;
+	for (const char *u = rate_units; unit && u <= unit; u++)
+		scale *= 1000;
+	if (p == s || p[-1] == '.' || (*p && !unit) || (unit && p[1]))
+		return err_set(e, EINVAL, "%s: '%.60s' is not a rate such as 500k, 10M or 2.5G", d->name, s);
+	if ((unsigned __int128)n * scale / divide > most)
+		return err_set(e, ERANGE, "%s: %.60s is out of range: at most 100T", d->name, s);
+	v->rate = (uint64_t)((unsigned __int128)n * scale / divide);
+	return 0;
+}
+
+static int
+set_macs(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	struct opt_macs *l = &v->macs;
+
+	memset(l, 0, sizeof *l);
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		char one[MAC_STR_LEN] = "";
+		struct mac m;
+
+		if (len < sizeof one)
+			memcpy(one, s, len);
+		if (mac_parse(one, &m) || mac_is_multicast(m) || mac_is_zero(m))
+			return err_set(e, EINVAL, "%s: '%.*s' is not the address of a host such as 02:00:00:00:00:01",
+				       d->name, (int)MIN_OF(len, (size_t)60), s);
+		for (unsigned i = 0; i < l->n; i++)
+			if (mac_equal(l->mac[i], m))
+				return err_set(e, EINVAL, "%s: '%s' is there twice", d->name, one);
+		if (l->n == OPT_LIST_MAX)
+			return err_set(e, ERANGE, "%s: more than %u addresses", d->name, OPT_LIST_MAX);
+		l->mac[l->n++] = m;
+		if (!s[len])
+			return 0;
+		s += len + 1;
+	}
+}
+
+static bool
+has_bits_behind(const struct ipaddr *ip, unsigned len)
+{
+	for (unsigned i = len; i < 128; i++)
+		if (ip->b[i / 8] >> (7 - i % 8) & 1)
+			return true;
+	return false;
+}
+
+static int
+parse_prefix(const struct opt_desc *d, const char *one, struct opt_prefix *p, struct err *e)
+{
+	const char *slash = strchr(one, '/');
+	char addr[IP_STR_LEN] = "";
+	unsigned base;
+	uint64_t len;
+
+	memset(p, 0, sizeof *p);
+	memcpy(addr, one, MIN_OF(slash ? (size_t)(slash - one) : strlen(one), sizeof addr - 1));
+	if (ip_parse(addr, &p->ip))
+		return err_set(e, EINVAL, "%s: '%s' is not an address or a prefix such as 10.1.0.0/16", d->name, one);
+	base = ip_is_v4(&p->ip) ? 96 : 0;
+	len = 128 - base;
+	if (slash && (parse_number(slash + 1, one + strlen(one), &len) || len > 128 - base))
+		return err_set(e, ERANGE, "%s: '%s': the length of a prefix is 0 to %u", d->name, one, 128 - base);
+	p->len = (uint8_t)(base + len);
+	if (has_bits_behind(&p->ip, p->len))
+		return err_set(e, EINVAL, "%s: '%s' has bits behind its prefix: clear them or make it longer", d->name, one);
+	return 0;
+}
+
+static int
+set_prefixes(const struct opt_desc *d, const char *s, union value *v, struct err *e)
+{
+	struct opt_prefixes *l = &v->prefixes;
+
+	memset(l, 0, sizeof *l);
+	for (;;) {
+		size_t len = strcspn(s, ",");
+		char one[IP_STR_LEN + 4] = "";
+		struct opt_prefix p;
+		int rc;
+
+		if (len < sizeof one)
+			memcpy(one, s, len);
+		rc = parse_prefix(d, one, &p, e);
+		if (rc)
+			return rc;
+		for (unsigned i = 0; i < l->n; i++)
+			if (l->p[i].len == p.len && ip_equal(&l->p[i].ip, &p.ip))
+				return err_set(e, EINVAL, "%s: '%s' is there twice", d->name, one);
+		if (l->n == OPT_LIST_MAX)
+			return err_set(e, ERANGE, "%s: more than %u prefixes", d->name, OPT_LIST_MAX);
+		l->p[l->n++] = p;
+		if (!s[len])
+			return 0;
+		s += len + 1;
+	}
+}
+
 static int
 set_vlans(const struct opt_desc *d, const char *s, union value *v, struct err *e)
 {
@@ -246,6 +366,9 @@ set_value(const struct opt_desc *d, void *conf, const char *s, struct err *e)
 	case OPT_IP: rc = set_ip(d, s, &v, e); break;
 	case OPT_IP_LIST: rc = set_ip_list(d, s, &v, e); break;
 	case OPT_VLAN_SET: rc = set_vlans(d, s, &v, e); break;
+	case OPT_RATE: rc = set_rate(d, s, &v, e); break;
+	case OPT_MAC_LIST: rc = set_macs(d, s, &v, e); break;
+	case OPT_PREFIX_LIST: rc = set_prefixes(d, s, &v, e); break;
 	case OPT_STR_LIST: rc = set_strs(d, s, &v, e); break;
 	case OPT_MAC:
 		if (mac_parse(s, &v.mac))
@@ -353,6 +476,52 @@ format_ips(const struct opt_ips *l, char *buf, size_t len)
 	}
 }
 
+/* In the largest unit that leaves a whole number. */
+static void
+format_rate(uint64_t v, char *buf, size_t len)
+{
+	unsigned unit = 0;
+
+	while (v && v % 1000 == 0 && unit < sizeof rate_units - 1) {
+		v /= 1000;
+		unit++;
+	}
+	snprintf(buf, len, "%llu%.*s", (unsigned long long)v, unit ? 1 : 0, unit ? &rate_units[unit - 1] : "");
+}
+
+static void
+format_macs(const struct opt_macs *l, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n && i < OPT_LIST_MAX; i++) {
+		char one[MAC_STR_LEN];
+
+		if (i)
+			append(buf, len, &n, ",");
+		append(buf, len, &n, mac_format(l->mac[i], one));
+	}
+}
+
+static void
+format_prefixes(const struct opt_prefixes *l, char *buf, size_t len)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < l->n && i < OPT_LIST_MAX; i++) {
+		const struct opt_prefix *p = &l->p[i];
+		char one[IP_STR_LEN], tail[8] = "";
+
+		if (p->len < 128)
+			snprintf(tail, sizeof tail, "/%u", p->len - (ip_is_v4(&p->ip) ? 96u : 0u));
+		if (i)
+			append(buf, len, &n, ",");
+		/* ip_format() has a word for ::. */
+		append(buf, len, &n, ip_is_none(&p->ip) ? "::" : ip_format(p->ip, one));
+		append(buf, len, &n, tail);
+	}
+}
+
 static void
 format_strs(const struct opt_strs *l, char *buf, size_t len)
 {
@@ -382,6 +551,9 @@ format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ipaddr *)field, text)); break;
 	case OPT_IP_LIST: format_ips(field, buf, len); break;
 	case OPT_VLAN_SET: format_vlans(field, buf, len); break;
+	case OPT_RATE: format_rate(*(const uint64_t *)field, buf, len); break;
+	case OPT_MAC_LIST: format_macs(field, buf, len); break;
+	case OPT_PREFIX_LIST: format_prefixes(field, buf, len); break;
 	case OPT_STR_LIST: format_strs(field, buf, len); break;
 	}
 	if (d->kind == OPT_U16 || d->kind == OPT_U32) {

@@ -18,6 +18,9 @@ enum opt_kind {
 	OPT_IP,         /* struct ipaddr; "any" is none. */
 	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
 	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199", min..max (max 0: 4094). */
+	OPT_RATE,       /* uint64_t, a number a second: "500k", "2.5G" (k, M, G, T: powers of 1000); at most 100T. */
+	OPT_MAC_LIST,   /* struct opt_macs, comma-separated, no doubles; unicast. */
+	OPT_PREFIX_LIST,        /* struct opt_prefixes: "10.0.0.5,10.1.0.0/16,2001:db8::/64"; no bits behind the length. */
 	OPT_STR_LIST,   /* struct opt_strs, comma-separated, at most 'max' bytes each, no doubles; of 'names' if given. */
 };
 
@@ -26,6 +29,19 @@ enum opt_kind {
 struct opt_ips {
 	uint16_t n;
 	struct ipaddr ip[OPT_LIST_MAX];
+};
+
+struct opt_macs {
+	uint16_t n;
+	struct mac mac[OPT_LIST_MAX];
+};
+
+struct opt_prefixes {
+	uint16_t n;
+	struct opt_prefix {
+		struct ipaddr ip;       /* Zero behind the prefix. */
+		uint8_t len;            /* Of 'ip' as it is kept: 96 more for IPv4. */
+	} p[OPT_LIST_MAX];
 };
 
 struct opt_vlans {

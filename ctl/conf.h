@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/err.h"
+#include "datapath/guard.h"
 #include "datapath/port.h"
 #include "ofproto/agent.h"
 #include "ofproto/ofp.h"
@@ -56,6 +57,7 @@ struct conf_port {
 	const struct port_type *type;   /* NULL: a tunnel, see 'tun'. */
 	const struct tun_type *tun;
 	struct ofp_port_conf ofp;
+	struct guard_conf guard;
 	void *opts;                     /* Of the type: type->conf_size bytes, or a struct tun_conf. */
 	size_t opts_len;
 	unsigned n_macs;

@@ -73,6 +73,7 @@ conf_value_of(const struct opt_desc *d, const void *conf)
 		return json_boolean(!strcmp(text, "true"));
 	case OPT_U16:
 	case OPT_U32:
+	case OPT_RATE:
 		/* A word that stands for a number stays a word. */
 		if (text[strspn(text, "0123456789")])
 			return json_string(text);
@@ -80,6 +81,8 @@ conf_value_of(const struct opt_desc *d, const void *conf)
 	case OPT_IP_LIST:
 	case OPT_VLAN_SET:
 		return list_of(text, true);
+	case OPT_MAC_LIST:
+	case OPT_PREFIX_LIST:
 	case OPT_STR_LIST:
 		return list_of(text, false);
 	default:

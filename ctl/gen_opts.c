@@ -59,6 +59,15 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 	case OPT_VLAN_SET:
 		snprintf(buf, len, "VLAN[-VLAN][,...]");
 		break;
+	case OPT_RATE:
+		snprintf(buf, len, "NUMBER[k|M|G|T]");
+		break;
+	case OPT_MAC_LIST:
+		snprintf(buf, len, "MAC[,MAC]...");
+		break;
+	case OPT_PREFIX_LIST:
+		snprintf(buf, len, "ADDRESS[/LENGTH][,...]");
+		break;
 	case OPT_STR_LIST:
 		snprintf(buf, len, d->names ? "WORD[,WORD]..." : "TEXT[,TEXT]...");
 		break;
@@ -134,6 +143,7 @@ main(void)
 	all[n++] = (struct entry){ "CLI_TABLE_BRIDGE", "bridge", "options of a bridge", ofp_bridge_opts };
 	all[n++] = (struct entry){ "CLI_TABLE_OPENFLOW", "openflow", "OpenFlow options of a bridge", conf_of_opts };
 	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "options of all ports", ofp_port_opts };
+	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "what a port may send, and how much", guard_opts };
 	for (unsigned i = 0; ctl_port_types[i] && n < 100; i++)
 		all[n++] = (struct entry){ "CLI_TABLE_PORT_TYPE", ctl_port_types[i]->name, ctl_port_types[i]->help,
 					   ctl_port_types[i]->opts };

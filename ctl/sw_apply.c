@@ -310,6 +310,7 @@ edit_port(struct change *ch, const struct conf_port *c, struct sw_port *p)
 	}
 	if (p->kind == OFP_PORT_TUNNEL && (joins || port_changed(was, c)))
 		edit_tunnel(ch, p, c);
+	sw->dirty |= dp_port_guard(sw->dp, p->id, &c->guard);
 	sw_macs_add(sw, joins ? NULL : was, c, p);
 }
 

@@ -39,6 +39,7 @@ sw_port_new(struct sw *sw, const char *name, struct err *e)
 void
 sw_port_free(struct sw *sw, struct sw_port *p)
 {
+	sw->dirty |= dp_port_guard(sw->dp, p->id, &(struct guard_conf){ 0 });
 	sw->port[p->id] = NULL;
 	free(p);
 }

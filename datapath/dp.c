@@ -265,8 +265,10 @@ dp_destroy(struct dp *dp)
 	if (dp->rcu)
 		rcu_drain(dp->rcu);
 	meters_free(dp);
-	for (unsigned i = 0; i < DP_MAX_PORTS; i++)
+	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
 		port_destroy(dp->port[i]);
+		free(dp->guard[i]);
+	}
 	dp_dead_run(dp);
 	if (dp->xlate_destroy)
 		dp->xlate_destroy((void *)(uintptr_t)dp->xlate_view);

@@ -13,6 +13,7 @@
 #include "base/rcu.h"
 #include "datapath/cache.h"
 #include "datapath/dp.h"
+#include "datapath/guard.h"
 #include "datapath/msgq_priv.h"
 
 enum {
@@ -30,6 +31,8 @@ enum vport_flags {
 	VPORT_UNDERLAY = 1 << 0,        /* Its packets are looked at for tunnels. */
 	VPORT_L4 = 1 << 1,              /* Someone examines fields above L2: parse them. */
 	VPORT_TX_LOCK = 1 << 2,         /* tx() is for one thread at a time. */
+	VPORT_GUARD = 1 << 3,           /* What comes in is checked by 'guard'... */
+	VPORT_TX_LIMIT = 1 << 4,        /* ...and what goes out. */
 };
 
 /* A port as lcores see it. */
@@ -40,6 +43,7 @@ struct vport {
 	uint16_t flags;                 /* VPORT_*. */
 	uint16_t n_txq;
 	uint32_t serial;                /* Tells it from other ports that had its number. */
+	struct guard *guard;            /* NULL: none. */
 };
 
 struct rxq_ref {
@@ -207,6 +211,7 @@ struct dp {
 	int event_fd;
 	unsigned n_lcores;
 	struct lcore *lcore[DP_MAX_LCORES];
+	struct guard *guard[DP_MAX_PORTS];              /* As the next view has them. */
 	struct meter *meter[DP_MAX_METERS];             /* [rcu] NULL: there is none. */
 	struct dp_port_stats stats_base[DP_MAX_PORTS];  /* Readings when the number was given to a port. */
 	pthread_mutex_t tx_lock[DP_MAX_PORTS];          /* Only ports with VPORT_TX_LOCK. */
@@ -269,6 +274,9 @@ unsigned exec_edit_all(struct lcore *, uint16_t port, edit_fn *fn, const struct 
 /* meter.c: returns how many packets are left. */
 unsigned exec_meter(struct lcore *, uint16_t port, uint32_t meter, struct rte_mbuf **, unsigned n);
 void meters_free(struct dp *);
+/* The guard of a port: return how many packets are left, in order. */
+unsigned exec_guard_rx(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
+unsigned exec_guard_tx(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
 /* tx buffers. */
 void tx_flush_all(struct lcore *);
 void tx_flush_port(struct lcore *, uint16_t port);
@@ -337,6 +345,8 @@ output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
 	const struct vport *vp = &lc->ports->port[port];
 
+	if (UNLIKELY(vp->flags & VPORT_TX_LIMIT))
+		n = exec_guard_tx(lc, port, m, n);
 	for (unsigned i = 0; i < n; i++) {
 		if (LIKELY(m[i]->pkt_len <= vp->max_len))
 			tx_add(lc, port, m[i]);

@@ -18,6 +18,47 @@ exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m
 	rte_pktmbuf_free_bulk(m, n);
 }
 
+/* Drops what is not in 'pass'. */
+static unsigned
+keep(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n, uint32_t pass, const enum dp_drop *why)
+{
+	unsigned left = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(pass >> i & 1))
+			m[left++] = m[i];
+		else
+			exec_drop(lc, port, why ? why[i] : DROP_TX_RATE, &m[i], 1);
+	}
+	return left;
+}
+
+unsigned
+exec_guard_rx(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	struct guard_pkt pkt[GUARD_BATCH];
+	enum dp_drop why[GUARD_BATCH];
+
+	if (UNLIKELY(!n))
+		return 0;
+
+	for (unsigned i = 0; i < n; i++)
+		pkt[i] = (struct guard_pkt){ rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len, m[i]->pkt_len };
+	return keep(lc, port, m, n, guard_rx(lc->ports->port[port].guard, lc->tsc, pkt, n, why), why);
+}
+
+unsigned
+exec_guard_tx(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	uint32_t len[GUARD_BATCH];
+
+	if (UNLIKELY(!n))
+		return 0;
+	for (unsigned i = 0; i < n; i++)
+		len[i] = m[i]->pkt_len;
+	return keep(lc, port, m, n, guard_tx(lc->ports->port[port].guard, lc->tsc, len, n), NULL);
+}
+
 unsigned
 exec_own(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {

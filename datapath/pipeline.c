@@ -232,6 +232,8 @@ process(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 		if (!n)
 			return;
 	}
+	if (UNLIKELY(lc->ports->port[in_port].flags & VPORT_GUARD))
+		n = exec_guard_rx(lc, in_port, m, n);
 	process_plain(lc, m, n, in_port);
 }
 

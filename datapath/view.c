@@ -76,6 +76,20 @@ dp_tag_changed(struct dp *dp, dp_tag tag)
 	dp->tags_dirty = true;
 }
 
+bool
+dp_port_guard(struct dp *dp, uint16_t port, const struct guard_conf *c)
+{
+	struct guard *old = dp->guard[port];
+
+	if (old ? guard_is(old, c) : guard_conf_empty(c))
+		return false;
+	dp->guard[port] = guard_conf_empty(c) ? NULL : guard_create(c, old, rte_get_tsc_hz(), rte_rdtsc());
+	dp->ports_dirty = true;
+	if (old)
+		dp_dead_add(dp, free, old);
+	return true;
+}
+
 /* Queues that have no thread yet go to the one with the fewest. */
 static void
 place_queues(struct dp *dp)
@@ -150,6 +164,9 @@ put_port(struct dp *dp, struct dp_ports *t, uint16_t id)
 	vp->flags = port_policy(dp, id, &t->mask[id]);
 	if (!(p->type->caps & PORT_CAP_TX_SHARED) && p->n_txq < dp->n_lcores)
 		vp->flags |= VPORT_TX_LOCK;
+	vp->guard = dp->guard[id];
+	if (vp->guard)
+		vp->flags |= guard_limits_tx(vp->guard) ? VPORT_GUARD | VPORT_TX_LIMIT : VPORT_GUARD;
 	for (uint16_t q = 0; p->type->rx && q < MIN_OF(p->n_rxq, MAX_RXQ); q++) {
 		unsigned l = dp->rxq_home[id][q] - 1u;
 		uint16_t n = t->lcore[l].n++;
@@ -192,7 +209,7 @@ ports_hold(const struct dp *dp, const struct dp_ports *t)
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
 		struct flow_key mask;
 
-		if (dp->port[i] && (port_policy(dp, (uint16_t)i, &mask) != (t->port[i].flags & ~VPORT_TX_LOCK) ||
+		if (dp->port[i] && (port_policy(dp, (uint16_t)i, &mask) != (t->port[i].flags & (VPORT_UNDERLAY | VPORT_L4)) ||
 				    memcmp(&mask, &t->mask[i], sizeof mask) != 0))
 			return false;
 	}

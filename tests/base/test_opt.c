@@ -22,6 +22,9 @@ struct conf {
 	struct opt_ips ips;
 	struct opt_vlans vlans;
 	struct opt_strs urls, versions;
+	uint64_t rate;
+	struct opt_macs macs;
+	struct opt_prefixes nets;
 };
 
 static const char *const modes[] = { "trunk", "access", "native-tagged", NULL };
@@ -41,6 +44,9 @@ static const struct opt_desc opts[] = {
 	{ "vlans", OPT_VLAN_SET, offsetof(struct conf, vlans), 0, 0, NULL, NULL, false, "vlans", "10" },
 	{ "urls", OPT_STR_LIST, offsetof(struct conf, urls), 0, 20, NULL, NULL, false, "urls", "tcp:h" },
 	{ "versions", OPT_STR_LIST, offsetof(struct conf, versions), 0, 16, versions, NULL, false, "versions", "OpenFlow13" },
+	{ "rate", OPT_RATE, offsetof(struct conf, rate), 0, 0, NULL, NULL, false, "a rate", "1G" },
+	{ "macs", OPT_MAC_LIST, offsetof(struct conf, macs), 0, 0, NULL, NULL, false, "macs", "02:00:00:00:00:01" },
+	{ "nets", OPT_PREFIX_LIST, offsetof(struct conf, nets), 0, 0, NULL, NULL, false, "prefixes", "10.0.0.0/8" },
 	{ .name = NULL },
 };
 
@@ -106,6 +112,11 @@ values_come_back_in_canonical_form(void **state)
 		{ "ips", "10.0.0.2,10.0.0.1,::2", "10.0.0.2,10.0.0.1,::2" },
 		{ "vlans", "100-102,20,10,103", "10,20,100-103" }, { "vlans", "0,4094", "0,4094" },
 		{ "vlans", "5-5", "5" },
+		{ "rate", "1500", "1500" }, { "rate", "2.5G", "2500M" }, { "rate", "1000k", "1M" },
+		{ "rate", "0.5K", "500" }, { "rate", "100T", "100T" }, { "rate", "1.000001M", "1000001" },
+		{ "macs", "02:00:00:00:00:02,02:AA:00:00:00:01", "02:00:00:00:00:02,02:aa:00:00:00:01" },
+		{ "nets", "10.0.0.5,10.0.0.0/8,2001:db8::/64,0.0.0.0/0", "10.0.0.5,10.0.0.0/8,2001:db8::/64,0.0.0.0/0" },
+		{ "nets", "::/0", "::/0" }, { "nets", "10.0.0.5/32,::1/128", "10.0.0.5,::1" },
 		{ "urls", "b:[::1],a:1", "b:[::1],a:1" }, { "urls", "12345678901234567890", "12345678901234567890" },
 		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f" },
 		{ "versions", "OpenFlow13,OpenFlow10", "OpenFlow13,OpenFlow10" },
@@ -141,6 +152,14 @@ refused_value_leaves_the_configuration_untouched(void **state)
 		{ "vlans", "", EINVAL }, { "vlans", "10,", EINVAL }, { "vlans", "10-", EINVAL }, { "vlans", "-10", EINVAL },
 		{ "vlans", "20-10", ERANGE }, { "vlans", "4095", ERANGE }, { "vlans", "1-4095", ERANGE },
 		{ "vlans", "1--2", EINVAL }, { "vlans", "1-2-3", EINVAL },
+		{ "rate", "", EINVAL }, { "rate", "k", EINVAL }, { "rate", "1.k", EINVAL }, { "rate", ".5M", EINVAL },
+		{ "rate", "1Mb", EINVAL }, { "rate", "-1", EINVAL }, { "rate", "1.5.5", EINVAL }, { "rate", "101T", ERANGE },
+		{ "rate", "99999999999999999999", EINVAL }, { "rate", "999999999999999T", ERANGE },
+		{ "macs", "", EINVAL }, { "macs", "02:00:00:00:00:01,", EINVAL }, { "macs", "ff:ff:ff:ff:ff:ff", EINVAL },
+		{ "macs", "00:00:00:00:00:00", EINVAL }, { "macs", "02:00:00:00:00:01,02:00:00:00:00:01", EINVAL },
+		{ "nets", "", EINVAL }, { "nets", "10.0.0.0/33", ERANGE }, { "nets", "10.0.0.1/8", EINVAL },
+		{ "nets", "10.0.0.0/", ERANGE }, { "nets", "::1/129", ERANGE }, { "nets", "10.0.0.0/8,10.0.0.0/8", EINVAL },
+		{ "nets", "/8", EINVAL }, { "nets", "10.0.0.0/8/8", ERANGE },
 		{ "urls", "", EINVAL }, { "urls", "a,", EINVAL }, { "urls", ",a", EINVAL }, { "urls", "a,,b", EINVAL },
 		{ "urls", "a,b,a", EINVAL }, { "urls", "123456789012345678901", ERANGE },
 		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g", ERANGE }, { "versions", "OpenFlow1", EINVAL },

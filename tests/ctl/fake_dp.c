@@ -18,6 +18,7 @@ struct dp {
 	struct port *port[DP_MAX_PORTS];
 	const void *view;
 	void (*destroy)(void *);
+	struct guard_conf guard[DP_MAX_PORTS];
 	struct tun_view *tun;
 	struct deferred *dead, *queue;
 	unsigned commits;
@@ -169,6 +170,21 @@ dp_set_tunnels(struct dp *dp, struct tun_view *v)
 	if (dp->tun)
 		push(&dp->dead, free, dp->tun);
 	dp->tun = v;
+}
+
+bool
+dp_port_guard(struct dp *dp, uint16_t port, const struct guard_conf *c)
+{
+	bool differs = memcmp(&dp->guard[port], c, sizeof *c) != 0;
+
+	dp->guard[port] = *c;
+	return differs;
+}
+
+const struct guard_conf *
+fake_dp_guard(const struct dp *dp, uint16_t port)
+{
+	return &dp->guard[port];
 }
 
 void

@@ -5,11 +5,13 @@
 
 #include "ctl/underlay.h"
 #include "datapath/dp.h"
+#include "datapath/guard.h"
 
 /* Lets the grace periods of everything committed so far end; dp_poll() then runs what is due. */
 void fake_dp_grace(struct dp *);
 const struct dp_conf *fake_dp_conf(const struct dp *);
 unsigned fake_dp_commits(const struct dp *);
+const struct guard_conf *fake_dp_guard(const struct dp *, uint16_t port);
 
 struct fake_underlay {
 	struct underlay_ops ops;

@@ -388,6 +388,27 @@ full_table_of_static_addresses_can_be_exchanged_and_cut(void **state)
 }
 
 static void
+a_guard_follows_its_port_and_ends_with_it(void **state)
+{
+	struct fixture *f = *state;
+	const struct guard_conf *g;
+
+	apply(f, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','rx-rate':'1G','allowed-macs':'02:00:00:00:00:01'}}}}}");
+	g = fake_dp_guard(sw_dp(f->sw), sw_port_id(f->sw, "vm1"));
+	assert_int_equal(g->rx_bps, 1000000000);
+	assert_int_equal(g->macs.n, 1);
+	/* Opened anew, with another limit. */
+	apply(f, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','mode':'server','tx-pps':500}}}}}");
+	assert_int_equal(g->rx_bps, 0);
+	assert_int_equal(g->tx_pps, 500);
+	apply(f, "{'bridges':{'br0':{}}}");
+	assert_true(guard_conf_empty(g));
+	refused(f, "{'bridges':{'br0':{'ports':{'p0':{'type':'patch','peer':'p1','rx-rate':'1M'}}}}}",
+		"bridges.br0.ports.p0: rates and allowed addresses are for ports that a guest or a wire is behind, not for "
+		"type patch");
+}
+
+static void
 difference_of_static_addresses_is_told_one_by_one(void **state)
 {
 	struct fixture *f = *state;
@@ -664,6 +685,7 @@ main(void)
 		T(static_addresses_of_the_document_are_in_the_table),
 		T(static_addresses_go_with_their_port),
 		T(full_table_of_static_addresses_can_be_exchanged_and_cut),
+		T(a_guard_follows_its_port_and_ends_with_it),
 		T(difference_of_static_addresses_is_told_one_by_one),
 		T(many_learned_addresses_make_one_commit),
 		T(link_that_goes_down_takes_its_addresses_along),
