@@ -56,7 +56,7 @@ struct rxq_ref {
 struct dp_ports {
 	unsigned refs;                  /* [ctl] Views that have it. */
 	uint64_t serial;                /* Tells it from others, also from one that was at its address. */
-	uint64_t masks_version;         /* Of the translator's view that the masks are of. */
+	uint64_t masks_version;         /* [ctl] Of the translator's views that the masks are right for. */
 	struct {
 		uint16_t n;
 		struct rxq_ref *rxq;

@@ -198,7 +198,7 @@ ports_build(struct dp *dp)
 
 /* Whether the table says what a new one would. */
 static bool
-ports_hold(const struct dp *dp, const struct dp_ports *t)
+ports_hold(const struct dp *dp, struct dp_ports *t)
 {
 	uint64_t version = masks_version(dp);
 
@@ -213,6 +213,7 @@ ports_hold(const struct dp *dp, const struct dp_ports *t)
 				    memcmp(&mask, &t->mask[i], sizeof mask) != 0))
 			return false;
 	}
+	t->masks_version = version;
 	return true;
 }
 

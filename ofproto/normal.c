@@ -405,6 +405,7 @@ xl_finish(struct xl *x)
 		give_up(x->out, DROP_RECURSION);
 }
 
+/* What it looks at of a view is compared by has_same_masks() in view.c. */
 static void
 port_mask(const void *view, uint16_t port, struct flow_key *mask)
 {
@@ -421,6 +422,12 @@ port_mask(const void *view, uint16_t port, struct flow_key *mask)
 	for (unsigned i = 0; i < v->n_bridges; i++)
 		if (v->bridge[i].of && !v->bridge[i].normal && (v->has_patch || i == in->bridge))
 			pipe_bits_key(&v->bridge[i].bits, in->kind == OFP_PORT_TUNNEL, mask);
+}
+
+static uint64_t
+masks_version(const void *view)
+{
+	return ((const struct ofp_view *)view)->masks_version;
 }
 
 /* --- Use --------------------------------------------------------------------------------------- */
@@ -479,6 +486,7 @@ credit(const void *view, const uint64_t *refs, unsigned n, uint64_t packets, uin
 const struct xlate_ops ofp_xlate = {
 	.translate = translate,
 	.port_mask = port_mask,
+	.masks_version = masks_version,
 	.touch = touch,
 	.credit = credit,
 };

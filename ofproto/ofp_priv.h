@@ -65,6 +65,7 @@ struct ofp_view {
 	uint32_t n_paths;
 	bool has_patch;
 	uint32_t gen;                   /* See ofp_shared. */
+	uint64_t masks_version;         /* Another one than the last view's if port_mask() may say something else. */
 	struct ofp_shared *shared;
 	struct view_port *port;
 	struct view_bridge *bridge;

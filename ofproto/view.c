@@ -5,6 +5,7 @@
 #include "ofproto/pipe_bits.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* Sizes of the arrays that the view's parts point into. */
 struct sizes {
@@ -123,6 +124,22 @@ copy_bridges(const struct ofp *o, struct ofp_view *v)
 	}
 }
 
+/* Whether all that port_mask() looks at is the same. */
+static bool
+has_same_masks(const struct ofp_view *a, const struct ofp_view *b)
+{
+	if (a->n_ports != b->n_ports || a->n_bridges != b->n_bridges || a->has_patch != b->has_patch)
+		return false;
+	for (unsigned i = 0; i < a->n_ports; i++)
+		if (a->port[i].bridge != b->port[i].bridge || a->port[i].kind != b->port[i].kind)
+			return false;
+	for (unsigned i = 0; i < a->n_bridges; i++)
+		if (!a->bridge[i].of != !b->bridge[i].of || a->bridge[i].normal != b->bridge[i].normal ||
+		    memcmp(&a->bridge[i].bits, &b->bridge[i].bits, sizeof a->bridge[i].bits) != 0)
+			return false;
+	return true;
+}
+
 struct ofp_view *
 ofp_view_create(const struct ofp *o)
 {
@@ -144,6 +161,7 @@ ofp_view_create(const struct ofp *o)
 	v->shared->refs++;
 	copy_ports(o, v);
 	copy_bridges(o, v);
+	v->masks_version = o->view ? o->view->masks_version + !has_same_masks(o->view, v) : 1;
 	return v;
 }
 
