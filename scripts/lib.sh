@@ -102,8 +102,12 @@ kvm_works() {
 	img=$(mktemp)
 	# mov dx,0xf4; mov al,0x10; out dx,al; hlt
 	{ printf '\xba\xf4\x00\xb0\x10\xee\xf4'; head -c 503 /dev/zero; printf '\x55\xaa'; } >"$img"
-	timeout 3 qemu-system-x86_64 -accel kvm -cpu host -m 16 -display none -nodefaults -nic none -no-reboot \
-		-device isa-debug-exit,iobase=0xf4,iosize=1 -drive "file=$img,format=raw,if=ide" </dev/null >/dev/null 2>&1 || rc=$?
+	# The braces: where QEMU aborts, bash would say so.
+	{
+		timeout 3 qemu-system-x86_64 -accel kvm -cpu host -m 16 -display none -nodefaults -nic none -no-reboot \
+			-device isa-debug-exit,iobase=0xf4,iosize=1 -drive "file=$img,format=raw,if=ide" \
+			</dev/null >/dev/null
+	} 2>/dev/null || rc=$?
 	rm -f "$img"
 	[ "$rc" -eq 33 ]
 }
