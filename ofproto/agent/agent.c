@@ -185,22 +185,30 @@ set_remotes(struct agent_bridge *br, const struct of_agent_conf *conf, const str
 }
 
 static void
-set_local(struct agent_bridge *br)
+add_local(struct agent_bridge *br, const char *suffix, bool snoop)
 {
 	struct of_target t;
 	struct err e;
 	char text[OF_TARGET_MAX + 1];
 	struct remote *r;
 
-	if (!br->conf.run_dir || !TAILQ_EMPTY(&br->remotes))
-		return;
-	snprintf(text, sizeof text, "punix:%s/%s.mgmt", br->conf.run_dir, br->conf.name);
+	snprintf(text, sizeof text, "punix:%s/%s.%s", br->conf.run_dir, br->conf.name, suffix);
 	if (of_target_parse(text, &t, &e)) {
 		log_warn("%s: no local socket for OpenFlow: %s", br->conf.name, e.msg);
 		return;
 	}
 	r = remote_create(br, text, &t, true);
-	TAILQ_INSERT_HEAD(&br->remotes, r, link);
+	r->snoop = snoop;
+	TAILQ_INSERT_TAIL(&br->remotes, r, link);
+}
+
+static void
+set_local(struct agent_bridge *br)
+{
+	if (!br->conf.run_dir || !TAILQ_EMPTY(&br->remotes))
+		return;
+	add_local(br, "mgmt", false);
+	add_local(br, "snoop", true);
 }
 
 /* Closes connections that do not fit the settings any more. */
@@ -208,7 +216,7 @@ static void
 recheck_conns(struct agent_bridge *br, bool new_dpid)
 {
 	BRIDGE_EACH_UP (c, br) {
-		if (!(br->versions & 1u << c->version))
+		if (!(br->versions & 1u << c->version) && !c->remote->snoop)
 			conn_close(c, "OpenFlow 1.%u is not enabled any more", c->version - 1);
 		else if (new_dpid && conn_is_primary(c))
 			conn_close(c, "the datapath id has changed");
@@ -335,6 +343,9 @@ of_agent_conns(const struct of_agent *a, uint16_t bridge, void (*cb)(void *, con
 	if (!br)
 		return;
 	TAILQ_FOREACH (r, &br->remotes, link) {
+		/* Who only looks on controls nothing. */
+		if (r->snoop)
+			continue;
 		show_remote(r, now, cb, arg);
 		TAILQ_FOREACH (c, &br->conns, link) {
 			struct of_conn_info i = { .bridge = br->id, .id = c->id, .target = c->name, .connected_ms_ago = -1,

@@ -56,9 +56,9 @@ struct agent_bridge {
 	struct of_agent_conf conf;      /* Its strings are ours. */
 	uint32_t versions;
 	uint64_t datapath_id;
-	TAILQ_HEAD(, remote) remotes;   /* In order of configuration; the local socket is the first. */
+	TAILQ_HEAD(, remote) remotes;   /* In order of configuration; the local sockets are the first. */
 	struct conn_list conns;
-	unsigned n_service;
+	unsigned n_service, n_snoopers;
 	struct tls *tls;                /* NULL until somebody needs it. */
 
 	bool generation_defined;
@@ -78,7 +78,8 @@ struct remote {
 	struct agent_bridge *br;
 	char *text;
 	struct of_target target;
-	bool local;                     /* RUNDIR/BRIDGE.mgmt. */
+	bool local;                     /* RUNDIR/BRIDGE.mgmt or BRIDGE.snoop. */
+	bool snoop;                     /* The latter: who connects is shown what a controller and we say. */
 	bool keep;                      /* While settings change: still wanted. */
 	uint32_t id;
 	enum remote_state state;
@@ -117,6 +118,7 @@ struct conn {
 	struct event *timer;            /* Handshake, probe, linger. */
 	uint32_t id;
 	char name[OF_TARGET_MAX + 1];
+	uint32_t snooped;               /* Of a snooper: the controller's 'id' that it sees; 0: the first to speak. */
 	bool service;                   /* Accepted: gets no asynchronous messages until it asks for some. */
 	bool tls;
 	enum conn_state state;
@@ -357,6 +359,17 @@ bool tls_accept_peer(struct conn *, struct err *);
 void tls_destroy(struct tls *);
 
 /* tap.c */
+/* Whether anybody looks at messages of this connection; else tap_show() need not be called. */
+static inline bool
+tap_wanted(const struct conn *c)
+{
+	return !LIST_EMPTY(&c->br->agent->taps) || c->br->n_snoopers;
+}
+/* Closes no connection. */
 void tap_show(struct conn *, bool sent, const uint8_t *data, size_t len);
+/* A snooper's connection is up: chooses what it will see. */
+void snoop_begin(struct conn *);
+/* For conn_timeout(). */
+void snoop_timeout(struct conn *);
 
 #endif

@@ -344,6 +344,7 @@ conn_create(struct remote *r, struct bufferevent *bev, const char *name, bool se
 	c->timer = evtimer_new(br->agent->base, on_timer, c);
 	TAILQ_INSERT_TAIL(&br->conns, c, link);
 	br->n_service += service;
+	br->n_snoopers += r->snoop;
 	bufferevent_setcb(bev, on_read, on_write, on_event, c);
 	bufferevent_setwatermark(bev, EV_READ, 0, IN_HIGH);
 	bufferevent_setwatermark(bev, EV_WRITE, OUT_STREAM / 2, 0);
@@ -376,6 +377,7 @@ conn_die(struct conn *c)
 	TAILQ_REMOVE(&br->conns, c, link);
 	TAILQ_INSERT_TAIL(&br->agent->dead, c, link);
 	br->n_service -= c->service;
+	br->n_snoopers -= c->remote->snoop;
 	bufferevent_setcb(c->bev, NULL, NULL, NULL, NULL);
 	bufferevent_disable(c->bev, EV_READ | EV_WRITE);
 	event_del(c->timer);
@@ -490,7 +492,7 @@ conn_write(struct conn *c, const void *data, size_t len)
 	sent = send_now(c, data, len);
 	if (sent < len)
 		bufferevent_write(c->bev, p + sent, len - sent);
-	if (!LIST_EMPTY(&c->br->agent->taps))
+	if (tap_wanted(c))
 		tap_show(c, true, data, len);
 }
 

@@ -122,7 +122,10 @@ dispatch(struct conn *c, const uint8_t *raw, uint32_t len)
 	int rc;
 
 	c->rx++;
-	if (!LIST_EMPTY(&a->taps))
+	/* Who looks on has nothing to say. */
+	if (c->remote->snoop && c->state == CONN_UP)
+		return;
+	if (tap_wanted(c))
 		tap_show(c, false, raw, len);
 	of_arena_reset(a->arena);
 	rc = of_decode(raw, len, &opts, a->arena, &m, &e);

@@ -19,6 +19,13 @@ hello_versions(uint32_t configured)
 	return configured ? configured & VERSION_BITS : all;
 }
 
+/* Who looks on is shown whatever others speak. */
+static uint32_t
+our_versions(const struct conn *c)
+{
+	return c->remote->snoop ? VERSION_BITS : c->br->versions;
+}
+
 static unsigned
 highest(uint32_t versions)
 {
@@ -28,7 +35,7 @@ highest(uint32_t versions)
 void
 hello_send(struct conn *c)
 {
-	uint32_t ours = c->br->versions;
+	uint32_t ours = our_versions(c);
 	unsigned top = highest(ours);
 	/* Some controllers read no bitmap, some stumble over one: only when it says what the header cannot. */
 	struct of_hello h = { .versions = ours, .has_bitmap = ours != ((2u << top) - 2) };
@@ -83,10 +90,9 @@ up(struct conn *c, uint8_t version)
 	c->since_ms = clock_ms();
 	c->miss_send_len = c->service ? 0 : 128;
 	async_default(c);
-	if (probe_ms(c))
-		conn_timer_in(c, probe_ms(c));
-	else
-		conn_timer_in(c, LOCAL_PROBE_MS);
+	conn_timer_in(c, probe_ms(c) ? probe_ms(c) : LOCAL_PROBE_MS);
+	if (c->remote->snoop)
+		snoop_begin(c);
 	if (c->service) {
 		log_debug("%s: client %s: connected, OpenFlow 1.%u", br->conf.name, c->name, version - 1);
 	} else {
@@ -105,7 +111,7 @@ up(struct conn *c, uint8_t version)
 void
 hello_received(struct conn *c, const struct of_msg *m, const uint8_t *raw UNUSED, uint32_t len UNUSED)
 {
-	uint8_t v = negotiate(c->br->versions, m->body);
+	uint8_t v = negotiate(our_versions(c), m->body);
 
 	if (v)
 		up(c, v);
@@ -154,7 +160,10 @@ conn_timeout(struct conn *c)
 		conn_close(c, "no OpenFlow HELLO within %d s", HANDSHAKE_MS / 1000);
 		break;
 	case CONN_UP:
-		probe(c);
+		if (c->remote->snoop)
+			snoop_timeout(c);
+		else
+			probe(c);
 		break;
 	case CONN_CLOSING:
 		conn_close(c, "%s", c->why);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Messages as they pass, for whoever debugs: decoded a second time, so that the normal way knows nothing of it. */
+/* Messages as they pass, for whoever debugs: decoded a second time, so that the normal way knows nothing of it.  Or as
+ * bytes for `ovs-ofctl snoop`, which connects to RUNDIR/BRIDGE.snoop, says HELLO, and only reads from then on: all that
+ * one controller sends and is sent. */
+#include <event2/bufferevent.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -68,6 +71,56 @@ show(struct conn *c, bool sent, uint64_t time_ms, const struct of_msg *m)
 	sweep(a);
 }
 
+/* --- Snoopers ----------------------------------------------------------------------------------- */
+
+static unsigned
+preference(const struct remote *r)
+{
+	if (!r->conn || r->conn->state != CONN_UP)
+		return 1;
+	return r->conn->role == OFR_MASTER ? 4 : r->conn->role == OFR_SLAVE ? 2 : 3;
+}
+
+void
+snoop_begin(struct conn *c)
+{
+	const struct remote *r;
+	unsigned best = 0;
+
+	TAILQ_FOREACH (r, &c->br->remotes, link)
+		if (!r->target.passive && preference(r) > best) {
+			best = preference(r);
+			c->snooped = r->id;
+		}
+}
+
+void
+snoop_timeout(struct conn *c)
+{
+	if (conn_out_len(c) > OUT_HIGH)
+		conn_close(c, "does not keep up with reading");
+}
+
+static void
+snoop(const struct conn *c, const uint8_t *data, size_t len)
+{
+	BRIDGE_EACH_UP (s, c->br) {
+		if (!s->remote->snoop)
+			continue;
+		if (!s->snooped)
+			s->snooped = c->id;
+		if (s->snooped != c->id)
+			continue;
+		/* A hole in what it sees would mislead: it is hung up on, but not here, where others are looked at. */
+		if (conn_out_len(s) > OUT_HIGH) {
+			conn_timer_in(s, 0);
+			continue;
+		}
+		bufferevent_write(s->bev, data, len);
+		s->tx++;
+	}
+}
+
 void
 tap_show(struct conn *c, bool sent, const uint8_t *data, size_t len)
 {
@@ -76,6 +129,10 @@ tap_show(struct conn *c, bool sent, const uint8_t *data, size_t len)
 	struct timespec now;
 	uint64_t time_ms;
 
+	if (c->br->n_snoopers && conn_is_primary(c))
+		snoop(c, data, len);
+	if (LIST_EMPTY(&c->br->agent->taps))
+		return;
 	clock_gettime(CLOCK_REALTIME, &now);
 	time_ms = (uint64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	for (size_t at = 0; at + OF_HEADER_LEN <= len;) {

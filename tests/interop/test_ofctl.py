@@ -21,7 +21,7 @@ import time
 
 import of
 from of import V13
-from peers import Cases, HERE, Lab, switch, udp_frame, wait_for
+from peers import Cases, HERE, Lab, inside, switch, udp_frame, wait_for
 
 CASES_FILE = os.path.join(HERE, "ofctl.cases")
 
@@ -217,12 +217,12 @@ def packet_out(sw):
     assert d.recv(frame)
 
 
-def monitored(sw, args, version, act, pattern, timeout=6):
-    """Runs ovs-ofctl monitor until its output has the pattern."""
-    log = os.path.join(sw.lab.logs, f"monitor-{version}-{len(sw.lab.processes)}.log")
+def monitored(sw, args, version, act, pattern, timeout=6, command="monitor"):
+    """Runs ovs-ofctl monitor (or snoop) until its output has the pattern."""
+    target = f"unix:{sw.mgmt}" if command == "monitor" else sw.bridge
+    log = os.path.join(sw.lab.logs, f"{command}-{version}-{len(sw.lab.processes)}.log")
     with open(log, "wb") as out:
-        p = subprocess.Popen(["ovs-ofctl", "-O", version, "monitor", f"unix:{sw.mgmt}", *args], stdout=out,
-                             stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+        p = subprocess.Popen(["ovs-ofctl", "-O", version, command, target, *args], stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                              env=dict(os.environ, OVS_RUNDIR=sw.run_dir))
     read = lambda: open(log, errors="replace").read()  # noqa: E731
     try:
@@ -288,7 +288,20 @@ def probe_ping(sw):
 
 def snoop(sw):
     """snoop: the messages of a controller's connection"""
-    return "left out: Weft has `weftctl ofmsg tail`" if sw.kind == "weft" else "not needed"
+    with inside(sw.ns):
+        listener = of.Listener()
+    with listener:
+        sw.set_controllers([f"tcp:127.0.0.1:{listener.port}"], probe_ms=60000)
+        with listener.accept() as c:
+            c.start(V13)
+
+            def act():
+                c.send(of.msg(V13, "ECHO_REQUEST", b"", 0x1234))
+                c.barrier()
+            for v in of.NAMES.values():
+                monitored(sw, [], v, act, r"OFPT_ECHO_REQUEST .*xid=0x1234.*OFPT_ECHO_REPLY .*xid=0x1234.*"
+                                          r"OFPT_BARRIER_REQUEST .*OFPT_BARRIER_REPLY ", command="snoop")
+    sw.set_controllers([])
 
 
 def bundle_thousands(sw):

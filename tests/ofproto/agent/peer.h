@@ -146,14 +146,20 @@ peer_accept(void)
 }
 
 static inline struct peer *
-peer_connect(void)
+peer_connect_to(const char *name)
 {
 	struct sockaddr_un sa = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
-	str_copy(sa.sun_path, sizeof sa.sun_path, t.mgmt);
+	snprintf(sa.sun_path, sizeof sa.sun_path, "%s/%s", t.dir, name);
 	assert_int_equal(connect(fd, (struct sockaddr *)&sa, sizeof sa), 0);
 	return peer_of_fd(fd);
+}
+
+static inline struct peer *
+peer_connect(void)
+{
+	return peer_connect_to("br0.mgmt");
 }
 
 /* False: the agent hung up. */
