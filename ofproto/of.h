@@ -230,7 +230,8 @@ struct of_meter_mod {
 	const struct of_band *bands;
 };
 
-enum of_table_config { OFTC_MISS_MASK = 3 /* 1.1, 1.2 */, OFTC_EVICTION = 1 << 2, OFTC_VACANCY_EVENTS = 1 << 3 };
+enum of_table_config { OFTC_MISS_CONTINUE = 1, OFTC_MISS_DROP = 2, OFTC_MISS_MASK = 3 /* 1.1, 1.2; 0: controller */,
+		        OFTC_EVICTION = 1 << 2, OFTC_VACANCY_EVENTS = 1 << 3 };
 struct of_table_mod {
 	uint8_t table_id;
 	uint32_t config;

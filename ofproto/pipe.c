@@ -20,11 +20,17 @@ wants_packet_in(const struct walk *w)
 	return !in || !(in->of_config & OFPPC_NO_PACKET_IN);
 }
 
-static void
-miss(struct walk *w, bool may_punt)
+/* What comes of a miss: what OpenFlow 1.1 and 1.2 can say of each table, to the controller if nothing.  Returns the
+ * table to go on with, or -1.  'in_tables': not in one that an action has the packet look into. */
+static int
+miss(struct walk *w, bool in_tables)
 {
+	uint32_t config = of_table_config(w->pipe, w->table) & OFTC_MISS_MASK;
+
 	xlate_ref(w->x->out, of_ref_miss(w->pipe, w->table));
-	if (!may_punt || !w->b->miss_punt) {
+	if (in_tables && config == OFTC_MISS_CONTINUE && w->table + 1 < OF_N_TABLES)
+		return w->table + 1;
+	if (!in_tables || config || !w->b->miss_punt) {
 		pipe_why(w, w->b->secure && of_table_empty(w->pipe, 0) ? DROP_OF_SECURE : DROP_OF_MISS);
 	} else if (!wants_packet_in(w)) {
 		pipe_why(w, DROP_OF_PORT);
@@ -32,6 +38,7 @@ miss(struct walk *w, bool may_punt)
 		w->rule = NULL;
 		pipe_punt(w, &(struct pipe_punt){ .max_len = UINT16_MAX, .reason = OFPR_NO_MATCH, .miss = true });
 	}
+	return -1;
 }
 
 static const struct of_rule *
@@ -57,7 +64,7 @@ look_up(struct walk *w, uint32_t in_port)
 }
 
 void
-pipe_tables(struct walk *w, uint8_t table, uint32_t in_port, bool may_punt)
+pipe_tables(struct walk *w, uint8_t table, uint32_t in_port, bool in_tables)
 {
 	const struct of_rule *rule = w->rule;
 	uint8_t was = w->table;
@@ -71,13 +78,13 @@ pipe_tables(struct walk *w, uint8_t table, uint32_t in_port, bool may_punt)
 		w->table = (uint8_t)next;
 		w->rule = look_up(w, in_port);
 		if (!w->rule) {
-			miss(w, may_punt);
-			break;
+			next = miss(w, in_tables);
+			continue;
 		}
 		xlate_ref(w->x->out, of_ref_rule(w->pipe, w->rule));
 		next = pipe_acts(w, of_rule_acts(w->rule));
 		in_port = host32(w->t->pk.flow.in_port);
-		may_punt = true;
+		in_tables = true;
 	}
 	w->table = was;
 	w->rule = rule;

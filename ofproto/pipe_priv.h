@@ -163,8 +163,9 @@ void pipe_continue(struct xl *, const struct leave *, uint32_t edit);
 /* The packet of 't', as it is, comes in at a port that is the end of a patch. */
 void pipe_enter(struct pipe_tr *, uint16_t in_port);
 void pipe_walk_init(struct walk *, struct pipe_tr *, uint16_t bridge, uint16_t in_port, uint32_t of_in_port);
-/* From a table on, through GOTO_TABLE; 'in_port' (OpenFlow's) for the first look-up. */
-void pipe_tables(struct walk *, uint8_t table, uint32_t in_port, bool may_punt);
+/* From a table on, through GOTO_TABLE; 'in_port' (OpenFlow's) for the first look-up, 'in_tables': that is the packet's
+ * way, whose misses have the consequences that they have. */
+void pipe_tables(struct walk *, uint8_t table, uint32_t in_port, bool in_tables);
 /* Runs a list; returns the table to go to, or -1. */
 int pipe_acts(struct walk *, struct of_acts);
 /* Runs lists as an action set: in its own order. */

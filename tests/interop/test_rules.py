@@ -611,6 +611,30 @@ def miss_per_version(sw):
         assert (p.table, p.cookie, p.reason) == (7, 0x77, 0), f"{p}"
 
 
+def miss_of_tables(sw):
+    """[6] table miss: what TABLE_MOD of 1.1 and 1.2 says of it"""
+    a, b, _ = sw.hosts
+    frame = udp_frame(a, b, 3, 4)
+    with client(sw, V10) as c:
+        sw.ofctl(["add-flow", "BR", "table=9,actions=2"], "OpenFlow11")
+        a.send(frame)
+        assert c.packet_in().reason == 0
+
+        def mod_table(what):
+            sw.ofctl(f"mod-table BR {what}", "OpenFlow11")
+            c.do(b"")
+        mod_table("all continue")
+        a.send(frame)
+        assert b.recv(frame), "tables 0 to 8 do not go on"
+        mod_table("5 drop")
+        a.send(frame)
+        assert not b.recv(frame, 0.3)
+        c.no_packet_in()
+        mod_table("all controller")
+        a.send(frame)
+        assert c.packet_in().reason == 0
+
+
 def nicira_on_10(sw):
     """[8] 1.0 with Nicira's extensions as POX uses them: table ids, NXM, resubmit, packet-in format"""
     a, b, _ = sw.hosts
@@ -687,7 +711,7 @@ def vlan_on_10(sw):
 CASES = (match_normalisation_10, exact_match_wins_10, buffers, buffer_age, whole_frame, packet_out_table, barrier_order,
          barrier_under_traffic, one_xid_for_all, packet_out_in_ports, port_flags_10, port_mod_errors,
          port_flags_outlive_the_controller, features_any_time, lldp, flow_mod_flags, timeouts, cookies, bundles, stats_echo,
-         errors_quote, unknown_things, stats_load, flood_and_normal, miss_per_version, nicira_on_10, groups_13, vlan_on_10)
+         errors_quote, unknown_things, stats_load, flood_and_normal, miss_per_version, miss_of_tables, nicira_on_10, groups_13, vlan_on_10)
 
 
 def main():

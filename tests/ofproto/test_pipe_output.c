@@ -413,6 +413,43 @@ packets_meet_the_rules_that_came_before_them(void **state)
 
 #define TX(f) cmocka_unit_test_setup_teardown(f, setup_exec, teardown)
 
+static void
+misses(uint8_t table, uint32_t config)
+{
+	const struct of_table_mod m = { .table_id = table, .config = config };
+
+	if (of_table_mod(ofp_pipe(s->ofp, br), &(struct of_who){ .version = OF12 }, &m, &last_error))
+		fail_msg("%s", last_error.why);
+}
+
+static void
+tables_of_1_1_say_what_comes_of_a_miss(void **state)
+{
+	uint64_t epoch;
+
+	(void)state;
+	ofp_of_set_miss_punt(s->ofp, br, true);
+	flow("table=0,in_port=1,actions=resubmit(,3),goto_table:2");
+	flow("table=4,actions=5");
+	EXPECT(IP, "punt");
+	assert_int_equal(punt(0).table, 2);
+	epoch = s->epoch;
+	misses(2, OFTC_MISS_DROP);
+	sim_commit(s);
+	assert_true(sim_is_marked(s, &s->out, epoch));
+	EXPECT(IP, "of-miss");
+	/* On and on; but what is resubmitted misses without consequence. */
+	misses(OFTT_ALL, OFTC_MISS_CONTINUE);
+	EXPECT(IP, "5");
+	flow("table=4,priority=40000,ip,actions=goto_table:5");
+	EXPECT(IP, "of-miss");
+	misses(253, 0);
+	EXPECT(IP, "punt");
+	assert_int_equal(punt(0).table, 253);
+	misses(7, OFTC_MISS_DROP);
+	EXPECT(IP, "of-miss");
+}
+
 /* Of the last answer: whether it is to be made anew. */
 static bool
 is_stale(uint64_t epoch)
@@ -490,6 +527,7 @@ main(void)
 		T(packets_go_to_the_controller_for_a_reason),
 		T(a_table_miss_rule_reports_a_miss),
 		T(old_controllers_get_what_misses),
+		T(tables_of_1_1_say_what_comes_of_a_miss),
 		T(a_packet_for_the_controller_is_the_changed_one),
 		T(userdata_goes_along),
 		T(fragments_are_dropped_or_lose_their_ports),
