@@ -42,6 +42,10 @@ bool edit_set(struct rte_mbuf *, const struct act *a, unsigned n);
  * as above. */
 bool edit_remark(struct rte_mbuf *, uint8_t by);
 
+/* CRC32c of the SCTP packet from 'l4' to 'end' (RFC 9260, appendix A), the checksum itself counted as zero; as it
+ * is stored.  The first segment has the header of 12 bytes, and the packet all of it. */
+uint32_t edit_sctp_crc(const struct rte_mbuf *, uint32_t l4, uint32_t end);
+
 /* False: the frame is not one that this can be done to, or has no room in front. */
 bool edit_push_mpls(struct rte_mbuf *, uint16_t type, uint32_t lse);
 bool edit_pop_mpls(struct rte_mbuf *, uint16_t type);

@@ -97,14 +97,12 @@ crc32c(uint32_t crc, const uint8_t *p, uint32_t len)
 	return crc;
 }
 
-/* CRC32c of the SCTP packet (RFC 9260, appendix A), the checksum itself counted as zero.  The first segment has the
- * header, and the packet has all of l->end. */
-static uint32_t
-sctp_crc(const struct rte_mbuf *m, const struct edit_lay *l)
+uint32_t
+edit_sctp_crc(const struct rte_mbuf *m, uint32_t l4, uint32_t end)
 {
-	uint32_t off = l->l4 + 12, left = l->end - off, crc;
+	uint32_t off = l4 + 12, left = end - off, crc;
 
-	crc = crc32c(UINT32_MAX, rte_pktmbuf_mtod_offset(m, const uint8_t *, l->l4), 8);
+	crc = crc32c(UINT32_MAX, rte_pktmbuf_mtod_offset(m, const uint8_t *, l4), 8);
 	crc = crc32c(crc, (const uint8_t[4]){ 0 }, 4);
 	for (; m && left; m = m->next) {
 		uint32_t skip = MIN_OF(off, (uint32_t)m->data_len), len = MIN_OF(m->data_len - skip, left);
@@ -188,9 +186,9 @@ set_port(struct rte_mbuf *m, const struct edit_lay *l, uint32_t off, const struc
 
 		if (l->frag)
 			return false;
-		wrong = load_be32(p + l->l4 + 8) ^ sctp_crc(m, l);
+		wrong = load_be32(p + l->l4 + 8) ^ edit_sctp_crc(m, l->l4, l->end);
 		put(at, x);
-		store_be32(p + l->l4 + 8, wrong ^ sctp_crc(m, l));
+		store_be32(p + l->l4 + 8, wrong ^ edit_sctp_crc(m, l->l4, l->end));
 		return true;
 	}
 	if (l->proto != FLOW_IP_TCP && l->proto != FLOW_IP_UDP)

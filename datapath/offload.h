@@ -5,10 +5,12 @@
 #define DATAPATH_OFFLOAD_H
 
 #include <linux/virtio_net.h>
+#include <rte_mbuf_core.h>
 #include <stdbool.h>
 #include <stdint.h>
 
-struct rte_mbuf;
+#include "base/util.h"
+
 struct rte_mempool;
 
 /* What a frame needs from whoever takes it as it is; what a port accepts. */
@@ -19,35 +21,62 @@ enum offload {
 	OFFL_ECN = 1 << 3,              /* With TSO: CWR is set, to be left on the first segment only. */
 	OFFL_UFO = 1 << 4,              /* A UDP datagram to be fragmented. */
 	OFFL_TUNNEL = 1 << 5,           /* ...and the frame to be cut or summed is inside a tunnel. */
-	OFFL_ALL = (1 << 6) - 1,
+	OFFL_USO = 1 << 6,              /* A UDP payload to be cut, each part a datagram of its own. */
+	OFFL_ALL = (1 << 7) - 1,
 };
 
 /* Reads a virtio header that came with a frame from somewhere that is not to be trusted, and checks it against the
  * frame: 'hdr' are its first 'hdr_len' bytes, 'len' is all of it.  '*need' becomes the OFFL_* that it asks for, 0 for
- * a plain frame; '*v' is made canonical (csum_start and csum_offset within the frame's own L4 header, hdr_len the
- * length of all headers, gso_size at least 1, no bit that is not understood).  False: it contradicts the frame, which
- * is to be dropped as DROP_RX_BAD_OFFLOAD. */
+ * a plain frame; '*v' is made canonical (hdr_len the length of all headers, gso_size at least 1 and, tunnels
+ * aside, less than the payload, no bit that is not understood).  False: it contradicts the frame, which is to be dropped as
+ * DROP_RX_BAD_OFFLOAD.
+ *
+ * A checksum that is not that of the frame's own TCP or UDP header (a guest's own tunnel, SCTP) is passed on as it is,
+ * with hdr_len 0.  Where it lies is behind everything that the parser reads: completing it later changes no key. */
 bool offl_check(struct virtio_net_hdr *v, const uint8_t *hdr, uint32_t hdr_len, uint32_t len, uint16_t *need);
 
 /* The same as mbuf metadata, in the terms that DPDK uses towards devices: RTE_MBUF_F_TX_* flags, l2_len, l3_len, l4_len,
- * tso_segsz (and the outer ones once a tunnel header was put on).  'v' as from offl_check(). */
+ * tso_segsz (and the outer ones once a tunnel header was put on).  'v' as from offl_check(); what the terms have no
+ * words for (hdr_len 0) is completed in place, so the caller holds the mbuf alone.
+ *
+ * UDP_SEG with an l4_len of 0 is OFFL_UFO: the UDP header is payload then, as it is of the first fragment. */
 void offl_to_mbuf(struct rte_mbuf *, const struct virtio_net_hdr *v, uint16_t need);
 /* The opposite, for a port that accepts it: writes the header to give with the frame.  The pseudo header's sum is
  * written into the packet anew, since actions may have edited what it covers. */
 void offl_from_mbuf(struct rte_mbuf *, struct virtio_net_hdr *v);
 
-/* What an mbuf needs, 0 for nearly all: reads only its flags. */
-uint16_t offl_need(const struct rte_mbuf *);
+/* Set of none but packets that need something. */
+#define OFFL_MBUF_MASK (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_L4_MASK)
 
-/* Does in software what the receiver does not 'accept': completes the checksum in place, or cuts the frame into
- * segments with lengths and checksums right, outer headers and their checksums included.  Takes 'm'.  Up to 'max'
- * packets appear in 'out', which need nothing but what is accepted; none of them is longer than the segment size and
- * the headers make it.  0 with '*why' an enum dp_drop: dropped and freed. */
-enum { OFFL_MAX_SEGS = 128 };
+/* What an mbuf needs, 0 for nearly all: reads only its flags, and more of it when one of them is set. */
+uint16_t offl_need_of(const struct rte_mbuf *);
+static inline uint16_t
+offl_need(const struct rte_mbuf *m)
+{
+	return LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)) ? 0 : offl_need_of(m);
+}
+
+/* Does in software what the receiver does not 'accept': completes the checksum in place (in a copy, when others hold
+ * the packet), or cuts the frame into segments with lengths and checksums right, outer headers and their checksums
+ * included.  Takes 'm'.  Up to 'max' packets appear in 'out', which need nothing but what is accepted; none of them is
+ * longer than the segment size and the headers make it.  0 with '*why' an enum dp_drop: dropped and freed. */
+enum { OFFL_MAX_SEGS = 256 };
 unsigned offl_resolve(struct rte_mbuf *m, uint16_t accepts, struct rte_mempool *, struct rte_mbuf *out[], unsigned max,
 		      int *why);
 
 /* The longest packet that 'm' will be on a wire, from the Ethernet header on: itself, or one of its segments. */
 uint32_t offl_wire_len(const struct rte_mbuf *m);
+
+/* Headers in front of the (outer) IP header grew or shrank: a tag was put on or taken off. */
+static inline void
+offl_l2_moved(struct rte_mbuf *m, int by)
+{
+	if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))
+		return;
+	if (m->outer_l3_len)
+		m->outer_l2_len = (uint64_t)((int)m->outer_l2_len + by) & 0x7f;
+	else
+		m->l2_len = (uint64_t)((int)m->l2_len + by) & 0x7f;
+}
 
 #endif

@@ -130,11 +130,21 @@ struct push_ctx {
 	uint16_t id;
 };
 
+/* Ids need only differ among packets that may meet in a reassembly queue: one counter per thread. */
+static __thread uint16_t next_id;
+
+uint16_t
+tun_ids_take(unsigned n)
+{
+	uint16_t id = next_id;
+
+	next_id = (uint16_t)(next_id + n);
+	return id;
+}
+
 static void
 push_ctx_init(struct push_ctx *c, const struct tun_hdr *h)
 {
-	/* Ids need only differ among packets that may meet in a reassembly queue: one counter per thread. */
-	static __thread uint16_t next_id;
 	const uint8_t *l3 = h->b + h->l3_off;
 
 	c->h = h;

@@ -158,6 +158,9 @@ uint16_t tun_overhead(const struct tun_type *, bool v6);
  * packet is owned alone by the caller. */
 void tun_push(const struct tun_type *, struct tun_batch *b);
 
+/* [lcore] The last but 'n' of this thread's ids of outer IPv4 packets, of which the next 'n' are the caller's. */
+uint16_t tun_ids_take(unsigned n);
+
 /* Why an outer header was refused.  Index 0: it is fine. */
 enum tun_outer_drop {
 	TUN_OUTER_OK,
