@@ -301,14 +301,15 @@ locate(const struct of_pipe *p, uint32_t *root, uint64_t e, struct spot *s)
 	s->n_edges = s->depth = s->n = 0;
 	s->list = s->hit = s->free = NULL;
 	for (;; s->depth += FORK_BITS) {
-		struct fork *k = at(p, *edge);
+		struct fork *k;
 
 		s->edge[s->n_edges++] = edge;
 		if (kind_of(*edge) < FORK) {
 			s->n = *edge ? list_len(kind_of(*edge)) : 0;
-			s->list = *edge ? (uint64_t *)k : NULL;
+			s->list = *edge ? at(p, *edge) : NULL;
 			break;
 		}
+		k = at(p, *edge);
 		if (len < s->depth + FORK_BITS) {
 			s->n = kind_of(*edge) == FORK_ENDS ? LIST_MAX : 0;
 			s->list = s->n ? k->end : NULL;
