@@ -259,8 +259,8 @@ class Lab:
     def guest(self, name, sock, **kw):
         return Guest(self, name, sock, **kw)
 
-    def vguest(self, name, sock, *options, server=True):
-        return VGuest(self, name, sock, options, server)
+    def vguest(self, name, sock, *options, server=True, **kw):
+        return VGuest(self, name, sock, options, server, **kw)
 
 
 def cpus():
@@ -344,10 +344,16 @@ class Guest:
     """A Linux guest in QEMU with one virtio-net device over vhost-user.
 
     sock: the vhost-user socket.  QEMU listens on it by default (the switch is the client), or connects
-    (server=False).  sock None: a guest without a network device."""
+    (server=False).  sock None: a guest without a network device.
+    queues: pairs that the device has; the guest begins with one.  device: further properties of it.
+    incoming: it waits to be migrated here, as QEMU writes addresses.  reboot: it may."""
 
-    def __init__(self, lab, name, sock, ip="", mac=None, vlan=None, mtu=None, mem=192, server=True, device=""):
+    def __init__(self, lab, name, sock, ip="", mac=None, vlan=None, mtu=None, mem=192, server=True, device="", queues=1,
+                 incoming=None, reboot=False, cpus=1):
         self.lab, self.name, self.ip, self.vlan = lab, name, ip, vlan
+        self.qmp_path = os.path.join(lab.state, f"guest-{name}.qmp")
+        self.qmp_file = None
+        self.events = []
         self.agent_path = os.path.join(lab.state, f"guest-{name}.agent")
         self.agent = None
         self.buffer = b""
@@ -361,11 +367,16 @@ class Guest:
             cmdline += f" weft.mtu={mtu}"
         argv = ["qemu-system-x86_64", "-name", name, "-M", "pc,memory-backend=mem", "-m", str(mem),
                 "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
-                "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-nic", "none",
+                "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-smp", str(cpus),
+                "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                 "-kernel", os.path.join(GUEST_DIR, "vmlinuz"), "-initrd", os.path.join(GUEST_DIR, "initrd"),
                 "-append", cmdline,
                 "-serial", "file:" + os.path.join(lab.logs, f"guest-{name}.console"),
                 "-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off", "-serial", "chardev:agent"]
+        if incoming:
+            argv += ["-incoming", incoming]
+        if not reboot:
+            argv += ["-no-reboot"]
         if kvm_works():
             argv += ["-accel", "kvm", "-cpu", "host"]
         else:
@@ -374,8 +385,10 @@ class Guest:
             device = ",".join(filter(None, ["vectors=0", device]))
         if sock:
             mode = "server=on,wait=off" if server else "reconnect=1"
+            if queues > 1:
+                device = ",".join(filter(None, ["mq=on", f"vectors={2 * queues + 2}" if kvm_works() else "", device]))
             argv += ["-chardev", f"socket,id=net,path={sock},{mode}",
-                     "-netdev", "vhost-user,id=net0,chardev=net,vhostforce=on",
+                     "-netdev", f"vhost-user,id=net0,chardev=net,vhostforce=on,queues={queues}",
                      "-device", f"virtio-net-pci,netdev=net0,romfile=,mac={mac or mac_of(name)}" +
                      ("," + device if device else "")]
         self.started = time.monotonic()
@@ -421,6 +434,44 @@ class Guest:
         rc, out = agent_run(self, cmd, timeout)
         return rc, out
 
+    def qmp(self, command, timeout=20, **arguments):
+        """Asks QEMU itself; gives its answer.  Events that come meanwhile are kept in self.events."""
+        if not self.qmp_file:
+            s = socket.socket(socket.AF_UNIX)
+            s.settimeout(timeout)
+            s.connect(self.qmp_path)
+            self.qmp_file = s.makefile("rw")
+            self.qmp_file.readline()
+            self.qmp("qmp_capabilities")
+        self.qmp_file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.qmp_file.flush()
+        while True:
+            line = self.qmp_file.readline()
+            if not line:
+                raise LabError(f"QEMU of guest {self.name} is gone")
+            answer = json.loads(line)
+            if "event" in answer:
+                self.events.append(answer)
+            elif "error" in answer:
+                raise LabError(f"guest {self.name}: {command}: {answer['error'].get('desc')}")
+            else:
+                return answer["return"]
+
+    def spawn(self, cmd, out):
+        """Starts a command in the guest; what it prints goes to a file there."""
+        self.sh(f"{cmd} >{out} 2>&1 & echo $! >{out}.pid")
+
+    def result(self, out, timeout=30):
+        """The JSON that a spawned command printed at its end."""
+        end = time.monotonic() + timeout
+        while True:
+            _, text = self.sh(f"cat {out}")
+            if "}" in text:
+                return json.loads(text[text.index("{"):text.rindex("}") + 1])
+            if time.monotonic() > end:
+                raise LabError(f"guest {self.name}: nothing in {out} after {timeout} s: {text}")
+            time.sleep(0.2)
+
     def ping(self, dst, count=3, size=56, wait=1, opts=""):
         """Number of answers, and the average round trip in ms (None without any)."""
         rc, out = self.sh(f"ping -n -c {count} -i 0.2 -W {wait} -s {size} {opts} {dst}", count * (wait + 1) + 20)
@@ -462,10 +513,12 @@ class GuestShell(Guest):
 
 
 class VGuest:
-    """tests/e2e/vguest on one vhost-user socket.  server: it listens, the switch is the client."""
+    """tests/e2e/vguest on one vhost-user socket.  server: it listens, the switch is the client.  device: further
+    properties of the virtio device."""
 
-    def __init__(self, lab, name, sock, options, server):
+    def __init__(self, lab, name, sock, options, server, device=""):
         self.lab, self.name, self.sock, self.options, self.server = lab, name, sock, options, server
+        self.device = device
         self.mac = mac_of(name)
         self.starts = 0
         self.proc = None
@@ -480,7 +533,7 @@ class VGuest:
             os.path.join(BUILD, "tests", "e2e", "vguest"), "--no-huge", "-m", "64", "--no-pci", "--no-telemetry",
             "--no-shconf", "--lcores", f"0@{','.join(map(str, cpus()))}", "--log-level", "lib.eal:4",
             f"--vdev=net_virtio_user0,path={self.sock},mac={self.mac},queues=1,queue_size=256"
-            + (",server=1" if self.server else ""), "--", "--mac", self.mac, *self.options])
+            + (",server=1" if self.server else "") + ("," + self.device if self.device else ""), "--", "--mac", self.mac, *self.options])
 
     def _lines(self):
         with open(self.out, errors="replace") as f:

@@ -10,7 +10,8 @@
  *     --send     sends marked frames from port 0, --burst: in bursts of 32
  *     --spin     never sleeps: for round trips that are not its own
  * Once in 200 ms it prints a line of JSON: time, frames sent and received per port, marked frames received,
- * sequence gaps, mean round trip of the marked frames that came back. */
+ * sequence gaps, mean round trip of the marked frames that came back, and how many of them took less than 2, 4, 8... us.
+ * SIGUSR1 makes it stop sending, or go on. */
 #include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -27,7 +28,7 @@
 #include <rte_mbuf.h>
 #include <rte_udp.h>
 
-enum { BURST = 32, MAX_PORTS = 8, MARK = 0x57656674, N_DESC = 256 };
+enum { BURST = 32, MAX_PORTS = 8, MARK = 0x57656674, N_DESC = 256, N_BANDS = 24 };
 
 struct mark {
 	uint32_t magic;
@@ -46,16 +47,20 @@ static struct {
 static struct {
 	uint64_t rx[MAX_PORTS], tx[MAX_PORTS];
 	uint64_t marked, gaps, returned, rtt_tsc, rtt_min, rtt_max;
+	uint64_t bands[N_BANDS];        /* Round trips under 2^(i+1) us. */
 	uint32_t next_seq;
 } seen;
 
 static struct rte_mempool *pool;
-static volatile sig_atomic_t stop;
+static volatile sig_atomic_t stop, mute;
 
 static void
 on_signal(int sig)
 {
-	stop = sig;
+	if (sig == SIGUSR1)
+		mute = !mute;
+	else
+		stop = sig;
 }
 
 static size_t
@@ -126,8 +131,10 @@ receive(struct rte_mbuf *m)
 	if (m->data_len < mark_offset() + sizeof(*k) || k->magic != MARK)
 		return false;
 	if (k->returned) {
-		uint64_t rtt = rte_rdtsc() - k->sent_tsc;
+		uint64_t rtt = rte_rdtsc() - k->sent_tsc, us = rtt / (rte_get_tsc_hz() / 1000000);
+		unsigned band = 63 - __builtin_clzll(us | 1);
 
+		seen.bands[RTE_MIN(band, N_BANDS - 1u)]++;
 		seen.returned++;
 		seen.rtt_tsc += rtt;
 		seen.rtt_max = RTE_MAX(seen.rtt_max, rtt);
@@ -178,9 +185,12 @@ print_line(double now)
 	for (uint16_t p = 0; p < rte_eth_dev_count_avail(); p++)
 		printf("%s%" PRIu64, p ? ", " : "", seen.tx[p]);
 	printf("], \"marked\": %" PRIu64 ", \"gaps\": %" PRIu64 ", \"returned\": %" PRIu64
-	       ", \"rtt_us\": %.1f, \"rtt_min_us\": %.1f, \"rtt_max_us\": %.1f}\n",
+	       ", \"rtt_us\": %.1f, \"rtt_min_us\": %.1f, \"rtt_max_us\": %.1f, \"bands\": [",
 	       seen.marked, seen.gaps, seen.returned,
 	       seen.returned ? seen.rtt_tsc * us / seen.returned : 0, seen.rtt_min * us, seen.rtt_max * us);
+	for (unsigned i = 0; i < N_BANDS; i++)
+		printf("%s%" PRIu64, i ? ", " : "", seen.bands[i]);
+	printf("]}\n");
 	fflush(stdout);
 }
 
@@ -201,7 +211,7 @@ run(void)
 			struct rte_mbuf *m[BURST];
 			uint16_t n = 0;
 
-			while (n < (opt.bursts ? BURST : 1) && (m[n] = make_frame(seq)) != NULL)
+			while (!mute && n < (opt.bursts ? BURST : 1) && (m[n] = make_frame(seq)) != NULL)
 				n++, seq++;
 			send_all(0, m, n);
 			/* After a pause of the machine: carry on, do not catch up. */
@@ -287,6 +297,7 @@ main(int argc, char **argv)
 		rte_exit(EXIT_FAILURE, "no memory for frames\n");
 	signal(SIGTERM, on_signal);
 	signal(SIGINT, on_signal);
+	signal(SIGUSR1, on_signal);
 	for (uint16_t p = 0; p < rte_eth_dev_count_avail(); p++)
 		open_port(p);
 	printf("{\"ready\": true}\n");
