@@ -33,6 +33,14 @@ pipe_has_group(const struct of_pipe *p, uint32_t id)
 	return group_live(p, id) != NULL;
 }
 
+static bool
+selects_by_fields(const struct of_group *g)
+{
+	static const struct of_field_set none;
+
+	return !strcmp(g->method, "hash") && memcmp(&g->fields, &none, sizeof none);
+}
+
 bool
 of_group_find(const struct of_pipe *p, uint64_t version, uint32_t id, struct of_group_view *v)
 {
@@ -43,7 +51,8 @@ of_group_find(const struct of_pipe *p, uint64_t version, uint32_t id, struct of_
 			continue;
 		*v = (struct of_group_view){
 			.id = id, .type = g->type, .n_buckets = g->n_buckets, .buckets = g->bucket,
-			.total_weight = g->total_weight, .group = g,
+			.total_weight = g->total_weight, .group = g, .hash_basis = g->param,
+			.hash_fields = selects_by_fields(g) ? &g->fields : NULL,
 		};
 		return true;
 	}
@@ -320,8 +329,9 @@ add_or_modify(struct of_pipe *p, const struct of_who *who, const struct of_group
 		return of_error_set(e, OFE_GMFC_OUT_OF_GROUPS, "%u groups are there", p->groups.n);
 	g = group_make(m->buckets, m->n_buckets);
 	g->type = m->type;
-	memcpy(g->method, m->selection_method, sizeof g->method);
+	str_copy(g->method, sizeof g->method, m->selection_method);
 	g->param = m->selection_param;
+	g->fields = m->selection_fields;
 	return put(p, old, g, m, e);
 }
 
@@ -360,6 +370,7 @@ rebucket(struct of_pipe *p, const struct of_who *who, const struct of_group_mod 
 	g->type = old->type;
 	memcpy(g->method, old->method, sizeof g->method);
 	g->param = old->param;
+	g->fields = old->fields;
 	if (put(p, old, g, m, e))
 		return -1;
 	copy_counts(&g->counts[0], &old->counts[0]);
@@ -492,7 +503,7 @@ show(const struct of_pipe *p, const struct of_group *g,
 	struct of_counts *c = xcalloc(g->n_buckets + 1u, sizeof *c);
 	struct of_group_desc d = {
 		.group_id = g->id, .type = g->type, .n_buckets = g->n_buckets, .buckets = g->bucket,
-		.selection_param = g->param,
+		.selection_param = g->param, .selection_fields = g->fields,
 	};
 	struct of_group_row row = {
 		.group_id = g->id, .ref_count = g->n_refs, .n_buckets = g->n_buckets, .buckets = c + 1,

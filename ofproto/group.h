@@ -22,13 +22,15 @@ struct of_group {
 	uint8_t type;                   /* [const] */
 	uint32_t n_buckets;             /* [const] */
 	uint32_t total_weight;          /* [const] */
+	/* [const] How one of them is selected; see struct of_group_mod. */
+	char method[16];
+	uint64_t param;
+	struct of_field_set fields;
 	struct of_counts *counts;       /* Atomic: of the group, then of each bucket. */
 	/* [ctl] from here on, but the buckets. */
 	uint32_t n_refs;                /* Rules and buckets that name it; with them... */
 	uint32_t n_chained;             /* ...buckets. */
 	uint32_t mark;                  /* See group_check(). */
-	char method[16];
-	uint64_t param;
 	uint64_t created_ms;
 	size_t len;
 	struct of_bucket bucket[];      /* [const] Their actions behind. */

@@ -71,7 +71,8 @@ log2_about(uint32_t n)
 static uint32_t
 select_bucket(struct walk *w, const struct of_group_view *g)
 {
-	uint32_t hash = pipe_hash(w, PIPE_HASH_ALL, g->id), best = UINT32_MAX;
+	uint32_t hash = g->hash_fields ? pipe_hash_fields(w, g->hash_fields, g->hash_basis) :
+					 pipe_hash(w, PIPE_HASH_ALL, g->id), best = UINT32_MAX;
 	float best_score = 0;
 
 	for (uint32_t i = 0; i < g->n_buckets; i++) {

@@ -113,6 +113,25 @@ pipe_hash(struct walk *w, unsigned fields, uint32_t basis)
 	return (uint32_t)(hash_mix(h) >> 16);
 }
 
+uint32_t
+pipe_hash_fields(struct walk *w, const struct of_field_set *s, uint64_t basis)
+{
+	uint64_t h = hash_mix(basis + 1);
+	uint8_t v[16];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(s->bits); i++) {
+		for (uint64_t left = s->bits[i]; left; left &= left - 1) {
+			unsigned f = i * 64 + (unsigned)__builtin_ctzll(left);
+
+			if (!pipe_has(w, f))
+				continue;
+			pipe_read_sub(w, &(struct of_sub){ .field = (uint8_t)f, .n_bits = of_field_info[f].bits }, v);
+			h = hash_bytes(v, sizeof v, hash_add(h, f));
+		}
+	}
+	return (uint32_t)(hash_mix(h) >> 16);
+}
+
 /* --- Multipath ---------------------------------------------------------------------------------- */
 
 enum { MP_MODULO, MP_THRESHOLD, MP_HRW, MP_ITER };

@@ -235,6 +235,8 @@ void pipe_group(struct walk *, uint32_t id);
 /* A hash of the packet's fields, which are looked at; enum of_hash_fields, or one more: all up to layer 4. */
 enum { PIPE_HASH_ALL = OF_HASH_SYM_L3 + 1 };
 uint32_t pipe_hash(struct walk *, unsigned fields, uint32_t basis);
+/* Of these fields, those that the packet has. */
+uint32_t pipe_hash_fields(struct walk *, const struct of_field_set *, uint64_t basis);
 void pipe_multipath(struct walk *, const struct of_act_multipath *);
 void pipe_bundle(struct walk *, const struct of_act_bundle *);
 void pipe_stack_push(struct walk *, const struct of_sub *);

@@ -75,7 +75,8 @@ struct of_group_view {
 	uint32_t n_buckets;
 	const struct of_bucket *buckets;
 	uint32_t total_weight;
-	bool hash_fields_given;         /* selection_method=hash with fields. */
+	const struct of_field_set *hash_fields; /* selection_method=hash with fields; NULL: the switch's choice. */
+	uint64_t hash_basis;
 	const struct of_group *group;
 };
 bool of_group_find(const struct of_pipe *, uint64_t version, uint32_t id, struct of_group_view *);

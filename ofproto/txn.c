@@ -195,6 +195,7 @@ forward_group_now(struct of_pipe *p, const struct txn_op *op)
 		m.buckets = g->bucket;
 		memcpy(m.selection_method, g->method, sizeof m.selection_method);
 		m.selection_param = g->param;
+		m.selection_fields = g->fields;
 	}
 	forward(p, op->owner, op->xid, op->version, OFK_GROUP_MOD, &m);
 }

@@ -247,6 +247,54 @@ fragments_are_dropped_or_lose_their_ports(void **state)
 	EXPECT(TCP ",ip_frag=first", "2");
 }
 
+static void
+group(const char *text)
+{
+	struct of_arena *arena = of_arena_create();
+	struct of_group_mod gm;
+	struct err e = { 0 };
+
+	if (of_parse_group_mod(text, strlen(text), OFGC_ADD, NULL, arena, &gm, &e) ||
+	    of_group_mod(ofp_pipe(s->ofp, br), &(struct of_who){ .version = OF15 }, &gm, &last_error))
+		fail_msg("%s: %s%s", text, e.msg, last_error.why);
+	of_arena_destroy(arena);
+}
+
+/* How many of 64 connections, told apart by that field alone, go the way of the first. */
+static unsigned
+together(const char *field)
+{
+	char first[32], buf[200];
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < 64; i++) {
+		snprintf(buf, sizeof buf, TCP ",%s%u", field, i + 1);
+		run(buf);
+		if (!i)
+			str_copy(first, sizeof first, s->text);
+		n += !strcmp(s->text, first);
+	}
+	return n;
+}
+
+static void
+a_group_hashes_the_fields_it_is_told(void **state)
+{
+	(void)state;
+	group("group_id=1,type=select,selection_method=hash,selection_method_param=7,fields(ip_src,tcp_src,arp_spa),"
+	      "bucket=weight:1,2,bucket=weight:1,3");
+	group("group_id=2,type=select,selection_method=hash,bucket=weight:1,2,bucket=weight:1,3");
+	flow("ip,actions=group:1");
+	run(TCP);
+	EXPECT_MASK("in_port=1,tcp,nw_src=10.0.0.1,nw_frag=no,tp_src=1000");
+	assert_int_equal(together("nw_dst=10.0.1."), 64);
+	assert_int_equal(together("tp_dst="), 64);
+	assert_in_range(together("nw_src=10.0.1."), 16, 48);
+	assert_in_range(together("tp_src="), 16, 48);
+	flow("ip,actions=group:2");
+	assert_in_range(together("tp_dst="), 16, 48);
+}
+
 /* --- Other bridges ------------------------------------------------------------------------------ */
 
 /* br0 --20--21-- br1 */
@@ -527,6 +575,7 @@ main(void)
 		T(packets_go_to_the_controller_for_a_reason),
 		T(a_table_miss_rule_reports_a_miss),
 		T(old_controllers_get_what_misses),
+		T(a_group_hashes_the_fields_it_is_told),
 		T(tables_of_1_1_say_what_comes_of_a_miss),
 		T(a_packet_for_the_controller_is_the_changed_one),
 		T(userdata_goes_along),
