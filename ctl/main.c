@@ -23,7 +23,7 @@
 #include "ctl/store.h"
 #include "ctl/sw.h"
 
-enum { GRACE_SPIN_US = 30 };
+enum { GRACE_SPIN_US = 30, NEXT_SPIN_US = 40, NEXT_PAUSE_MAX = 1024 };
 
 struct weftd {
 	struct options opt;
@@ -174,12 +174,50 @@ poll_switch(struct weftd *w)
 	return again;
 }
 
+/* Whoever waited for a change (a barrier after each rule) will most likely ask for the next one within microseconds,
+ * sooner than a CPU falls asleep and wakes up again.  So its wish is looked out for a moment; where that does not pay,
+ * because it takes its time or needs this very CPU, not for a while. */
+struct lookout {
+	uint64_t seen;                  /* sw_n_awaited() */
+	unsigned pause, left;           /* Changes to go by without it, after the last failure, and from now on. */
+};
+
+static void
+look_out(struct weftd *w, struct lookout *l)
+{
+	uint64_t start;
+
+	if (sw_n_awaited(w->sw) == l->seen)
+		return;
+	l->seen = sw_n_awaited(w->sw);
+	if (l->left) {
+		l->left--;
+		return;
+	}
+	start = clock_us();
+	do {
+		if (event_base_loop(w->base, EVLOOP_NONBLOCK) < 0 || w->stop)
+			return;
+		if (poll_switch(w))
+			arm(w->poll, 1);
+		if (sw_n_awaited(w->sw) != l->seen) {
+			l->seen = sw_n_awaited(w->sw);
+			l->pause = 0;
+			start = clock_us();
+		}
+	} while (clock_us() - start < NEXT_SPIN_US);
+	l->left = l->pause = MIN_OF(l->pause * 2 + 1, (unsigned)NEXT_PAUSE_MAX);
+}
+
 static void
 loop_run(struct weftd *w)
 {
+	struct lookout l = { 0 };
+
 	while (!w->stop) {
 		if (poll_switch(w))
 			arm(w->poll, 1);
+		look_out(w, &l);
 		if (event_base_loop(w->base, EVLOOP_ONCE) < 0) {
 			log_err("weftd: the event loop failed: %s", strerror(errno));
 			break;

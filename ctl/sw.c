@@ -222,8 +222,15 @@ void
 sw_commit(struct sw *sw, void (*done)(void *), void *arg)
 {
 	sw->dirty = false;
+	sw->n_awaited += done != NULL;
 	ofp_commit(sw->ofp);
 	dp_commit(sw->dp, done, arg);
+}
+
+uint64_t
+sw_n_awaited(const struct sw *sw)
+{
+	return sw->n_awaited;
 }
 
 int

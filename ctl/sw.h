@@ -94,6 +94,8 @@ struct ofp *sw_ofp(const struct sw *);
 struct of_agent *sw_agent(const struct sw *);
 /* Publishes what was edited in sw_ofp() directly (MAC rows): ofp_commit() and dp_commit(). */
 void sw_commit(struct sw *, void (*done)(void *arg), void *arg);
+/* How many commits somebody has waited for. */
+uint64_t sw_n_awaited(const struct sw *);
 /* Lookups by name; 0 when there is none. */
 uint16_t sw_port_id(const struct sw *, const char *port);
 bool sw_bridge_id(const struct sw *, const char *bridge, uint16_t *id);

@@ -53,6 +53,7 @@ struct sw {
 	struct sw_bridge *bridges;
 	struct sw_port *port[DP_MAX_PORTS];
 	struct sw_closing *closing;
+	uint64_t n_awaited;             /* Commits that somebody waited for. */
 	bool dirty;                     /* Something is to be committed. */
 	bool dying;                     /* Being destroyed: what was deferred only frees. */
 	char names[2][32];              /* sw_port_name(), sw_bridge_name(). */
