@@ -277,7 +277,7 @@ void meters_free(struct dp *);
 /* The guard of a port: return how many packets are left, in order. */
 unsigned exec_guard_rx(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
 unsigned exec_guard_tx(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
-/* tx buffers. */
+/* output.c: tx buffers. */
 void tx_flush_all(struct lcore *);
 void tx_flush_port(struct lcore *, uint16_t port);
 void tx_drop_all(struct lcore *);
