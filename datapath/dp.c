@@ -93,7 +93,8 @@ lcore_free(struct lcore *lc)
 	tell_fini(lc);
 	if (lc->wake_fd >= 0)
 		close(lc->wake_fd);
-	free(lc->rx);
+	poll_fini(lc);
+	free(lc->frames);
 	free(lc);
 }
 
@@ -109,6 +110,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->isa = isa;
 	lc->pool = dp->pool;
 	lc->tsc_hz = rte_get_tsc_hz();
+	lc->frames = xalloc_aligned(CACHE_LINE, sizeof *lc->frames);
 	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	lc->tx = map_zeroed(DP_MAX_PORTS * sizeof *lc->tx);
 	lc->pstats = map_zeroed(DP_MAX_PORTS * sizeof *lc->pstats);
@@ -339,6 +341,8 @@ dp_poll(struct dp *dp)
 		for (; bits; bits &= bits - 1) {
 			uint16_t id = (uint16_t)(w * 64 + (unsigned)__builtin_ctzll(bits));
 
+			if (dp->port[id])
+				dp_view_follow(dp, dp->port[id]);
 			if (dp->conf.port_changed && dp->port[id])
 				dp->conf.port_changed(dp->conf.arg, id);
 		}

@@ -13,12 +13,15 @@
 #include "base/rcu.h"
 #include "datapath/cache.h"
 #include "datapath/dp.h"
+#include "datapath/frame.h"
 #include "datapath/guard.h"
 #include "datapath/msgq_priv.h"
+#include "datapath/offload.h"
 
 enum {
 	BURST = 32,
-	TX_BUF = 128,                   /* Packets that wait for one output port. */
+	TX_BUF = 128,                   /* Packets that wait for one output port... */
+	TX_BUF_BYTES = 1 << 20,         /* ...unless they are as long as this before. */
 	MAX_RXQ = 16,                   /* Queues of one port. */
 	TUN_WAIT_MAX = 256,             /* Packets of one thread that wait for next hops... */
 	TUN_WAIT_PER_DST = 16,          /* ...and for any one of them. */
@@ -39,6 +42,7 @@ enum vport_flags {
 struct vport {
 	struct port *port;              /* NULL: no such port. */
 	uint16_t (*tx)(struct port *, uint16_t q, struct rte_mbuf **, uint16_t n);
+	const struct port_frames *frames;       /* NULL: takes packet buffers only. */
 	uint32_t max_len;               /* Longest frame it sends. */
 	uint16_t flags;                 /* VPORT_*. */
 	uint16_t n_txq;
@@ -48,6 +52,7 @@ struct vport {
 
 struct rxq_ref {
 	struct port *port;
+	const struct port_peek *peek;   /* NULL: its rx() has to be called. */
 	uint16_t q;
 };
 
@@ -106,7 +111,9 @@ struct punt_use {
 struct tx_buf {
 	uint16_t n;
 	bool queued;                    /* In lcore->tx_dirty. */
+	uint32_t bytes;                 /* Of the packets. */
 	uint32_t serial;                /* Of the port that the packets are for, while 'queued'. */
+	uint32_t stuck;                 /* Serial of the port that was given up, and has taken nothing since. */
 	uint64_t stall_tsc;             /* Since when the receiver takes nothing; 0: it does. */
 	uint64_t tried_tsc;             /* The turn in which it last took nothing. */
 	struct rte_mbuf *m[TX_BUF];
@@ -124,8 +131,20 @@ struct upcall_budget {
 	uint32_t tokens;
 };
 
-struct rxq_state {
-	uint8_t skip, back;             /* Turns to leave out, for queues whose empty poll is dear. */
+/* Which queues a thread looks at: see poll.c.  [lcore] */
+struct poll {
+	uint16_t n_calls;               /* Queues whose rx() has to be called... */
+	uint16_t n, n_hot;              /* ...and those that have a word to look at, the hot ones first. */
+	uint16_t cold_at;               /* Where the round of the cold ones goes on. */
+	struct poll_call {
+		uint16_t at;            /* Position in the view's list. */
+		uint8_t skip, back;     /* Turns to leave out, for queues whose empty poll is dear. */
+	} *calls;
+	struct poll_peek {
+		const struct port_peek *peek;
+		uint16_t at;
+		uint16_t quiet;         /* Looks in vain since there was something. */
+	} *peeks;
 };
 
 /* One polling thread. */
@@ -148,8 +167,8 @@ struct lcore {
 	struct cache cache;             /* [lcore] */
 	struct xlate_out out;           /* [lcore] Scratch of an upcall. */
 	struct upcall_budget *budget;   /* [lcore] By port number. */
-	struct rxq_state *rx;           /* [lcore] By position in the view's list. */
-	uint16_t n_rx;
+	struct poll poll;
+	struct frames *frames;          /* [lcore] The burst at hand, of a port that has such. */
 	uint64_t idle_since;
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
@@ -179,6 +198,8 @@ struct dp_isa {
 	const char *name;
 	bool (*supported)(void);
 	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
+	/* The same for frames, at least one, that stay their port's. */
+	void (*process_frames)(struct lcore *, const struct frames *, uint16_t in_port);
 };
 extern const struct dp_isa dp_isa_v2, dp_isa_v3, dp_isa_v4;
 
@@ -194,6 +215,7 @@ struct dp {
 	struct port *port[DP_MAX_PORTS];
 	uint32_t serial[DP_MAX_PORTS];  /* Ports that have had the number. */
 	uint8_t rxq_home[DP_MAX_PORTS][MAX_RXQ];        /* lcore + 1; 0: not placed. */
+	uint16_t live_rxq[DP_MAX_PORTS];                /* As in the last port table. */
 	const void *xlate_view;
 	void (*xlate_destroy)(void *);
 	struct tun_view *tun_view;
@@ -223,9 +245,17 @@ void lcore_wake(struct lcore *);
 void lcore_event(struct lcore *, const struct dp_event *);
 bool lcore_event_room(const struct lcore *);     /* For anything but answers to requests. */
 
+/* poll.c: [lcore] */
+void poll_init(struct lcore *);                  /* The view's list of queues is another. */
+void poll_fini(struct lcore *);
+/* One look at every queue whose turn it is.  Returns the number of packets. */
+unsigned poll_queues(struct lcore *);
+
 /* view.c: [ctl] */
 struct dp_view *dp_view_build(struct dp *);
 void dp_view_free(void *view);                   /* NULL is allowed. */
+/* A port told of a change: when it has another number of queues to poll, polling threads learn of it at once. */
+void dp_view_follow(struct dp *, const struct port *);
 /* Calls fn(arg) after the grace period of the next commit. */
 void dp_dead_add(struct dp *, void (*fn)(void *), void *arg);
 void dp_dead_run(struct dp *);                   /* At once: no thread reads any more. */
@@ -247,10 +277,18 @@ void tell_notes(struct lcore *, const struct xlate_out *);
 bool tell_take(struct dp *, struct lcore *);
 
 /* upcall.c: the slow path. */
-/* Answers a miss and runs the answer; takes the packet. */
+struct upcall_answer {
+	uint16_t out_port;              /* All there is to do is to send it there; 0: run 'acts'. */
+	unsigned n_acts;
+	const struct act *acts;         /* Valid until the next upcall. */
+	enum dp_drop drop;              /* Why there is nothing to do. */
+};
+/* Answers a miss; the packet is counted as one that follows the answer. */
+void upcall_answer(struct lcore *, const struct flow_key *key, const struct xlate_pkt *, struct upcall_answer *);
+/* Likewise, and runs the answer; takes the packet. */
 void upcall_packet(struct lcore *, const struct flow_key *key, struct rte_mbuf *);
 /* For a flow hit with an old epoch: CACHE_NONE when it had to go (the caller makes upcalls then). */
-uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct rte_mbuf *);
+uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct xlate_pkt *);
 /* cache.credit */
 void upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used);
 /* 'busy': packets came in this turn. */
@@ -260,6 +298,8 @@ void upcall_sweep(struct lcore *, bool busy);
 void exec_acts(struct lcore *, const struct flow_key *key, const struct act *, unsigned n_acts,
 	       struct rte_mbuf **, unsigned n);
 void exec_drop(struct lcore *, uint16_t port, enum dp_drop, struct rte_mbuf **, unsigned n);
+/* Only counts them. */
+void exec_count_drop(struct lcore *, uint16_t port, enum dp_drop, unsigned n);
 /* Makes m[i] the caller's own, to write to.  Returns how many are left; what could not be copied is counted. */
 unsigned exec_own(struct lcore *, uint16_t port, struct rte_mbuf **, unsigned n);
 /* exec_edit.c: runs ACT_SET (and those that follow it), ACT_TRUNC, or a push or pop of MPLS or PBB at 'a', of which
@@ -283,6 +323,26 @@ void tx_flush_port(struct lcore *, uint16_t port);
 void tx_drop_all(struct lcore *);
 /* A new view: what waits for a port that is no more is not for the next one under its number. */
 void tx_forget_old_ports(struct lcore *);
+
+/* Sends a packet that leaves something to its receiver out of a port, as it is or cut to what the port takes; takes
+ * it. */
+void output_offload(struct lcore *, uint16_t port, struct rte_mbuf *);
+
+/* direct.c: frames in their sender's memory, idx[0..n-1] of a burst.  They stay there: nothing is taken. */
+struct frame_src {
+	const struct frames *fr;
+	uint16_t in_port;
+	uint32_t longest;               /* Length of the longest one in 'fr'. */
+};
+/* Those of the whole burst that its port's guard lets in, as a set; the others are counted. */
+uint32_t frames_guard_rx(struct lcore *, const struct frame_src *);
+/* Sends them out of a port, straight into its peer's memory where that is possible. */
+void frames_output(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, uint16_t port);
+/* Runs a program on packet buffers with the same content. */
+void frames_exec(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, const struct flow_key *key,
+		 const struct act *, unsigned n_acts);
+/* Makes packet buffers of them; returns how many, what could not be copied is counted. */
+unsigned frames_to_mbufs(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, struct rte_mbuf **);
 
 /* decap.c, encap.c: the tunnel stage. */
 /* Splits a burst of an underlay port: ordinary packets stay in front (their number is returned), packets
@@ -317,20 +377,30 @@ drop_count(struct lcore *lc, uint16_t port, enum dp_drop why, uint64_t n)
 	ctr_add(&lc->pstats[port].drops[why], n);
 }
 
+/* Whether one more packet may wait for the port, after a try to send those that do. */
+static inline bool
+tx_room(struct lcore *lc, uint16_t port)
+{
+	const struct tx_buf *b = &lc->tx[port];
+
+	if (LIKELY(b->n < TX_BUF && b->bytes < TX_BUF_BYTES))
+		return true;
+	tx_flush_port(lc, port);
+	return b->n < TX_BUF && b->bytes < TX_BUF_BYTES;
+}
+
 /* Queues a packet for a port; takes it. */
 static inline void
 tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 {
 	struct tx_buf *b = &lc->tx[port];
 
-	if (UNLIKELY(b->n == TX_BUF)) {
-		tx_flush_port(lc, port);
-		if (b->n == TX_BUF) {
-			drop_count(lc, port, DROP_TX_QUEUE_FULL, 1);
-			rte_pktmbuf_free(m);
-			return;
-		}
+	if (UNLIKELY(!tx_room(lc, port))) {
+		drop_count(lc, port, DROP_TX_QUEUE_FULL, 1);
+		rte_pktmbuf_free(m);
+		return;
 	}
+	b->bytes += m->pkt_len;
 	b->m[b->n++] = m;
 	if (!b->queued) {
 		b->queued = true;
@@ -339,20 +409,29 @@ tx_add(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
 	}
 }
 
-/* Sends packets out of a port, those that it can carry; takes them. */
+/* Sends packets within the port's limits, those that it can carry; takes them. */
 static inline void
-output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+output_passed(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 {
 	const struct vport *vp = &lc->ports->port[port];
 
-	if (UNLIKELY(vp->flags & VPORT_TX_LIMIT))
-		n = exec_guard_tx(lc, port, m, n);
 	for (unsigned i = 0; i < n; i++) {
-		if (LIKELY(m[i]->pkt_len <= vp->max_len))
+		if (UNLIKELY(m[i]->ol_flags & OFFL_MBUF_MASK))
+			output_offload(lc, port, m[i]);
+		else if (LIKELY(m[i]->pkt_len <= vp->max_len))
 			tx_add(lc, port, m[i]);
 		else
 			exec_drop(lc, port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m[i], 1);
 	}
+}
+
+/* Sends packets out of a port; takes them. */
+static inline void
+output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
+{
+	if (UNLIKELY(lc->ports->port[port].flags & VPORT_TX_LIMIT))
+		n = exec_guard_tx(lc, port, m, n);
+	output_passed(lc, port, m, n);
 }
 
 /* Counts packets of a flow, and says that it is in use. */

@@ -10,11 +10,17 @@
 enum { VLAN_HLEN = 4 };
 
 void
-exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m, unsigned n)
+exec_count_drop(struct lcore *lc, uint16_t port, enum dp_drop why, unsigned n)
 {
 	/* What a kernel interface shows us beside the tunnels it carries is the kernel's business. */
 	if (!(why == DROP_NO_BRIDGE && lc->ports->port[port].flags & VPORT_UNDERLAY))
 		drop_count(lc, port, why, n);
+}
+
+void
+exec_drop(struct lcore *lc, uint16_t port, enum dp_drop why, struct rte_mbuf **m, unsigned n)
+{
+	exec_count_drop(lc, port, why, n);
 	rte_pktmbuf_free_bulk(m, n);
 }
 

@@ -133,6 +133,47 @@ block_clear(flow_block *b)
 		((fvec *)b)[i] = (fvec){ 0 };
 }
 
+/* Bit i: v[i] is 'x', for the 32 of them in a line of memory. */
+static inline uint32_t
+fvec_equal16_plain(const uint16_t *v, uint16_t x)
+{
+	uint32_t set = 0;
+
+	for (unsigned i = 0; i < 32; i++)
+		set |= (uint32_t)(v[i] == x) << i;
+	return set;
+}
+
+#if defined(__AVX512BW__)
+static inline uint32_t
+fvec_equal16(const uint16_t *v, uint16_t x)
+{
+	return _mm512_cmpeq_epi16_mask(_mm512_load_si512(v), _mm512_set1_epi16((short)x));
+}
+#elif defined(__AVX2__)
+static inline uint32_t
+fvec_equal16(const uint16_t *v, uint16_t x)
+{
+	const __m256i *a = (const __m256i *)(const void *)v, y = _mm256_set1_epi16((short)x);
+	/* Packing works in each half of the register: the quarters come out as 0, 2, 1, 3. */
+	__m256i p = _mm256_packs_epi16(_mm256_cmpeq_epi16(a[0], y), _mm256_cmpeq_epi16(a[1], y));
+
+	return (uint32_t)_mm256_movemask_epi8(_mm256_permute4x64_epi64(p, 0xd8));
+}
+#elif defined(__SSE4_1__)
+static inline uint32_t
+fvec_equal16(const uint16_t *v, uint16_t x)
+{
+	const __m128i *a = (const __m128i *)(const void *)v, y = _mm_set1_epi16((short)x);
+	__m128i lo = _mm_packs_epi16(_mm_cmpeq_epi16(a[0], y), _mm_cmpeq_epi16(a[1], y));
+	__m128i hi = _mm_packs_epi16(_mm_cmpeq_epi16(a[2], y), _mm_cmpeq_epi16(a[3], y));
+
+	return (uint32_t)_mm_movemask_epi8(lo) | (uint32_t)_mm_movemask_epi8(hi) << 16;
+}
+#else
+#define fvec_equal16 fvec_equal16_plain
+#endif
+
 /* NH of (block & mask): the sum over its eight words of (low half + secret) * (high half + secret).  Differing
  * blocks collide with chance 2^-32 whatever an attacker sends, since the secret words are random.  The sum
  * does not depend on the order of the lanes, so every width gives the same value.  'mask' NULL: all ones. */

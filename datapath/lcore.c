@@ -17,7 +17,6 @@
 #include "base/log.h"
 
 enum {
-	SLOW_RX_BACKOFF = 31,           /* Turns, at most, between empty polls that cost a system call. */
 	NAP_US = 50,                    /* Sleep when some queue cannot wake anyone. */
 	ERROR_NAP_MS = 1,               /* Sleep when all that is to be heard is errors, of an interface that is gone. */
 	SLEEP_MS = 500,                 /* Sleep when all can: flows still have to expire. */
@@ -58,46 +57,9 @@ static void
 ports_changed(struct lcore *lc)
 {
 	lc->ports_serial = lc->ports->serial;
-	if (lc->ports->lcore[lc->idx].n != lc->n_rx) {
-		lc->n_rx = lc->ports->lcore[lc->idx].n;
-		free(lc->rx);
-		lc->rx = xcalloc(lc->n_rx + 1u, sizeof *lc->rx);
-	}
-	for (unsigned i = 0; i < lc->n_rx; i++)
-		lc->rx[i] = (struct rxq_state){ 0 };
+	poll_init(lc);
 	tx_forget_old_ports(lc);
-	ctr_set(&lc->stats.n_rxq, lc->n_rx);
-}
-
-/* One look at every queue.  Returns the number of packets. */
-static unsigned
-poll_queues(struct lcore *lc)
-{
-	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
-	unsigned total = 0;
-
-	for (unsigned i = 0; i < lc->n_rx; i++) {
-		struct rte_mbuf *m[BURST];
-		struct rxq_state *s = &lc->rx[i];
-		uint16_t n;
-
-		if (UNLIKELY(s->skip)) {
-			s->skip--;
-			continue;
-		}
-		n = rxq[i].port->type->rx(rxq[i].port, rxq[i].q, m, BURST);
-		if (!n) {
-			if (UNLIKELY(rxq[i].port->type->caps & PORT_CAP_SLOW_RX)) {
-				s->back = (uint8_t)MIN_OF(s->back * 2 + 1, SLOW_RX_BACKOFF);
-				s->skip = s->back;
-			}
-			continue;
-		}
-		s->back = 0;
-		lc->isa->process(lc, m, n, rxq[i].port->id);
-		total += n;
-	}
-	return total;
+	ctr_set(&lc->stats.n_rxq, lc->ports->lcore[lc->idx].n);
 }
 
 /* Arms every queue.  Returns how many fds to wait on, at most 'max' (ports may have several queues), or -1
@@ -108,7 +70,7 @@ arm_all(struct lcore *lc, struct pollfd *fds, int max, bool *naps)
 	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
 	int n = 0;
 
-	for (unsigned i = 0; i < lc->n_rx; i++) {
+	for (unsigned i = 0; i < lc->ports->lcore[lc->idx].n; i++) {
 		const struct port_sleep *sl = rxq[i].port->type->sleep;
 		bool pending = false;
 		int fd;
@@ -133,7 +95,7 @@ disarm_all(struct lcore *lc)
 {
 	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
 
-	for (unsigned i = 0; i < lc->n_rx; i++) {
+	for (unsigned i = 0; i < lc->ports->lcore[lc->idx].n; i++) {
 		const struct port_sleep *sl = rxq[i].port->type->sleep;
 
 		if (sl && !sl->always_poll)

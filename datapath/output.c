@@ -24,6 +24,7 @@ tx_give_up(struct lcore *lc, uint16_t port, enum dp_drop why)
 	drop_count(lc, port, why, b->n);
 	rte_pktmbuf_free_bulk(b->m, b->n);
 	b->n = 0;
+	b->bytes = 0;
 	b->stall_tsc = 0;
 }
 
@@ -55,21 +56,27 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 	ctr_add(&ps->tx_bytes, bytes);
 	if (LIKELY(sent == b->n)) {
 		b->n = 0;
+		b->bytes = 0;
 		b->stall_tsc = 0;
+		b->stuck = 0;
 		return;
 	}
 	b->n = (uint16_t)(b->n - sent);
+	b->bytes -= (uint32_t)bytes;
 	memmove(b->m, b->m + sent, b->n * sizeof b->m[0]);
 	if (sent) {
 		b->stall_tsc = 0;
+		b->stuck = 0;
 		return;
 	}
 	b->tried_tsc = lc->tsc;
 	if (!b->stall_tsc)
 		b->stall_tsc = lc->tsc;
-	else if (lc->tsc - b->stall_tsc > lc->tsc_hz / 500)
+	else if (lc->tsc - b->stall_tsc > lc->tsc_hz / 500) {
 		/* Two milliseconds without taking one: a stopped guest costs the others nothing more. */
 		tx_give_up(lc, port, DROP_TX_QUEUE_FULL);
+		b->stuck = vp->serial;
+	}
 }
 
 void
@@ -101,6 +108,7 @@ tx_forget_old_ports(struct lcore *lc)
 		/* Not counted: the counters under this number are the new port's. */
 		rte_pktmbuf_free_bulk(b->m, b->n);
 		b->n = 0;
+		b->bytes = 0;
 		b->stall_tsc = 0;
 		b->serial = vp->serial;
 	}
@@ -114,4 +122,37 @@ tx_drop_all(struct lcore *lc)
 		lc->tx[lc->tx_dirty[i]].queued = false;
 	}
 	lc->n_dirty = 0;
+}
+
+void
+output_offload(struct lcore *lc, uint16_t port, struct rte_mbuf *m)
+{
+	const struct vport *vp = &lc->ports->port[port];
+	uint16_t accepts = vp->port ? __atomic_load_n(&vp->port->accepts, __ATOMIC_RELAXED) : 0;
+	struct rte_mbuf *seg[OFFL_MAX_SEGS];
+	int why = DROP_TX_SEGMENT;
+	unsigned n;
+
+	if (offl_wire_len(m) > vp->max_len) {
+		exec_drop(lc, port, vp->port ? DROP_TX_TOO_BIG : DROP_TX_DOWN, &m, 1);
+		return;
+	}
+	if (!(offl_need(m) & ~accepts)) {
+		tx_add(lc, port, m);
+		return;
+	}
+	/* For what will not go anywhere no segment is made. */
+	if (!tx_room(lc, port)) {
+		exec_drop(lc, port, DROP_TX_QUEUE_FULL, &m, 1);
+		return;
+	}
+	n = offl_resolve(m, accepts, lc->pool, seg, OFFL_MAX_SEGS, &why);
+	if (UNLIKELY(!n))
+		drop_count(lc, port, (enum dp_drop)why, 1);
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(seg[i]->pkt_len <= vp->max_len))
+			tx_add(lc, port, seg[i]);
+		else
+			exec_drop(lc, port, DROP_TX_TOO_BIG, &seg[i], 1);
+	}
 }

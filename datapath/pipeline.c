@@ -15,7 +15,6 @@
 
 struct burst {
 	unsigned n;
-	struct rte_mbuf **m;
 	uint32_t flow[BURST];
 	uint64_t hash[BURST];
 	struct flow_key key[BURST];
@@ -90,14 +89,14 @@ act(struct lcore *lc, uint32_t f, const struct flow_key *key, struct rte_mbuf **
  * re-translated and record numbers may have changed hands.  Returns the flow that still holds for the whole
  * run, or CACHE_NONE. */
 static __attribute__((noinline)) uint32_t
-recheck(struct lcore *lc, struct burst *b, unsigned from, unsigned to, uint32_t f)
+recheck(struct lcore *lc, const struct burst *b, unsigned from, unsigned to, uint32_t f, const struct xlate_pkt *pkt)
 {
 	const flow_block *k = (const flow_block *)&b->key[from];
 
 	if (!cache_match(&lc->cache, f, k, k + 1))
 		return CACHE_NONE;
 	if (lc->cache.flows[f].epoch != lc->epoch)
-		f = upcall_revalidate(lc, f, &b->key[from], b->m[from]);
+		f = upcall_revalidate(lc, f, &b->key[from], pkt);
 	for (unsigned i = from; f != CACHE_NONE && i < to; i++) {
 		k = (const flow_block *)&b->key[i];
 		if (!cache_match(&lc->cache, f, k, k + 1))
@@ -108,7 +107,7 @@ recheck(struct lcore *lc, struct burst *b, unsigned from, unsigned to, uint32_t 
 
 /* Runs the answers: hits first, in runs of equal flows; the misses after them. */
 static inline __attribute__((always_inline)) void
-dispatch(struct lcore *lc, struct burst *b)
+dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m)
 {
 	unsigned n_miss = 0;
 	uint8_t miss[BURST];
@@ -116,23 +115,25 @@ dispatch(struct lcore *lc, struct burst *b)
 
 	for (unsigned i = 0, j; i < b->n; i = j) {
 		uint32_t f = b->flow[i];
-		uint64_t bytes = b->m[i]->pkt_len;
+		uint64_t bytes = m[i]->pkt_len;
 
 		for (j = i + 1; j < b->n && b->flow[j] == f; j++)
-			bytes += b->m[j]->pkt_len;
+			bytes += m[j]->pkt_len;
 		if (UNLIKELY(f != CACHE_NONE && (doubt || lc->cache.flows[f].epoch != lc->epoch))) {
+			struct xlate_pkt pkt = { rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len, m[i]->pkt_len };
+
 			doubt = true;
-			f = recheck(lc, b, i, j, f);
+			f = recheck(lc, b, i, j, f, &pkt);
 		}
 		if (UNLIKELY(f == CACHE_NONE)) {
 			for (unsigned k = i; k < j; k++)
 				miss[n_miss++] = (uint8_t)k;
 			continue;
 		}
-		act(lc, f, &b->key[i], &b->m[i], j - i, bytes);
+		act(lc, f, &b->key[i], &m[i], j - i, bytes);
 	}
 	for (unsigned i = 0; i < n_miss; i++)
-		upcall_packet(lc, &b->key[miss[i]], b->m[miss[i]]);
+		upcall_packet(lc, &b->key[miss[i]], m[miss[i]]);
 }
 
 /* Leaves in a key what its port's policy may look at. */
@@ -163,8 +164,11 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 	const struct dp_ports *ports = lc->ports;
 	const struct flow_key *mask = &ports->mask[in_port];
 	bool l4 = ports->port[in_port].flags & VPORT_L4;
-	struct burst b = { .n = 0, .m = m };
+	struct burst b;
 
+	if (UNLIKELY(ports->port[in_port].flags & VPORT_GUARD))
+		n = exec_guard_rx(lc, in_port, m, n);
+	b.n = 0;
 	for (unsigned i = 0; i < n; i++) {
 		struct flow_key *k = &b.key[b.n];
 
@@ -180,15 +184,16 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 		lookup(lc, &b, true);
 	else
 		lookup(lc, &b, false);
-	dispatch(lc, &b);
+	dispatch(lc, &b, m);
 }
 
 /* Packets that came out of tunnels: each may have another input port. */
 static void
 process_decapsulated(struct lcore *lc, struct decap_out *d)
 {
-	struct burst b = { .n = 0, .m = d->m };
+	struct burst b;
 
+	b.n = 0;
 	for (unsigned i = 0; i < d->n; i++) {
 		struct flow_key *k = &b.key[b.n];
 		const struct flow_key *mask = &lc->ports->mask[d->in_port[i]];
@@ -208,33 +213,211 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 		d->m[b.n++] = d->m[i];
 	}
 	lookup(lc, &b, true);
-	dispatch(lc, &b);
+	dispatch(lc, &b, d->m);
+}
+
+static void
+count_rx(struct lcore *lc, uint16_t in_port, unsigned n, uint64_t bytes)
+{
+	struct dp_port_stats *ps = &lc->pstats[in_port];
+
+	ctr_add(&ps->rx_packets, n);
+	ctr_add(&ps->rx_bytes, bytes);
+	ctr_add(&lc->stats.packets, n);
+}
+
+/* Packets of an underlay port: what came out of tunnels goes on as the tunnel port's. */
+static void
+process_underlay(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
+{
+	struct decap_out d;
+
+	d.n = 0;
+	n = tun_decap(lc, m, n, in_port, &d);
+	if (d.n)
+		process_decapsulated(lc, &d);
+	if (n)
+		process_plain(lc, m, n, in_port);
 }
 
 static void
 process(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 {
-	struct dp_port_stats *ps = &lc->pstats[in_port];
 	uint64_t bytes = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		bytes += m[i]->pkt_len;
-	ctr_add(&ps->rx_packets, n);
-	ctr_add(&ps->rx_bytes, bytes);
-	ctr_add(&lc->stats.packets, n);
-	if (UNLIKELY(lc->ports->port[in_port].flags & VPORT_UNDERLAY)) {
-		struct decap_out d;
+	count_rx(lc, in_port, n, bytes);
+	if (UNLIKELY(lc->ports->port[in_port].flags & VPORT_UNDERLAY))
+		process_underlay(lc, m, n, in_port);
+	else
+		process_plain(lc, m, n, in_port);
+}
 
-		d.n = 0;
-		n = tun_decap(lc, m, n, in_port, &d);
-		if (d.n)
-			process_decapsulated(lc, &d);
-		if (!n)
+/* --- Frames in their sender's memory -------------------------------------------------------- */
+
+/* Where the packets of a burst are, and where they go. */
+struct frame_burst {
+	struct frame_src src;
+	uint8_t idx[BURST];             /* Packet i is frame idx[i]. */
+	uint16_t out[2 * BURST] CACHE_ALIGNED;  /* Its output port; the second half is what stores run over. */
+};
+
+typedef uint16_t ports_vec __attribute__((vector_size(2 * BURST), may_alias, aligned(2)));
+
+/* Packets i and those behind it go to one port, until another call says otherwise. */
+static inline void
+out_from(struct frame_burst *fb, unsigned i, uint16_t port)
+{
+	*(ports_vec *)&fb->out[i] = (ports_vec){ 0 } + port;
+}
+
+static struct xlate_pkt
+frame_pkt(const struct frame_burst *fb, unsigned i)
+{
+	const struct frame *f = &fb->src.fr->f[fb->idx[i]];
+
+	return (struct xlate_pkt){ fb->src.fr->hdr[fb->idx[i]], frame_hdr_len(f), f->len };
+}
+
+/* Sends packets of set 'todo' to their ports, each port's together. */
+static inline __attribute__((always_inline)) void
+output_groups(struct lcore *lc, const struct frame_burst *fb, uint32_t todo, unsigned n)
+{
+	while (todo) {
+		uint16_t port = fb->out[__builtin_ctz(todo)];
+		uint32_t same = fvec_equal16(fb->out, port) & todo;
+		uint8_t idx[BURST];
+		unsigned k = 0;
+
+		if (LIKELY(same == UINT32_MAX >> (BURST - n))) {
+			frames_output(lc, &fb->src, fb->idx, n, port);
 			return;
+		}
+		todo &= ~same;
+		for (; same; same &= same - 1)
+			idx[k++] = fb->idx[__builtin_ctz(same)];
+		frames_output(lc, &fb->src, idx, k, port);
 	}
-	if (UNLIKELY(lc->ports->port[in_port].flags & VPORT_GUARD))
-		n = exec_guard_rx(lc, in_port, m, n);
-	process_plain(lc, m, n, in_port);
+}
+
+static __attribute__((noinline)) void
+frames_missed(struct lcore *lc, const struct burst *b, const struct frame_burst *fb, uint32_t miss)
+{
+	for (; miss; miss &= miss - 1) {
+		unsigned i = (unsigned)__builtin_ctz(miss);
+		struct xlate_pkt pkt = frame_pkt(fb, i);
+		struct upcall_answer ans;
+
+		upcall_answer(lc, &b->key[i], &pkt, &ans);
+		if (ans.out_port)
+			frames_output(lc, &fb->src, &fb->idx[i], 1, ans.out_port);
+		else if (ans.n_acts)
+			frames_exec(lc, &fb->src, &fb->idx[i], 1, &b->key[i], ans.acts, ans.n_acts);
+		else
+			exec_count_drop(lc, fb->src.in_port, ans.drop, 1);
+	}
+}
+
+/* As dispatch(), but what goes to one port is sent with all of the burst that goes there. */
+static inline __attribute__((always_inline)) void
+dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb)
+{
+	const struct frame *fr = fb->src.fr->f;
+	uint32_t miss = 0, out = 0;
+	bool doubt = false;
+
+	for (unsigned i = 0, j; i < b->n; i = j) {
+		uint32_t f = b->flow[i], run;
+		uint64_t bytes = fr[fb->idx[i]].len;
+		struct cflow *fl;
+
+		for (j = i + 1; j < b->n && b->flow[j] == f; j++)
+			bytes += fr[fb->idx[j]].len;
+		run = UINT32_MAX >> (BURST - (j - i)) << i;
+		if (UNLIKELY(f != CACHE_NONE && (doubt || lc->cache.flows[f].epoch != lc->epoch))) {
+			struct xlate_pkt pkt = frame_pkt(fb, i);
+
+			doubt = true;
+			f = recheck(lc, b, i, j, f, &pkt);
+		}
+		if (UNLIKELY(f == CACHE_NONE)) {
+			miss |= run;
+			continue;
+		}
+		fl = &lc->cache.flows[f];
+		flow_hit(lc, fl, j - i, bytes);
+		if (LIKELY(fl->out_port)) {
+			out_from(fb, i, fl->out_port);
+			out |= run;
+		} else if (fl->n_acts) {
+			frames_exec(lc, &fb->src, &fb->idx[i], j - i, &b->key[i], cache_acts(&lc->cache, fl),
+				    fl->n_acts);
+		} else {
+			exec_count_drop(lc, fb->src.in_port, fl->drop, j - i);
+		}
+	}
+	output_groups(lc, fb, out, b->n);
+	if (UNLIKELY(miss))
+		frames_missed(lc, b, fb, miss);
+}
+
+/* Tunnels are looked for in packet buffers. */
+static __attribute__((noinline)) void
+frames_underlay(struct lcore *lc, const struct frame_burst *fb, unsigned n)
+{
+	struct rte_mbuf *m[BURST];
+	uint8_t all[BURST];
+
+	for (unsigned i = 0; i < n; i++)
+		all[i] = (uint8_t)i;
+	n = frames_to_mbufs(lc, &fb->src, all, n, m);
+	if (n)
+		process_underlay(lc, m, n, fb->src.in_port);
+}
+
+static void
+process_frames(struct lcore *lc, const struct frames *fr, uint16_t in_port)
+{
+	const struct dp_ports *ports = lc->ports;
+	const struct flow_key *mask = &ports->mask[in_port];
+	bool l4 = ports->port[in_port].flags & VPORT_L4;
+	uint32_t pass = UINT32_MAX;
+	struct frame_burst fb;
+	uint64_t bytes = 0;
+	struct burst b;
+
+	fb.src = (struct frame_src){ .fr = fr, .in_port = in_port };
+	for (unsigned i = 0; i < fr->n; i++) {
+		bytes += fr->f[i].len;
+		fb.src.longest = MAX_OF(fb.src.longest, fr->f[i].len);
+	}
+	count_rx(lc, in_port, fr->n, bytes);
+	if (UNLIKELY(ports->port[in_port].flags & VPORT_UNDERLAY)) {
+		frames_underlay(lc, &fb, fr->n);
+		return;
+	}
+	if (UNLIKELY(ports->port[in_port].flags & VPORT_GUARD))
+		pass = frames_guard_rx(lc, &fb.src);
+	b.n = 0;
+	for (unsigned i = 0; i < fr->n; i++) {
+		struct flow_key *k = &b.key[b.n];
+
+		if (UNLIKELY(!(pass >> i & 1)))
+			continue;
+		if (UNLIKELY(!parse(fr->hdr[i], frame_hdr_len(&fr->f[i]), fr->f[i].len, in_port,
+				    l4 ? FLOW_DEPTH_L4 : FLOW_DEPTH_L2, k))) {
+			exec_count_drop(lc, in_port, DROP_RX_MALFORMED, 1);
+			continue;
+		}
+		key_mask(k, mask, l4);
+		fb.idx[b.n++] = (uint8_t)i;
+	}
+	if (l4)
+		lookup(lc, &b, true);
+	else
+		lookup(lc, &b, false);
+	dispatch_frames(lc, &b, &fb);
 }
 
 static bool
@@ -247,4 +430,5 @@ const struct dp_isa PASTE(dp_isa_, WEFT_ISA) = {
 	.name = ISA_NAME(WEFT_ISA),
 	.supported = supported,
 	.process = process,
+	.process_frames = process_frames,
 };

@@ -39,9 +39,8 @@ budget_take(struct lcore *lc, uint16_t port)
 
 /* Asks the translator.  The answer is in lc->out; nobody was told of it yet. */
 static void
-translate(struct lcore *lc, const struct flow_key *key, const struct rte_mbuf *m)
+translate(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt)
 {
-	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
 	struct xlate_out *out = &lc->out;
 	uint64_t start = rte_rdtsc();
 
@@ -49,7 +48,7 @@ translate(struct lcore *lc, const struct flow_key *key, const struct rte_mbuf *m
 	out->acts.n = 0;
 	out->acts.overflow = false;
 	if (lc->view->xlate)
-		lc->dp->conf.xlate->translate(lc->view->xlate, key, &pkt, out);
+		lc->dp->conf.xlate->translate(lc->view->xlate, key, pkt, out);
 	else
 		out->drop = DROP_NO_BRIDGE;
 	if (UNLIKELY(out->acts.overflow)) {
@@ -86,18 +85,8 @@ upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, u
 		lc->dp->conf.xlate->credit(lc->view->xlate, refs, n, packets, bytes, lc->ms - idle * 1000 / lc->tsc_hz);
 }
 
-static void
-run(struct lcore *lc, const struct flow_key *key, const struct act *a, unsigned n_acts, enum dp_drop drop,
-    struct rte_mbuf *m)
-{
-	if (n_acts)
-		exec_acts(lc, key, a, n_acts, &m, 1);
-	else
-		exec_drop(lc, key->in_port, drop, &m, 1);
-}
-
 void
-upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
+upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt, struct upcall_answer *ans)
 {
 	const flow_block *k = (const flow_block *)key;
 	struct cache *c = &lc->cache;
@@ -106,34 +95,50 @@ upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
 	/* An earlier miss of the same burst may have installed it. */
 	if (f != CACHE_NONE && c->flows[f].epoch == lc->epoch) {
 		struct cflow *fl = &c->flows[f];
-		struct act one = { .op = ACT_OUTPUT, .port = fl->out_port };
 
-		flow_hit(lc, fl, 1, m->pkt_len);
+		flow_hit(lc, fl, 1, pkt->len);
 		ctr_add(&lc->stats.mega_hits, 1);
-		run(lc, key, fl->out_port ? &one : cache_acts(c, fl), fl->n_acts, fl->drop, m);
+		*ans = (struct upcall_answer){ fl->out_port, fl->n_acts, cache_acts(c, fl), fl->drop };
 		return;
 	}
 	if (!budget_take(lc, key->in_port)) {
 		ctr_add(&lc->stats.upcall_drops, 1);
-		exec_drop(lc, key->in_port, DROP_UPCALL_BUDGET, &m, 1);
+		*ans = (struct upcall_answer){ .drop = DROP_UPCALL_BUDGET };
 		return;
 	}
 	ctr_add(&lc->stats.upcalls, 1);
-	translate(lc, key, m);
+	translate(lc, key, pkt);
 	if (f != CACHE_NONE)
 		f = cache_update(c, f, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	else if (!lc->out.no_cache)
 		f = cache_insert(c, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	if (f != CACHE_NONE)
-		flow_hit(lc, &c->flows[f], 1, m->pkt_len);
+		flow_hit(lc, &c->flows[f], 1, pkt->len);
 	else if (lc->out.n_refs)
-		upcall_credit(lc, lc->out.refs, lc->out.n_refs, 1, m->pkt_len, lc->now);
+		upcall_credit(lc, lc->out.refs, lc->out.n_refs, 1, pkt->len, lc->now);
 	tell(lc);
-	run(lc, key, lc->out.acts.a, lc->out.acts.n, lc->out.drop, m);
+	*ans = (struct upcall_answer){ 0, lc->out.acts.n, lc->out.acts.a, lc->out.drop };
+	if (lc->out.acts.n == 1 && lc->out.acts.a[0].op == ACT_OUTPUT)
+		ans->out_port = lc->out.acts.a[0].port;
+}
+
+void
+upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
+{
+	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
+	struct upcall_answer ans;
+
+	upcall_answer(lc, key, &pkt, &ans);
+	if (ans.out_port)
+		output(lc, ans.out_port, &m, 1);
+	else if (ans.n_acts)
+		exec_acts(lc, key, ans.acts, ans.n_acts, &m, 1);
+	else
+		exec_drop(lc, key->in_port, ans.drop, &m, 1);
 }
 
 uint32_t
-upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, const struct rte_mbuf *m)
+upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, const struct xlate_pkt *pkt)
 {
 	struct cflow *fl = &lc->cache.flows[f];
 	const uint64_t *tag_epoch = lc->dp->tag_epoch;
@@ -147,7 +152,7 @@ upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, cons
 		return f;
 	}
 	ctr_add(&lc->stats.retranslated, 1);
-	translate(lc, key, m);
+	translate(lc, key, pkt);
 	f = cache_update(&lc->cache, f, key, &lc->ports->mask[key->in_port], &lc->out, lc->epoch, lc->now);
 	/* If it is not kept it is not used: the packets are translated one by one. */
 	if (f != CACHE_NONE)

@@ -90,18 +90,29 @@ dp_port_guard(struct dp *dp, uint16_t port, const struct guard_conf *c)
 	return true;
 }
 
-/* Queues that have no thread yet go to the one with the fewest. */
+/* Queues of a port to poll. */
+static uint16_t
+live_queues(const struct port *p)
+{
+	uint16_t live = __atomic_load_n(&p->live_rxq, __ATOMIC_RELAXED);
+
+	return (uint16_t)MIN_OF(live && live < p->n_rxq ? live : p->n_rxq, MAX_RXQ);
+}
+
+/* Queues that have no thread yet go to the one with the fewest.  A queue that comes back goes to the one it had. */
 static void
 place_queues(struct dp *dp)
 {
 	unsigned load[DP_MAX_LCORES] = { 0 };
 
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
-		for (unsigned q = 0; dp->port[i] && q < MIN_OF(dp->port[i]->n_rxq, MAX_RXQ); q++)
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
+		dp->live_rxq[i] = dp->port[i] ? live_queues(dp->port[i]) : 0;
+		for (unsigned q = 0; q < dp->live_rxq[i]; q++)
 			if (dp->rxq_home[i][q])
 				load[dp->rxq_home[i][q] - 1]++;
+	}
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
-		for (unsigned q = 0; dp->port[i] && q < MIN_OF(dp->port[i]->n_rxq, MAX_RXQ); q++) {
+		for (unsigned q = 0; q < dp->live_rxq[i]; q++) {
 			unsigned best = 0;
 
 			if (dp->rxq_home[i][q])
@@ -158,6 +169,7 @@ put_port(struct dp *dp, struct dp_ports *t, uint16_t id)
 	vp->port = p;
 	vp->serial = dp->serial[id];
 	vp->tx = p->type->tx;
+	vp->frames = p->type->frames;
 	/* Room for two tags on top of the largest L3 packet. */
 	vp->max_len = p->type->tx ? (p->mtu ? p->mtu + RTE_ETHER_HDR_LEN + 8 : UINT32_MAX) : 0;
 	vp->n_txq = MAX_OF(p->n_txq, 1);
@@ -167,12 +179,12 @@ put_port(struct dp *dp, struct dp_ports *t, uint16_t id)
 	vp->guard = dp->guard[id];
 	if (vp->guard)
 		vp->flags |= guard_limits_tx(vp->guard) ? VPORT_GUARD | VPORT_TX_LIMIT : VPORT_GUARD;
-	for (uint16_t q = 0; p->type->rx && q < MIN_OF(p->n_rxq, MAX_RXQ); q++) {
+	for (uint16_t q = 0; (p->type->rx || p->type->frames) && q < dp->live_rxq[id]; q++) {
 		unsigned l = dp->rxq_home[id][q] - 1u;
 		uint16_t n = t->lcore[l].n++;
 
 		t->lcore[l].rxq = xrealloc(t->lcore[l].rxq, (n + 1u) * sizeof *t->lcore[l].rxq);
-		t->lcore[l].rxq[n] = (struct rxq_ref){ .port = p, .q = q };
+		t->lcore[l].rxq[n] = (struct rxq_ref){ p, vp->frames ? vp->frames->peek(p, q) : NULL, q };
 	}
 }
 
@@ -264,6 +276,16 @@ publish_view(struct dp *dp)
 		wake_all(dp);
 	rcu_defer(dp->rcu, dp_view_free, (void *)(uintptr_t)old);
 	dp->ports_dirty = dp->tun_dirty = dp->xlate_dirty = false;
+}
+
+/* Nothing that waits for its commit gets its epoch by this. */
+void
+dp_view_follow(struct dp *dp, const struct port *p)
+{
+	if (dp->view->ports->port[p->id].port != p || live_queues(p) == dp->live_rxq[p->id])
+		return;
+	dp->ports_dirty = true;
+	publish_view(dp);
 }
 
 void

@@ -41,6 +41,7 @@ static struct dp *dp;
 static struct port *port[4];
 static unsigned max_flows = 1024, n_lcores = 1;
 static bool want_punts = true;
+static const char *isa = "auto";
 
 static struct {
 	unsigned n;
@@ -159,7 +160,7 @@ static inline int
 setup(void **state)
 {
 	struct dp_conf conf = {
-		.n_lcores = n_lcores, .cpu = { 0, 1 }, .run_dir = "/tmp", .n_mbufs = 4096, .max_flows = max_flows, .idle_us = 100,
+		.n_lcores = n_lcores, .cpu = { 0, 1 }, .run_dir = "/tmp", .n_mbufs = 4096, .max_flows = max_flows, .idle_us = 100, .isa = isa,
 		.xlate = &fake_xlate, .punt = want_punts ? on_punt : NULL, .note = on_note,
 	};
 	struct err e = { 0 };

@@ -31,8 +31,8 @@ static struct {
 	unsigned want, held;
 } hold;
 
-static void
-stand_still(const struct port *p, enum mem_point at)
+void
+mem_port_pass(const struct port *p, enum mem_point at)
 {
 	unsigned want;
 
@@ -129,7 +129,7 @@ mem_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 	struct mem_port *mp = p->priv;
 
 	(void)q;
-	stand_still(p, MEM_AT_RX);
+	mem_port_pass(p, MEM_AT_RX);
 	return (uint16_t)rte_ring_dequeue_burst(mp->in, (void **)m, n, NULL);
 }
 
@@ -151,7 +151,7 @@ mem_arm(struct port *p, uint16_t q, bool *pending)
 	struct mem_port *mp = p->priv;
 
 	(void)q;
-	stand_still(p, MEM_AT_ARM);
+	mem_port_pass(p, MEM_AT_ARM);
 	*pending = !rte_ring_empty(mp->in);
 	return __atomic_load_n(&mp->deaf, __ATOMIC_ACQUIRE) ? PORT_ARM_NAP : mp->fd;
 }

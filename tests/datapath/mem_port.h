@@ -32,7 +32,9 @@ unsigned mem_port_tx_calls(const struct port *);
 
 /* Lets the polling thread go from where it stands, and waits until it stands still in that function of the port;
  * NULL: lets it go.  One port at a time.  False: it did not come by. */
-enum mem_point { MEM_AT_RX, MEM_AT_ARM };
+enum mem_point { MEM_AT_RX, MEM_AT_ARM, MEM_AT_TAKE, MEM_AT_SEND };
 bool mem_port_hold(const struct port *, enum mem_point);
+/* Other port types for tests: the polling thread comes by there. */
+void mem_port_pass(const struct port *, enum mem_point);
 
 #endif

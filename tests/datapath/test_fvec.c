@@ -120,6 +120,25 @@ instructions_agree_with_their_plain_twins(void **state)
 	}
 }
 
+static void
+equal_words_are_found_where_they_are(void **state)
+{
+	uint16_t v[32] CACHE_ALIGNED;
+
+	(void)state;
+	for (unsigned n = 0; n < 5000; n++) {
+		uint32_t want = 0;
+
+		for (unsigned i = 0; i < 32; i++)
+			v[i] = (uint16_t)(rand() % 3 * 0x7fff + rand() % 2);
+		for (unsigned i = 0; i < 32; i++)
+			want |= (uint32_t)(v[i] == v[n % 32]) << i;
+		assert_int_equal(fvec_equal16(v, v[n % 32]), want);
+		assert_int_equal(fvec_equal16_plain(v, v[n % 32]), want);
+	}
+	assert_int_equal(fvec_equal16(v, 0x1234), 0);
+}
+
 int
 main(void)
 {
@@ -128,6 +147,7 @@ main(void)
 		cmocka_unit_test(comparisons_see_every_bit_and_only_masked_ones),
 		cmocka_unit_test(masks_are_applied_and_blocks_cleared),
 		cmocka_unit_test(instructions_agree_with_their_plain_twins),
+		cmocka_unit_test(equal_words_are_found_where_they_are),
 	};
 
 	if (!WEFT_ISA_SUPPORTED) {
