@@ -3,6 +3,7 @@
  * endpoint of ours lose their outer headers and go on as packets of the tunnel port.  Whatever is
  * refused is refused here, by reason, and never reaches the slow path. */
 #include "datapath/dp_priv.h"
+#include "datapath/offload.h"
 #include "datapath/parse.h"
 #include "datapath/tunnel_priv.h"
 
@@ -13,6 +14,7 @@ struct pop_run {
 	const struct tun_type *type;
 	uint16_t udp_port[TUN_BATCH_MAX];
 	bool csum_zero6[TUN_BATCH_MAX];
+	uint16_t start[TUN_BATCH_MAX];  /* Where the outer headers were, as data_off. */
 	struct tun_batch b;
 };
 
@@ -65,6 +67,7 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			exec_drop(lc, underlay, DROP_TUN_HEADER, &b->pkt[i], 1);
 			continue;
 		}
+		offl_tunnel_off(b->pkt[i], (uint32_t)b->pkt[i]->data_off - r->start[i]);
 		e = tun_view_find(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key, &b->meta[i].src, &b->meta[i].dst);
 		if (UNLIKELY(!e)) {
 			why = tun_view_has_key(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key)
@@ -99,6 +102,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 	for (unsigned i = 0; i < n; i++) {
 		const struct tun_type *type;
 		struct tun_outer o;
+		uint16_t start = m[i]->data_off;
 		int why;
 
 		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_udp(v, o.udp_dst)) ||
@@ -118,6 +122,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 			r.type = type;
 		}
 		r.udp_port[r.b.n] = o.udp_dst;
+		r.start[r.b.n] = start;
 		r.csum_zero6[r.b.n] = o.v6 && o.csum_zero;
 		r.b.meta[r.b.n] = (struct tun_meta){ .src = o.src, .dst = o.dst, .tos = o.tos, .ttl = o.ttl };
 		r.b.pkt[r.b.n++] = m[i];

@@ -3,9 +3,10 @@
  * them on.  The fields are set in edit_set.c. */
 #include "datapath/edit_priv.h"
 
+#include "datapath/offload.h"
 #include "datapath/parse.h"
 
-enum { FLOW_IP_DCCP = 33, FLOW_IP_UDPLITE = 136, ETH_HLEN = 14 };
+enum { FLOW_IP_DCCP = 33, FLOW_IP_UDPLITE = 136, ETH_LEN = 14 };
 
 /* Whether 'len' bytes at 'off' can be read; if not, and the packet has them, its first segment is cut. */
 static bool
@@ -138,8 +139,8 @@ edit_locate(const struct rte_mbuf *m, struct edit_lay *l)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 
-	*l = (struct edit_lay){ .type_at = ETH_HLEN - 2, .l3 = ETH_HLEN };
-	if (m->data_len < ETH_HLEN)
+	*l = (struct edit_lay){ .type_at = ETH_LEN - 2, .l3 = ETH_LEN };
+	if (m->data_len < ETH_LEN)
 		return false;
 	l->type = load_be16(p + l->type_at);
 	while (flow_tpid(l->type) && l->n_tags < EDIT_TAGS && have(m, l->l3, 4, l)) {
@@ -197,6 +198,8 @@ edit_push_mpls(struct rte_mbuf *m, uint16_t type, uint32_t lse)
 	memmove(p, p + EDIT_MPLS_LEN, l.l3);
 	store_be16(p + l.type_at, be16(type));
 	store_be32(p + l.l3, be32(lse));
+	offl_l2_moved(m, EDIT_MPLS_LEN);
+	offl_hidden(m);
 	return true;
 }
 
@@ -210,6 +213,7 @@ edit_pop_mpls(struct rte_mbuf *m, uint16_t type)
 		return false;
 	store_be16(p + l.type_at, be16(type));
 	memmove(p + EDIT_MPLS_LEN, p, l.l3);
+	offl_l2_moved(m, -EDIT_MPLS_LEN);
 	return pkt_pull(m, EDIT_MPLS_LEN);
 }
 
@@ -218,7 +222,7 @@ edit_push_pbb(struct rte_mbuf *m, uint32_t itag)
 {
 	uint8_t *p;
 
-	if (m->data_len < ETH_HLEN)
+	if (m->data_len < ETH_LEN)
 		return false;
 	p = pkt_push(m, EDIT_PBB_LEN);
 	if (UNLIKELY(!p))
@@ -226,6 +230,8 @@ edit_push_pbb(struct rte_mbuf *m, uint32_t itag)
 	memcpy(p, p + EDIT_PBB_LEN, 12);
 	store_be16(p + 12, be16(0x88e7));
 	store_be32(p + 14, be32(itag));
+	offl_l2_moved(m, EDIT_PBB_LEN);
+	offl_hidden(m);
 	return true;
 }
 
@@ -237,10 +243,11 @@ edit_pop_pbb(struct rte_mbuf *m)
 	struct edit_lay l;
 
 	/* The inner addresses and the type behind them. */
-	if (!locate_typed(m, &l) || l.type != be16(0x88e7) || !pkt_peek(m, l.l3, 4 + ETH_HLEN))
+	if (!locate_typed(m, &l) || l.type != be16(0x88e7) || !pkt_peek(m, l.l3, 4 + ETH_LEN))
 		return false;
 	memcpy(inner, p + l.l3 + 4, sizeof inner);
 	memmove(p + EDIT_PBB_LEN + 12, p + 12, l.type_at - 12);
 	memcpy(p + EDIT_PBB_LEN, inner, sizeof inner);
+	offl_l2_moved(m, -EDIT_PBB_LEN);
 	return pkt_pull(m, EDIT_PBB_LEN);
 }

@@ -2,6 +2,7 @@
 /* Encapsulation: the ready-made outer headers of a tunnel destination in front of each packet, and the
  * bounded queue of packets whose next hop is being resolved. */
 #include "datapath/dp_priv.h"
+#include "datapath/offload.h"
 #include "datapath/tunnel_priv.h"
 
 enum { WAIT_S = 3, ASK_AGAIN_MS = 500 };
@@ -13,7 +14,8 @@ too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const s
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		if (LIKELY(m[i]->pkt_len <= d->max_frame)) {
+		/* Of a frame to be cut, what counts is what comes of it. */
+		if (LIKELY(m[i]->pkt_len <= d->max_frame || offl_wire_len(m[i]) <= d->max_frame)) {
 			m[left++] = m[i];
 			continue;
 		}
@@ -43,6 +45,13 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, struct rte_mb
 		if (UNLIKELY(b.drop[i])) {
 			bytes -= b.pkt[i]->pkt_len;
 			exec_drop(lc, tun_port, DROP_TUN_NO_HEADROOM, &b.pkt[i], 1);
+			continue;
+		}
+		/* A long frame in a tunnel in a tunnel. */
+		if (UNLIKELY(!offl_tunnel_on(b.pkt[i], d->hdr.l3_off, d->hdr.l4_off - d->hdr.l3_off,
+					     d->hdr.len - d->hdr.l4_off, d->hdr.v6))) {
+			bytes -= b.pkt[i]->pkt_len - d->hdr.len;
+			exec_drop(lc, tun_port, DROP_TX_SEGMENT, &b.pkt[i], 1);
 			continue;
 		}
 		m[left++] = b.pkt[i];

@@ -4,6 +4,7 @@
  * A packet that goes several ways is shared by reference as long as nobody changes it; an action that
  * writes makes its own copy first (exec_own()). */
 #include "datapath/dp_priv.h"
+#include "datapath/offload.h"
 
 #include <rte_ether.h>
 
@@ -102,6 +103,7 @@ push_vlan(struct lcore *lc, const struct flow_key *key, uint32_t tag, struct rte
 		}
 		memmove(p, p + VLAN_HLEN, 2 * RTE_ETHER_ADDR_LEN);
 		memcpy(p + 2 * RTE_ETHER_ADDR_LEN, &raw, sizeof raw);
+		offl_l2_moved(m[i], VLAN_HLEN);
 		m[left++] = m[i];
 	}
 	return left;
@@ -133,6 +135,7 @@ pop_vlan(struct lcore *lc, const struct flow_key *key, struct rte_mbuf **m, unsi
 
 		memmove(p + VLAN_HLEN, p, 2 * RTE_ETHER_ADDR_LEN);
 		pkt_pull(m[i], VLAN_HLEN);
+		offl_l2_moved(m[i], -VLAN_HLEN);
 	}
 	return n;
 }

@@ -3,6 +3,7 @@
  * cannot be done to is dropped, counted. */
 #include "datapath/dp_priv.h"
 #include "datapath/edit_priv.h"
+#include "datapath/offload.h"
 
 #include <rte_ether.h>
 
@@ -78,6 +79,17 @@ cut(struct rte_mbuf *m, uint32_t len)
 	last->next = NULL;
 }
 
+/* A checksum that is not there yet is of bytes that are about to go.  Takes 'm'; NULL: no buffers. */
+static struct rte_mbuf *
+trunc_undone(struct lcore *lc, uint16_t port, struct rte_mbuf *m, uint32_t len)
+{
+	if (!exec_own(lc, port, &m, 1))
+		return NULL;
+	offl_finish(m);
+	cut(m, len);
+	return m;
+}
+
 static unsigned
 trunc_all(struct lcore *lc, uint16_t port, uint32_t len, struct rte_mbuf **m, unsigned n)
 {
@@ -88,7 +100,11 @@ trunc_all(struct lcore *lc, uint16_t port, uint32_t len, struct rte_mbuf **m, un
 	for (unsigned i = 0; i < n; i++) {
 		struct rte_mbuf *short_one = m[i];
 
-		if (m[i]->pkt_len > len && exec_is_shared(m[i])) {
+		if (UNLIKELY(m[i]->pkt_len > len && offl_need(m[i]))) {
+			short_one = trunc_undone(lc, port, m[i], len);
+			if (UNLIKELY(!short_one))
+				continue;
+		} else if (m[i]->pkt_len > len && exec_is_shared(m[i])) {
 			short_one = rte_pktmbuf_copy(m[i], lc->pool, 0, len);
 			if (UNLIKELY(!short_one)) {
 				exec_drop(lc, port, DROP_NO_MEMORY, &m[i], 1);

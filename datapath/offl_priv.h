@@ -20,7 +20,7 @@ enum {
 #define OFFL_CLEAR \
 	(OFFL_MBUF_MASK | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IPV6 | RTE_MBUF_F_TX_IP_CKSUM | RTE_MBUF_F_TX_TUNNEL_MASK | \
 	 RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6 | RTE_MBUF_F_TX_OUTER_IP_CKSUM | \
-	 RTE_MBUF_F_TX_OUTER_UDP_CKSUM)
+	 RTE_MBUF_F_TX_OUTER_UDP_CKSUM | RTE_MBUF_F_RX_L4_CKSUM_MASK)
 
 /* Offsets of the headers that metadata speaks of, from the start of the packet. */
 static inline uint32_t

@@ -410,6 +410,8 @@ set_lengths(struct rte_mbuf *m, const struct bytes *s, const struct lay *own, co
 		m->outer_l2_len = own->l3 & 0x7f;
 		m->outer_l3_len = (own->l4 - own->l3) & 0x1ff;
 	}
+	/* To who checks an outer checksum: it is not there yet, and the packet never left a host. */
+	m->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_NONE;
 	m->ol_flags |= l->v6 ? RTE_MBUF_F_TX_IPV6 : RTE_MBUF_F_TX_IPV4;
 	m->ol_flags |= l->proto == OFFL_TCP ? RTE_MBUF_F_TX_TCP_CKSUM : RTE_MBUF_F_TX_UDP_CKSUM;
 	m->l2_len = (l->l3 - base) & 0x7f;
@@ -438,6 +440,38 @@ offl_to_mbuf(struct rte_mbuf *m, const struct virtio_net_hdr *v, uint16_t need)
 	m->tso_segsz = v->gso_size;
 	if (need & OFFL_UFO)
 		m->l4_len = 0;
+}
+
+bool
+offl_tunnel_on(struct rte_mbuf *m, uint32_t l2_len, uint32_t l3_len, uint32_t own, bool v6)
+{
+	if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))
+		return true;
+	if (m->outer_l3_len || l2_len > L2_MAX || l3_len > L3_MAX || m->l2_len + own > L2_MAX)
+		return false;
+	m->ol_flags &= ~RTE_MBUF_F_TX_TUNNEL_MASK;
+	m->ol_flags |= RTE_MBUF_F_TX_TUNNEL_UDP | (v6 ? RTE_MBUF_F_TX_OUTER_IPV6 : RTE_MBUF_F_TX_OUTER_IPV4);
+	m->outer_l2_len = l2_len & 0x7f;
+	m->outer_l3_len = l3_len & 0x1ff;
+	m->l2_len = (m->l2_len + own) & 0x7f;
+	return true;
+}
+
+void
+offl_tunnel_off(struct rte_mbuf *m, uint32_t n)
+{
+	uint32_t outer = m->outer_l2_len + (uint32_t)m->outer_l3_len;
+
+	if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))
+		return;
+	if (!m->outer_l3_len || n < outer || n - outer > m->l2_len) {
+		offl_clear(m);
+		return;
+	}
+	m->l2_len = (m->l2_len - (n - outer)) & 0x7f;
+	m->outer_l2_len = 0;
+	m->outer_l3_len = 0;
+	m->ol_flags &= ~(RTE_MBUF_F_TX_TUNNEL_MASK | RTE_MBUF_F_TX_OUTER_IPV4 | RTE_MBUF_F_TX_OUTER_IPV6);
 }
 
 uint16_t

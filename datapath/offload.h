@@ -67,6 +67,23 @@ unsigned offl_resolve(struct rte_mbuf *m, uint16_t accepts, struct rte_mempool *
 /* The longest packet that 'm' will be on a wire, from the Ethernet header on: itself, or one of its segments. */
 uint32_t offl_wire_len(const struct rte_mbuf *m);
 
+/* Tunnel headers of a template were put on: an IP header of 'l3_len' bytes at 'l2_len', then 'own' bytes in front of the
+ * frame.  False: metadata cannot say that (it is inside a tunnel already); the packet is to be dropped. */
+bool offl_tunnel_on(struct rte_mbuf *, uint32_t l2_len, uint32_t l3_len, uint32_t own, bool v6);
+/* The first 'n' bytes, a tunnel's headers, were taken off.  A checksum that was among them is no more. */
+void offl_tunnel_off(struct rte_mbuf *, uint32_t n);
+/* The headers may be such that only we can find the IP header: MPLS, PBB. */
+static inline void
+offl_hidden(struct rte_mbuf *m)
+{
+	if (UNLIKELY(m->ol_flags & OFFL_MBUF_MASK && !(m->ol_flags & RTE_MBUF_F_TX_TUNNEL_MASK)))
+		m->ol_flags |= RTE_MBUF_F_TX_TUNNEL_IP;
+}
+
+/* Completes the checksum and forgets the rest, of a frame that is about to lose its end: one that was to be cut stays
+ * one long packet.  The caller holds it alone. */
+void offl_finish(struct rte_mbuf *);
+
 /* Headers in front of the (outer) IP header grew or shrank: a tag was put on or taken off. */
 static inline void
 offl_l2_moved(struct rte_mbuf *m, int by)

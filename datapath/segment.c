@@ -416,6 +416,18 @@ complete(const struct plan *p, struct rte_mbuf *m)
 	offl_clear(m);
 }
 
+void
+offl_finish(struct rte_mbuf *m)
+{
+	struct plan p;
+
+	if (LIKELY(!offl_need(m)))
+		return;
+	if (plan_make(&p, m))
+		complete(&p, m);
+	offl_clear(m);
+}
+
 unsigned
 offl_resolve(struct rte_mbuf *m, uint16_t accepts, struct rte_mempool *pool, struct rte_mbuf *out[], unsigned max, int *why)
 {

@@ -7,6 +7,7 @@
  * packet buffers and in bytes of the queue, and a port may have half of what is free (as switches share buffers among
  * queues): one guest alone gets a third of all, and however many take what they can, there is room for the next. */
 #include "datapath/dp_priv.h"
+#include "datapath/offload.h"
 
 #include <stdlib.h>
 
@@ -118,13 +119,34 @@ punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data,
 	return true;
 }
 
+/* The control plane sees what a wire would: each segment of a long frame, with its checksum. */
+static void
+punt_undone(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf *m)
+{
+	struct rte_mbuf *seg[OFFL_MAX_SEGS];
+	int why = DROP_TX_SEGMENT;
+	unsigned n;
+
+	rte_pktmbuf_refcnt_update(m, 1);
+	n = offl_resolve(m, 0, lc->pool, seg, ARRAY_SIZE(seg), &why);
+	if (UNLIKELY(!n))
+		drop_count(lc, port, why, 1);
+	for (unsigned i = 0; i < n; i++)
+		if (UNLIKELY(!punt_one(lc, port, want, data, n_data, seg[i])))
+			drop_count(lc, port, DROP_PUNT_FULL, 1);
+	rte_pktmbuf_free_bulk(seg, n);
+}
+
 void
 tell_punt(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf **m,
 	  unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		if (UNLIKELY(!punt_one(lc, port, want, data, n_data, m[i])))
+	for (unsigned i = 0; i < n; i++) {
+		if (UNLIKELY(offl_need(m[i])))
+			punt_undone(lc, port, want, data, n_data, m[i]);
+		else if (UNLIKELY(!punt_one(lc, port, want, data, n_data, m[i])))
 			drop_count(lc, port, DROP_PUNT_FULL, 1);
+	}
 }
 
 bool

@@ -201,6 +201,13 @@ patch_ip6(uint8_t *l3, uint32_t l3_len, uint8_t tos, uint8_t ttl, uint32_t entro
 	l3[7] = ttl;
 }
 
+/* The inner frame is not yet as it will be. */
+static inline bool
+is_undone(const struct rte_mbuf *m)
+{
+	return m->ol_flags & (RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_UDP_SEG | RTE_MBUF_F_TX_L4_MASK);
+}
+
 static inline uint8_t
 push_one(struct push_ctx *c, struct rte_mbuf *m)
 {
@@ -208,7 +215,7 @@ push_one(struct push_ctx *c, struct rte_mbuf *m)
 	uint32_t l3_len = m->pkt_len + h->len - ETH_HLEN;
 	struct inner in;
 
-	if (UNLIKELY(l3_len - (h->v6 ? IP6_HLEN : 0) > 65535))
+	if (UNLIKELY(l3_len - (h->v6 ? IP6_HLEN : 0) > 65535 && !is_undone(m)))
 		return 1;
 	inner_read(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, &in);
 
@@ -243,6 +250,10 @@ fill_udp_csum(const struct tun_hdr *h, struct rte_mbuf *m)
 	uint64_t sum = (uint64_t)be16(len) + be16(IPPROTO_UDP);
 	uint16_t csum;
 
+	if (UNLIKELY(is_undone(m))) {
+		store_be16(udp + 6, 0xffff);
+		return;
+	}
 	sum = csum_add(sum, p + h->l3_off + (h->v6 ? 8 : 12), h->v6 ? 32 : 8);
 	csum = ~csum_fold(pkt_csum(m, h->l4_off, sum));
 	store_be16(udp + 6, csum ? csum : 0xffff);

@@ -155,7 +155,8 @@ uint16_t tun_overhead(const struct tun_type *, bool v6);
 /* [lcore] Copies b->hdr in front of each packet and patches lengths, IP checksum, TTL, DSCP, ECN
  * (RFC 6040, normal mode), source port (RFC 7348: 49152-65535, from the inner headers) and, when asked,
  * the UDP checksum.  A packet without headroom or over 65535 bytes gets drop[i] = 1, untouched.  Each
- * packet is owned alone by the caller. */
+ * packet is owned alone by the caller.  One whose flags ask for a checksum or for segmentation (RTE_MBUF_F_TX_*) has its
+ * lengths and outer checksum written when that is done: it may be longer, and ones stand for a checksum until then. */
 void tun_push(const struct tun_type *, struct tun_batch *b);
 
 /* [lcore] The last but 'n' of this thread's ids of outer IPv4 packets, of which the next 'n' are the caller's. */

@@ -7,6 +7,7 @@
 #include "datapath/offload.h"
 #include "tests/datapath/offl_ref.h"
 #include "tests/datapath/portenv.h"
+#include "tunnels/tun.h"
 
 static struct ref_frame f;
 
@@ -112,6 +113,374 @@ segments_keep_their_checksum_undone_for_who_accepts_that(void **state UNUSED)
 	}
 }
 
+/* --- In tunnels ----------------------------------------------------------------------------- */
+
+static struct tun_hdr
+template(bool v6, const char *csum)
+{
+	const struct tun_type *t = tun_type_find("vxlan");
+	struct tun_path p = { .src_mac = { { 2, 0, 0, 0, 0, 1 } }, .dst_mac = { { 2, 0, 0, 0, 0, 2 } } };
+	struct tun_conf c;
+	struct tun_hdr h;
+	struct err e;
+
+	opt_defaults(t->opts, &c);
+	assert_int_equal(opt_set(t->opts, &c, "csum", csum, &e), 0);
+	ip_parse(v6 ? "2001:db8::1" : "172.16.0.1", &p.local);
+	ip_parse(v6 ? "2001:db8::2" : "172.16.0.2", &p.remote);
+	assert_int_equal(tun_hdr_build(t, &c, &p, &h, &e), 0);
+	return h;
+}
+
+static struct rte_mbuf *
+push(struct rte_mbuf *m, const struct tun_hdr *h)
+{
+	struct tun_batch b = { .n = 1, .pkt = { m }, .hdr = h };
+
+	tun_push(tun_type_find("vxlan"), &b);
+	assert_int_equal(b.drop[0], 0);
+	assert_true(offl_tunnel_on(m, h->l3_off, h->l4_off - h->l3_off, h->len - h->l4_off, h->v6));
+	return m;
+}
+
+/* What the far end does. */
+static void
+pop(struct rte_mbuf *m, bool csum)
+{
+	struct tun_batch b = { .n = 1, .pkt = { m } };
+	uint16_t start = m->data_off;
+	struct tun_outer o;
+
+	assert_true(tun_outer_peek(m, &o));
+	assert_int_equal(tun_outer_check(m, &o), TUN_OUTER_OK);
+	assert_int_equal(o.csum_zero, !csum);
+	assert_int_equal(o.total_len, m->pkt_len);
+	pkt_pull(m, o.len);
+	tun_type_find("vxlan")->pop(&b);
+	assert_int_equal(b.drop[0], 0);
+	offl_tunnel_off(m, (uint32_t)m->data_off - start);
+}
+
+static void
+frames_are_cut_behind_the_tunnel_headers_that_were_put_on(void **state UNUSED)
+{
+	for (unsigned bits = 0; bits < 32; bits++) {
+		bool v6 = bits & 1, csum = bits & 2;
+		struct tun_hdr h = template(v6, csum ? "on" : "off");
+		struct ref_conf c = { .v6 = bits & 4, .gso = gso_types[bits >> 3], .tags = bits & 1, .payload = bits >> 3 ? 60001 : 1001,
+			.mss = 1336 };
+		struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
+		const char *wrong;
+		unsigned n;
+		int why;
+
+		if (c.gso == VIRTIO_NET_HDR_GSO_TCPV4 && c.v6)
+			c.gso = VIRTIO_NET_HDR_GSO_TCPV6;
+		ref_build(&f, &c);
+		m = push(to_mbuf(&f), &h);
+		assert_true(offl_need(m) & OFFL_TUNNEL);
+		/* Who takes long frames does not take them in tunnels. */
+		n = offl_resolve(m, OFFL_ALL & ~OFFL_TUNNEL, env_pool, out, OFFL_MAX_SEGS, &why);
+		assert_int_not_equal(n, 0);
+		for (unsigned i = 0; i < n; i++)
+			pop(out[i], csum);
+		wrong = ref_verify(&f, out, n, c.gso ? c.mss : UINT32_MAX, false);
+		if (wrong)
+			fail_msg("%u: %s", bits, wrong);
+		rte_pktmbuf_free_bulk(out, n);
+	}
+	env_no_mbuf_is_lost();
+}
+
+static void
+a_long_frame_comes_out_of_its_tunnel_whole(void **state UNUSED)
+{
+	for (unsigned bits = 0; bits < 4; bits++) {
+		struct ref_conf c = { .v6 = bits & 1, .gso = bits & 1 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
+			.payload = 60001, .mss = 1336 };
+		struct tun_hdr h = template(bits & 2, "on");
+		struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
+		struct virtio_net_hdr v;
+		unsigned n;
+		int why;
+
+		ref_build(&f, &c);
+		m = push(to_mbuf(&f), &h);
+		pop(m, true);
+		assert_int_equal(offl_need(m), OFFL_CSUM | (bits & 1 ? OFFL_TSO6 : OFFL_TSO4));
+		offl_from_mbuf(m, &v);
+		assert_int_equal(v.csum_start, f.l4);
+		assert_int_equal(v.gso_size, 1336);
+		n = offl_resolve(m, 0, env_pool, out, OFFL_MAX_SEGS, &why);
+		assert_null(ref_verify(&f, out, n, c.mss, false));
+		rte_pktmbuf_free_bulk(out, n);
+	}
+	env_no_mbuf_is_lost();
+}
+
+static void
+tags_and_labels_put_on_later_are_on_each_segment(void **state UNUSED)
+{
+	struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 9000, .mss = 1448, .tags = 1 };
+	struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
+	unsigned n;
+	int why;
+
+	ref_build(&f, &c);
+	m = to_mbuf(&f);
+	assert_true(edit_push_pbb(m, 42));
+	/* Nobody else finds the IP header behind it. */
+	assert_true(offl_need(m) & OFFL_TUNNEL);
+	n = offl_resolve(m, OFFL_ALL & ~OFFL_TUNNEL, env_pool, out, OFFL_MAX_SEGS, &why);
+	assert_int_equal(n, 7);
+	for (unsigned i = 0; i < n; i++)
+		assert_true(edit_pop_pbb(out[i]));
+	assert_null(ref_verify(&f, out, n, c.mss, false));
+	rte_pktmbuf_free_bulk(out, n);
+	env_no_mbuf_is_lost();
+}
+
+/* --- Sharing -------------------------------------------------------------------------------- */
+
+static void
+a_checksum_is_completed_in_a_copy_while_others_hold_the_packet(void **state UNUSED)
+{
+	struct ref_conf c = { .udp = true, .payload = 3001 };
+	struct rte_mbuf *m, *out[1];
+	int why;
+
+	ref_build(&f, &c);
+	m = to_mbuf(&f);
+	rte_pktmbuf_refcnt_update(m, 1);
+	assert_int_equal(offl_resolve(m, 0, env_pool, out, 1, &why), 1);
+	assert_ptr_not_equal(out[0], m);
+	assert_null(ref_verify(&f, out, 1, UINT32_MAX, false));
+	assert_int_equal(offl_need(m), OFFL_CSUM);
+	assert_null(ref_verify(&f, &m, 1, UINT32_MAX, true));
+	rte_pktmbuf_free(out[0]);
+	assert_int_equal(offl_resolve(m, 0, env_pool, out, 1, &why), 1);
+	assert_ptr_equal(out[0], m);
+	rte_pktmbuf_free(m);
+	env_no_mbuf_is_lost();
+}
+
+static void
+what_cannot_be_cut_is_dropped_with_a_reason(void **state UNUSED)
+{
+	struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 1000, .mss = 1 };
+	struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
+	int why = 0;
+
+	ref_build(&f, &c);
+	assert_int_equal(offl_resolve(to_mbuf(&f), 0, env_pool, out, OFFL_MAX_SEGS, &why), 0);
+	assert_int_equal(why, DROP_TX_SEGMENT);
+	/* Something wrote over the header that metadata speaks of. */
+	c.mss = 100;
+	ref_build(&f, &c);
+	m = to_mbuf(&f);
+	memset(rte_pktmbuf_mtod_offset(m, uint8_t *, f.l3), 0, 20);
+	assert_int_equal(offl_resolve(m, 0, env_pool, out, OFFL_MAX_SEGS, &why), 0);
+	assert_int_equal(why, DROP_TX_SEGMENT);
+	env_no_mbuf_is_lost();
+}
+
+/* --- Virtio headers ------------------------------------------------------------------------- */
+
+static bool
+check(struct virtio_net_hdr v)
+{
+	/* A block of exactly its length: a sanitizer sees each byte read beyond. */
+	uint32_t room = MIN_OF(f.len, 128u);
+	uint8_t *b = malloc(room);
+	uint16_t need;
+	bool ok;
+
+	memcpy(b, f.b, room);
+	ok = offl_check(&v, b, room, f.len, &need);
+	free(b);
+	return ok;
+}
+
+static void
+headers_that_contradict_their_frame_are_refused(void **state UNUSED)
+{
+	struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 5000, .mss = 1448 };
+	struct virtio_net_hdr v;
+
+	ref_build(&f, &c);
+	assert_true(check(f.v));
+	v = f.v, v.flags = 0;
+	assert_false(check(v));
+	v = f.v, v.gso_size = 0;
+	assert_false(check(v));
+	v = f.v, v.gso_type = VIRTIO_NET_HDR_GSO_TCPV6;
+	assert_false(check(v));
+	v = f.v, v.gso_type = VIRTIO_NET_HDR_GSO_UDP;
+	assert_false(check(v));
+	v = f.v, v.gso_type = 2;
+	assert_false(check(v));
+	v = f.v, v.gso_type = VIRTIO_NET_HDR_GSO_ECN;
+	assert_false(check(v));
+	v = f.v, v.csum_offset = 6;
+	assert_false(check(v));
+	for (unsigned start = 0; start < 65536; start += start < 200 ? 1 : 97) {
+		v = f.v;
+		v.csum_start = (uint16_t)start;
+		assert_int_equal(check(v), start == f.l4);
+	}
+	/* Lengths of the IP header, fragments, a TCP header that ends too early or too late. */
+	f.b[f.l3 + 3]++;
+	assert_false(check(f.v));
+	f.b[f.l3 + 3] -= 2;
+	assert_false(check(f.v));
+	f.b[f.l3 + 3]++;
+	f.b[f.l3 + 6] |= 0x20;
+	assert_false(check(f.v));
+	f.b[f.l3 + 6] &= 0xdf;
+	f.b[f.l4 + 12] = 0x40;
+	assert_false(check(f.v));
+	f.b[f.l4 + 12] = 0x50;
+	assert_true(check(f.v));
+}
+
+/* A guest may not show us one address and send another. */
+static void
+no_checksum_is_written_where_the_parser_looks(void **state UNUSED)
+{
+	struct ref_conf c = { .payload = 500 };
+
+	for (unsigned k = 0; k < 4; k++) {
+		c.v6 = k & 1;
+		c.udp = k & 2;
+		ref_build(&f, &c);
+		for (unsigned start = 0; start < f.l4 + 20; start++)
+			for (unsigned off = 0; off < 40; off++) {
+				struct virtio_net_hdr v = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = (uint16_t)start,
+							    .csum_offset = (uint16_t)off };
+
+				if (start + off < f.l4 + (c.udp ? 6u : 16u))
+					assert_false(check(v));
+			}
+	}
+}
+
+static void
+a_hint_that_is_wrong_does_no_harm(void **state UNUSED)
+{
+	struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 5000, .mss = 1448, .tcp_opts = 3, .tags = 1 };
+	static const uint16_t hints[] = { 0, 1, 54, 1000, 65535 };
+
+	ref_build(&f, &c);
+	for (unsigned i = 0; i < ARRAY_SIZE(hints); i++) {
+		struct virtio_net_hdr v;
+
+		f.v.hdr_len = hints[i];
+		f.v.flags |= 0xfe;
+		assert_int_equal(need_of(&f, &v), OFFL_CSUM | OFFL_TSO4);
+		assert_int_equal(v.hdr_len, f.hdr_len);
+		assert_int_equal(v.flags, VIRTIO_NET_HDR_F_NEEDS_CSUM);
+	}
+}
+
+static void
+a_frame_that_is_short_enough_is_not_cut(void **state UNUSED)
+{
+	struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 1448, .mss = 1448, .cwr = true };
+	struct virtio_net_hdr v;
+
+	ref_build(&f, &c);
+	assert_int_equal(need_of(&f, &v), OFFL_CSUM);
+	assert_int_equal(v.gso_type, VIRTIO_NET_HDR_GSO_NONE);
+	c.payload++;
+	ref_build(&f, &c);
+	assert_int_equal(need_of(&f, &v), OFFL_CSUM | OFFL_TSO4 | OFFL_ECN);
+	assert_int_equal(v.gso_type, VIRTIO_NET_HDR_GSO_TCPV4 | VIRTIO_NET_HDR_GSO_ECN);
+}
+
+/* A guest's own VXLAN: its kernel leaves the checksum of the packet inside. */
+static void
+checksums_without_words_in_metadata_are_completed_at_once(void **state UNUSED)
+{
+	struct ref_conf c = { .tunnel = REF_VXLAN, .payload = 901 };
+	struct virtio_net_hdr v;
+	struct rte_mbuf *m;
+
+	ref_build(&f, &c);
+	assert_int_equal(need_of(&f, &v), OFFL_CSUM);
+	assert_int_equal(v.hdr_len, 0);
+	m = to_mbuf(&f);
+	assert_int_equal(offl_need(m), 0);
+	assert_null(ref_verify(&f, &m, 1, UINT32_MAX, false));
+	rte_pktmbuf_free(m);
+	/* SCTP means its CRC. */
+	c = (struct ref_conf){ .payload = 101, .udp = true };
+	ref_build(&f, &c);
+	f.b[f.l3 + 9] = 132;
+	f.v.csum_offset = 8;
+	m = to_mbuf(&f);
+	assert_int_equal(offl_need(m), 0);
+	assert_int_equal(load_be32(rte_pktmbuf_mtod_offset(m, uint8_t *, f.l4 + 8)), edit_sctp_crc(m, f.l4, f.len));
+	rte_pktmbuf_free(m);
+	env_no_mbuf_is_lost();
+}
+
+static void
+metadata_becomes_the_header_it_came_from(void **state UNUSED)
+{
+	for (unsigned bits = 0; bits < 8; bits++) {
+		struct ref_conf c = { .v6 = bits & 1, .gso = gso_types[bits >> 1], .payload = 9000, .mss = 1448, .tags = bits & 1,
+			.tcp_opts = 3, .cwr = bits & 1 };
+		struct virtio_net_hdr want, v;
+		struct rte_mbuf *m;
+
+		if (c.gso == VIRTIO_NET_HDR_GSO_TCPV4 && c.v6)
+			c.gso = VIRTIO_NET_HDR_GSO_TCPV6;
+		ref_build(&f, &c);
+		need_of(&f, &want);
+		m = to_mbuf(&f);
+		/* An action may have written what it liked into the field. */
+		ref_put16(rte_pktmbuf_mtod_offset(m, uint8_t *, f.l4 + f.v.csum_offset), 0x1234);
+		offl_from_mbuf(m, &v);
+		assert_memory_equal(&v, &want, sizeof v);
+		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *), f.b, f.hdr_len);
+		rte_pktmbuf_free(m);
+	}
+	env_no_mbuf_is_lost();
+}
+
+static void
+a_frame_in_pieces_becomes_buffers(void **state UNUSED)
+{
+	static const uint32_t first[] = { 60000, 14, 1, 128, 129, 2048, 5 };
+	static struct frames fs;
+
+	for (unsigned k = 0; k < ARRAY_SIZE(first); k++) {
+		struct ref_conf c = { .gso = VIRTIO_NET_HDR_GSO_TCPV4, .payload = 20000, .mss = 1448 };
+		uint32_t off, n = 0;
+		struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
+		unsigned segs;
+		int why;
+
+		ref_build(&f, &c);
+		fs.f[3] = (struct frame){ .first = { f.b, MIN_OF(first[k], f.len) }, .len = f.len, .more_at = 7 };
+		for (off = fs.f[3].first.len; off < f.len; off += fs.more[7 + n++].len)
+			fs.more[7 + n] = (struct frame_buf){ f.b + off, MIN_OF(100 + 50 * n, f.len - off) };
+		fs.f[3].n_more = (uint16_t)n;
+		fs.f[3].need = need_of(&f, &fs.f[3].vnet);
+		memcpy(fs.hdr[3], f.b, FRAME_HDR);
+		/* The sender writes to it after it was looked at. */
+		f.b[3] ^= 0xff;
+		m = frame_to_mbuf(&fs, 3, env_pool);
+		f.b[3] ^= 0xff;
+		assert_non_null(m);
+		assert_true(m->data_len >= FRAME_HDR);
+		segs = offl_resolve(m, 0, env_pool, out, OFFL_MAX_SEGS, &why);
+		assert_null(ref_verify(&f, out, segs, c.mss, false));
+		rte_pktmbuf_free_bulk(out, segs);
+	}
+	env_no_mbuf_is_lost();
+}
+
 int
 main(void)
 {
@@ -119,6 +488,18 @@ main(void)
 		cmocka_unit_test(every_kind_of_frame_comes_out_right),
 		cmocka_unit_test(random_frames_come_out_right),
 		cmocka_unit_test(segments_keep_their_checksum_undone_for_who_accepts_that),
+		cmocka_unit_test(frames_are_cut_behind_the_tunnel_headers_that_were_put_on),
+		cmocka_unit_test(a_long_frame_comes_out_of_its_tunnel_whole),
+		cmocka_unit_test(tags_and_labels_put_on_later_are_on_each_segment),
+		cmocka_unit_test(a_checksum_is_completed_in_a_copy_while_others_hold_the_packet),
+		cmocka_unit_test(what_cannot_be_cut_is_dropped_with_a_reason),
+		cmocka_unit_test(headers_that_contradict_their_frame_are_refused),
+		cmocka_unit_test(no_checksum_is_written_where_the_parser_looks),
+		cmocka_unit_test(a_hint_that_is_wrong_does_no_harm),
+		cmocka_unit_test(a_frame_that_is_short_enough_is_not_cut),
+		cmocka_unit_test(checksums_without_words_in_metadata_are_completed_at_once),
+		cmocka_unit_test(metadata_becomes_the_header_it_came_from),
+		cmocka_unit_test(a_frame_in_pieces_becomes_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, env_start, env_stop);
