@@ -106,7 +106,7 @@ static const char *
 get_line(struct fixture *f, int fd)
 {
 	static char buf[1 << 16];
-	uint64_t until = clock_ms() + 5000;
+	uint64_t until = clock_ms() + 30000;
 	size_t len = 0;
 
 	while (clock_ms() < until && len < sizeof buf - 1) {
@@ -402,7 +402,7 @@ one_who_never_reads_is_dropped_in_the_end(void **state)
 {
 	struct fixture *f = *state;
 	struct rpc_limits l = rpc_default_limits;
-	uint64_t until = clock_ms() + 5000;
+	uint64_t until = clock_ms() + 30000;
 	int fd;
 
 	l.unread = 64 << 10;
