@@ -61,7 +61,7 @@ enum vq_fault {
 	VQ_FINE,
 	VQ_BAD_AVAIL,                   /* Split: the avail index ran further than the ring is long. */
 	VQ_BAD_HEAD,                    /* Split: a head beyond the table. */
-	VQ_BAD_RING,                    /* Packed: a chain longer than the ring. */
+	VQ_BAD_RING,                    /* Packed: chains longer than the ring. */
 };
 
 struct vq_conf {
@@ -90,7 +90,17 @@ struct vq_stats {
 	uint64_t indirect, mergeable;   /* Chains by indirect table; frames over several buffers. */
 };
 
+struct vq;
+typedef uint16_t vq_take_fn(struct vq *, struct frames *);
+typedef uint16_t vq_send_fn(struct vq *, const struct frames *, const uint8_t *idx, uint16_t n, uint16_t *sent,
+			    uint64_t *bytes);
+typedef uint16_t vq_send_mbufs_fn(struct vq *, struct rte_mbuf **, uint16_t n, uint16_t *sent, uint64_t *bytes);
+
 struct vq {
+	/* For this format and these features, of the best instruction set there is. */
+	vq_take_fn *take;
+	vq_send_fn *send;
+	vq_send_mbufs_fn *send_mbufs;
 	struct port_peek *peek;
 	uint16_t size, mask;
 	uint16_t last_avail, last_used;
@@ -132,9 +142,10 @@ int vq_init(struct vq *, const struct vq_conf *, struct port *, struct err *);
 
 /* --- From the guest ------------------------------------------------------------------------- */
 
-/* As port_frames.take() and release().  Bad chains are counted (DROP_RX_BAD_CHAIN, DROP_RX_BAD_OFFLOAD) and given back.
- * take() prefetches and copies headers; release() writes the used entries of all chains, publishes them at once and
- * calls the guest if it asked for that.  A frame longer than FRAME_MAX_LEN is a bad chain. */
+/* As port_frames.take() and release().  Bad chains are counted (DROP_RX_BAD_CHAIN, DROP_RX_BAD_OFFLOAD, or
+ * DROP_RX_MALFORMED for a frame under 14 bytes) and given back: by release() with the good ones, by take() itself when
+ * there is no good one.  take() prefetches and copies headers; release() writes the used entries of all chains, publishes
+ * them at once and calls the guest if it asked for that.  A frame longer than FRAME_MAX_LEN is a bad chain. */
 uint16_t vq_take(struct vq *, struct frames *);
 void vq_release(struct vq *, struct frames *);
 /* Asks the guest to kick when it adds to its ring, or no longer to.  With 'on', true: there is something already. */
@@ -143,8 +154,10 @@ bool vq_notify_want(struct vq *, bool on);
 /* --- To the guest --------------------------------------------------------------------------- */
 
 /* As port_frames.send().  A frame longer than what the guest's buffers can ever hold (without mergeable buffers: than
- * the next chain, and the ring is not empty) is dropped as DROP_TX_TOO_BIG; a chain that makes no sense is given back
- * with length 0, counted as DROP_RX_BAD_CHAIN, and the frame goes to the next one.  Publishes once, calls once. */
+ * the next chain, and the ring is not empty; with them: than all of the ring, or VQ_MAX_CHAIN descriptors) is dropped as
+ * DROP_TX_TOO_BIG; a chain that makes no sense is given back with length 0, counted as DROP_RX_BAD_CHAIN (in tx_drops,
+ * since any thread sends), and the frame goes to the next one.  Publishes once, calls once.  A broken ring takes
+ * nothing. */
 uint16_t vq_send(struct vq *, const struct frames *, const uint8_t *idx, uint16_t n, uint16_t *sent, uint64_t *bytes);
 /* The same for mbufs that need no more than 'accepts'; they stay the caller's. */
 uint16_t vq_send_mbufs(struct vq *, struct rte_mbuf **, uint16_t n, uint16_t *sent, uint64_t *bytes);
