@@ -20,6 +20,8 @@ struct note_learn {
 	uint8_t table, n_words;
 	uint16_t acts_len;
 	uint64_t cookie;
+	uint32_t limit;                 /* Not when there are that many of the cookie; 0: none. */
+	uint32_t pad;
 };
 
 /* "The connection is over: shorten the rule's timeouts." */

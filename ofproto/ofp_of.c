@@ -267,6 +267,14 @@ read_rule(const uint8_t *data, unsigned len, struct note_learn *n, struct of_flo
 	return true;
 }
 
+/* Many polling threads may have asked since there was room. */
+static bool
+has_room(const struct of_pipe *p, const struct note_learn *n, const struct of_flow_mod *fm)
+{
+	return !n->limit || of_learned_count(p, n->table, n->cookie) < n->limit ||
+	       of_find_exact(p, of_pipe_version(p), n->table, &fm->match, n->priority);
+}
+
 static void
 learn_rule(const struct ofp *o, const uint8_t *data, unsigned len)
 {
@@ -274,7 +282,7 @@ learn_rule(const struct ofp *o, const uint8_t *data, unsigned len)
 	struct note_learn n;
 	struct of_error e;
 
-	if (read_rule(data, len, &n, fm) && ofp_bridge_find(o, n.h.bridge)) {
+	if (read_rule(data, len, &n, fm) && ofp_bridge_find(o, n.h.bridge) && has_room(ofp_pipe(o, n.h.bridge), &n, fm)) {
 		fm->version = OF13;
 		fm->command = OFFC_ADD;
 		fm->table_id = n.table;

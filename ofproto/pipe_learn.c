@@ -136,7 +136,7 @@ note_rule(struct walk *w, const struct of_act_learn *a, const struct learned *l)
 {
 	struct note_learn n = { .h = { NOTE_LEARN, w->bridge }, .idle = a->idle, .hard = a->hard, .priority = a->priority,
 				.flags = a->flags, .table = a->table, .acts_len = (uint16_t)l->acts_len,
-				.cookie = a->cookie };
+				.cookie = a->cookie, .limit = a->limit };
 	uint8_t words[OFLOW_WORDS], *p;
 
 	for (unsigned i = 0; i < OFLOW_WORDS; i++)
@@ -161,9 +161,10 @@ note_rule(struct walk *w, const struct of_act_learn *a, const struct learned *l)
 void
 pipe_learn(struct walk *w, const struct of_act_learn *a)
 {
-	uint8_t one[16] = { [15] = 1 };
+	uint8_t result[16] = { 0 };
 	const struct of_rule *r;
 	struct learned l;
+	bool full;
 
 	if (!make(w, a, &l)) {
 		pipe_why(w, DROP_OF_ACTION);
@@ -171,14 +172,20 @@ pipe_learn(struct walk *w, const struct of_act_learn *a)
 	}
 	xl_tag_of(w->x, of_tag_table(w->bridge, a->table), TAG_TABLE, w->bridge);
 	r = of_find_exact(w->pipe, w->version, a->table, &l.match, a->priority);
+	/* What is there already may be kept alive, and be learned anew. */
+	full = !r && a->limit && of_learned_count(w->pipe, a->table, a->cookie) >= a->limit;
 	if (r && is_same(r, a, &l))
 		xlate_ref(w->x->out, of_ref_refresh(w->pipe, r));
-	else
+	else if (!full)
 		note_rule(w, a, &l);
-	if (UNLIKELY(w->x->trace))
+	if (UNLIKELY(w->x->trace) && full)
+		trace_note(w->x->trace, "not learned: the limit is reached");
+	else if (UNLIKELY(w->x->trace))
 		trace_learn(w->x->trace, a, &l.match, (struct of_acts){ (const struct of_act *)l.acts, l.acts_len }, r);
-	if (a->flags & OF_LEARN_WRITE_RESULT && a->result.n_bits)
-		pipe_write_sub(w, &a->result, one);
+	if (a->flags & OF_LEARN_WRITE_RESULT && a->result.n_bits) {
+		result[15] = !full;
+		pipe_write_sub(w, &a->result, result);
+	}
 }
 
 void

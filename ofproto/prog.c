@@ -61,7 +61,12 @@ flags_of(struct of_acts acts)
 			break;
 		case OFA_WRITE_ACTIONS:
 		case OFA_CLONE:
-			flags |= flags_of(of_acts_nested(a)) & PROG_REFS;
+			flags |= flags_of(of_acts_nested(a)) & (PROG_REFS | PROG_LEARN);
+			break;
+		case OFA_LEARN:
+			if (((const struct of_act_learn *)a)->limit ||
+			    ((const struct of_act_learn *)a)->flags & OF_LEARN_DELETE_LEARNED)
+				flags |= PROG_LEARN;
 			break;
 		case OFA_CONJUNCTION:
 			flags |= PROG_CONJ;
@@ -163,6 +168,8 @@ prog_link_user(struct of_pipe *p, struct of_rule *r)
 {
 	struct prog *g = (struct prog *)(uintptr_t)r->prog;
 
+	if (UNLIKELY(p->learned || g->flags & PROG_LEARN))
+		learned_link(p, r, 1);
 	if (!(g->flags & PROG_REFS))
 		return;
 	r->user_prev = 0;
@@ -178,6 +185,8 @@ prog_unlink_user(struct of_pipe *p, struct of_rule *r)
 {
 	struct prog *g = (struct prog *)(uintptr_t)r->prog;
 
+	if (UNLIKELY(p->learned != NULL))
+		learned_link(p, r, -1);
 	if (!(g->flags & PROG_REFS))
 		return;
 	if (r->user_prev)

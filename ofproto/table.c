@@ -42,6 +42,7 @@ of_pipe_destroy(struct of_pipe *p)
 	limbo_fini(p);
 	groups_fini(p);
 	meters_fini(p);
+	learned_fini(p);
 	txn_fini(p);
 	prog_fini(p);
 	free(p->wheel.slot);
@@ -173,6 +174,7 @@ of_pipe_publish(struct of_pipe *p, bool *bits_changed)
 		*bits_changed = false;
 	if (!of_pipe_dirty(p) || p->staged)
 		return false;
+	learned_publish(p);
 	for (unsigned t = 0; t < OF_N_TABLES; t++)
 		cls_refresh(p, (uint8_t)t);
 	if (p->bits_stale)

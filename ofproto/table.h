@@ -86,6 +86,10 @@ bool of_meter_find(const struct of_pipe *, uint32_t id, uint32_t *dp_meter);
 /* Likewise, of a published version: not what a bundle under way has added, nor what was deleted by then. */
 bool of_meter_at(const struct of_pipe *, uint64_t version, uint32_t id, uint32_t *dp_meter);
 
+/* [lcore] How many rules a table has with that cookie, after all changes so far; 0 where no rule's "learn" asks for it by a
+ * limit or delete_learned. */
+uint32_t of_learned_count(const struct of_pipe *, uint8_t table, uint64_t cookie);
+
 /* References for xlate_out.refs, and what credit() does with them.  They carry a generation: one of something that is
  * gone is ignored. */
 uint64_t of_ref_rule(const struct of_pipe *, const struct of_rule *);
@@ -161,7 +165,7 @@ void of_pipe_begin(struct of_pipe *);
 void of_pipe_commit(struct of_pipe *);
 void of_pipe_abort(struct of_pipe *);
 
-/* NX fin_timeout, learn with delete_learned: from ofp_note(). */
+/* NX fin_timeout: from ofp_note(). */
 void of_rule_shorten(struct of_pipe *, uint64_t rule_ref, uint16_t idle, uint16_t hard);
 
 /* --- Questions: the current state, staged changes left out -------------------------------------- */

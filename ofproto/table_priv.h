@@ -16,6 +16,7 @@ enum prog_flags {
 	PROG_REFS = 1 << 0,             /* Names groups or meters: 'users' chains its live rules. */
 	PROG_CONJ = 1 << 1,
 	PROG_PLAIN = 1 << 2,            /* Right in any table, for any match and version. */
+	PROG_LEARN = 1 << 3,            /* Has a "learn" that counts; see learned.c. */
 };
 
 struct prog {
@@ -89,6 +90,7 @@ struct txn {
 
 struct of_group;
 struct of_meter;
+struct learned;
 struct batch;
 
 struct group_slot {
@@ -173,9 +175,10 @@ struct of_pipe {
 	struct trie_nodes nodes;
 	struct groups groups;
 	struct meters meters;
+	struct learned **learned;       /* [rcu] See learned.c; NULL: there was never one. */
 	/* [ctl] from here on. */
 	uint64_t edit;                  /* The version that changes are made for. */
-	bool dirty, bits_stale, staged, dead, groups_changed;
+	bool dirty, bits_stale, staged, dead, groups_changed, learned_stale;
 	uint32_t n_rules;
 	uint32_t n_subs;
 	uint64_t sub_bytes;             /* Subtables with their hash tables. */
@@ -281,6 +284,14 @@ void rules_of_ref_remove(struct of_pipe *, const struct of_who *, enum of_act_ki
 /* of_acts_check() with what this pipeline has.  'table' 255, 'match' NULL: of a bucket. */
 int pipe_check_acts(const struct of_pipe *, uint8_t version, uint8_t table, const struct omatch *, struct of_acts,
 		    struct of_error *);
+
+/* --- What rules have learned (learned.c) ----------------------------------------------------------------- */
+
+/* A live rule comes (1) or goes (-1). */
+void learned_link(struct of_pipe *, const struct of_rule *, int by);
+/* Before a version is made current: rules go whose teachers have gone. */
+void learned_publish(struct of_pipe *);
+void learned_fini(struct of_pipe *);
 
 /* --- Timeouts (expire.c), room (evict.c) ----------------------------------------------------------------- */
 

@@ -246,10 +246,111 @@ the_stack_swaps_fields(void **state)
 	EXPECT(IP, "2");
 }
 
+/* The notes of the last answer are done. */
+static void
+learn(void)
+{
+	for (unsigned i = 0; i < s->out.n_notes; i++)
+		ofp_note(s->ofp, s->out.notes[i].data, s->out.notes[i].len);
+	sim_commit(s);
+}
+
+static unsigned
+n_rules(void)
+{
+	struct of_pipe_stats st;
+
+	of_pipe_stats(ofp_pipe(s->ofp, br), &st);
+	return (unsigned)st.n_rules;
+}
+
+#define LEARN "in_port=1,actions=learn(table=1,cookie=7,limit=2,delete_learned,NXM_OF_ETH_DST[]=NXM_OF_ETH_SRC[]," \
+	"output:NXM_OF_IN_PORT[],result_dst=reg0[0]),resubmit(,2)"
+
+static const char *
+from(unsigned n)
+{
+	static char buf[200];
+
+	snprintf(buf, sizeof buf, "in_port=1,dl_src=02:00:00:00:00:%02x,dl_dst=02:00:00:00:00:02", n);
+	return buf;
+}
+
+static void
+no_more_is_learned_than_the_limit(void **state)
+{
+	struct xlate_note other;
+	uint64_t epoch;
+
+	(void)state;
+	flow(LEARN);
+	flow("table=2,reg0=1,actions=2");
+	flow("table=2,reg0=0,actions=3");
+	flow("table=1,cookie=8,priority=1,actions=4");
+	for (unsigned i = 1; i <= 2; i++) {
+		EXPECT(from(i), "2");
+		assert_int_equal(s->out.n_notes, 1);
+		learn();
+	}
+	assert_int_equal(of_learned_count(ofp_pipe(s->ofp, br), 1, 7), 2);
+	EXPECT(from(3), "3");
+	assert_int_equal(s->out.n_notes, 0);
+	/* What is there goes on. */
+	EXPECT(from(2), "2");
+	EXPECT(from(3), "3");
+	/* One goes: there is room again, and whoever was refused hears of it. */
+	epoch = s->epoch;
+	flow_mod_on(br, OFFC_DELETE, "table=1,dl_dst=02:00:00:00:00:01");
+	sim_commit(s);
+	assert_true(sim_is_marked(s, &s->out, epoch));
+	/* Two threads at once see that; only one is in time. */
+	EXPECT(from(3), "2");
+	other = s->out.notes[0];
+	EXPECT(from(4), "2");
+	learn();
+	ofp_note(s->ofp, other.data, other.len);
+	sim_commit(s);
+	assert_int_equal(of_learned_count(ofp_pipe(s->ofp, br), 1, 7), 2);
+}
+
+static void
+what_was_learned_goes_with_the_last_who_learned_it(void **state)
+{
+	struct of_pipe *p = ofp_pipe(s->ofp, br);
+
+	(void)state;
+	flow("table=1,cookie=8,priority=1,actions=4");
+	flow(LEARN);
+	flow("table=3," LEARN);
+	for (unsigned i = 1; i <= 2; i++) {
+		run(from(i));
+		learn();
+	}
+	assert_int_equal(n_rules(), 5);
+	flow_mod_on(br, OFFC_DELETE, "table=3");
+	sim_commit(s);
+	assert_int_equal(n_rules(), 4);
+	/* Other actions that learn the same, and a bundle that fails. */
+	flow(LEARN ",2");
+	sim_commit(s);
+	assert_int_equal(n_rules(), 4);
+	of_pipe_begin(p);
+	flow_mod_on(br, OFFC_DELETE, "table=0");
+	of_pipe_abort(p);
+	sim_commit(s);
+	assert_int_equal(n_rules(), 4);
+	flow_mod_on(br, OFFC_DELETE, "table=0");
+	sim_commit(s);
+	assert_int_equal(n_rules(), 1);
+	assert_int_equal(of_learned_count(p, 1, 7), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		T(no_more_is_learned_than_the_limit),
+		T(what_was_learned_goes_with_the_last_who_learned_it),
 		T(every_field_is_set_by_its_own_instruction),
 		T(a_masked_set_leaves_the_other_bits),
 		T(a_packet_without_the_field_stays_as_it_is),
