@@ -211,6 +211,35 @@ put_key(struct trace *t, const char *what, const struct flow_key *key, const str
 	of_text_printf(&t->text, "%s: %s\n", what, buf);
 }
 
+/* The packet as it is asked about: what it has, without the fields that are zero. */
+static void
+put_flow(struct trace *t, const struct oflow *flow, const struct flow_key *key, const struct xlate_pkt *pkt)
+{
+	static const uint8_t none[OF_VALUE_MAX];
+	struct omatch m = { .flow = *flow };
+	uint8_t value[OF_VALUE_MAX];
+
+	if (pkt) {
+		struct xlate_out *out = xalloc_aligned(CACHE_LINE, sizeof *out);
+		struct xl x = { .view = t->ofp->view, .key = key, .mask = &out->mask, .out = out, .pkt = pkt };
+		struct pipe_tr tr;
+
+		pipe_init(&tr, &x);
+		memcpy((uint8_t *)&m.flow + OFLOW_STAGE1 * 8, (const uint8_t *)&tr.pk.flow + OFLOW_STAGE1 * 8,
+		       sizeof m.flow - OFLOW_STAGE1 * 8);
+		free(out);
+	}
+	/* The wider registers are the same as the narrow ones. */
+	for (unsigned f = 0; f < OFF_XREG0; f++) {
+		of_field_get(f, &m.flow, value);
+		if (of_need_has(of_field_info[f].needs, &m.flow) && memcmp(value, none, of_field_bytes(f)))
+			of_field_examine(f, &m.mask);
+	}
+	of_text_puts(&t->text, "flow: ");
+	of_print_match(&t->text, &m, NULL);
+	of_text_puts(&t->text, "\n");
+}
+
 static void
 put_answer(struct trace *t, const struct flow_key *key, const struct xlate_out *out)
 {
@@ -247,10 +276,9 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	uint16_t in_port = ofp_port_by_no(o, bridge, host32(flow->in_port));
 	struct trace t = { .ofp = o };
 	struct xlate_out *answer = xalloc_aligned(CACHE_LINE, sizeof *answer);
-	struct flow_key key, all;
+	struct flow_key key;
 	char *text;
 
-	memset(&all, 0xff, sizeof all);
 	if (frame && !flow_parse(frame, len, len, in_port, FLOW_DEPTH_L4, &key))
 		frame = NULL;
 	if (!frame)
@@ -263,7 +291,7 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	if (!o->view || !in_port) {
 		of_text_puts(&t.text, "no such port\n");
 	} else {
-		put_key(&t, "flow", &key, &all);
+		put_flow(&t, flow, &key, frame ? &pkt : NULL);
 		tell(&t, &key, frame ? &pkt : NULL);
 		ofp_xlate.translate(o->view, &key, frame ? &pkt : NULL, answer);
 		put_answer(&t, &key, answer);

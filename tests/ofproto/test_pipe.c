@@ -235,6 +235,34 @@ a_change_without_an_output_is_not_made(void **state)
 	EXPECT(IP, "of-rule");
 }
 
+/* The first line of a trace. */
+static void
+expect_traced(const struct oflow *f, const void *frame, uint32_t len, const char *want, int line)
+{
+	char *text = ofp_trace(s->ofp, br, f, frame, len, NULL, NULL);
+
+	if (strncmp(text, want, strlen(want)) || text[strlen(want)] != '\n')
+		fail_msg("line %d: '%s', expected '%s'", line, text, want);
+	free(text);
+}
+
+static void
+a_trace_shows_the_packet_as_it_was_asked_about(void **state)
+{
+	static const uint8_t udp[] = { 2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0, 0x45, 0, 0, 28, 0, 0, 0, 0, 64, 17, 0, 0,
+				       10, 0, 0, 1, 10, 0, 0, 2, 0, 7, 0, 9, 0, 8, 0, 0 };
+	struct oflow f = key_flow("in_port=1,tcp,nw_dst=10.0.0.2,tp_dst=80");
+
+	(void)state;
+	flow("actions=2");
+	sim_commit(s);
+	expect_traced(&f, NULL, 0, "flow: tcp,in_port=1,nw_dst=10.0.0.2,tp_dst=80", __LINE__);
+	f = key_flow("in_port=3");
+	expect_traced(&f, NULL, 0, "flow: in_port=3", __LINE__);
+	expect_traced(&f, udp, sizeof udp, "flow: udp,in_port=3,dl_src=02:00:00:00:00:01,dl_dst=02:00:00:00:00:02,nw_src=10.0.0.1,"
+		      "nw_dst=10.0.0.2,nw_ttl=64,tp_src=7,tp_dst=9", __LINE__);
+}
+
 int
 main(void)
 {
@@ -258,6 +286,7 @@ main(void)
 		T(output_to_table_nests_as_deep_as_resubmit),
 		T(in_an_action_set_an_output_takes_the_place_of_a_resubmit),
 		T(a_change_without_an_output_is_not_made),
+		T(a_trace_shows_the_packet_as_it_was_asked_about),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
