@@ -6,7 +6,8 @@ usage: sudo tests/bench/openflow.py [--rounds N] [--cases REGEX] [--json FILE]
 
   load      100,000 exact rules through `ovs-ofctl add-flows`, plain (which waits for a barrier after each) and in a
             bundle; and as one stream of messages.  The switch's control threads share the generator's core with the
-            client, its polling thread has the other one; no traffic.
+            client, its polling thread has the other one; no traffic.  Then both as they come: control threads run
+            where there is room, and Weft polls adaptively, so that there is room beside a thread that sleeps.
   setup     new flows per second: every packet needs a megaflow of its own.
   memory    resident bytes per rule.
   dump      dump-flows of a million rules while packets run: lost packets, growth of memory.
@@ -57,9 +58,9 @@ class Weft:
     """weftd with two vhost-user ports, its rules through the bridge's local socket."""
     name = "weft"
 
-    def __init__(self, lib, tag="w"):
+    def __init__(self, lib, tag="w", **settings):
         self.lib = lib
-        self.base = compare.make_weft(lib)(tag, settings={"max-flows": 2000000, "upcall-rate": 0})
+        self.base = compare.make_weft(lib)(tag, settings={"max-flows": 2000000, "upcall-rate": 0, **settings})
         self.p, self.socks = self.base.p, self.base.socks
         self.br = "unix:" + os.path.join(self.base.d, "run", "br0.mgmt")
         self.env = dict(os.environ)
@@ -80,6 +81,20 @@ class Weft:
 
     def forget(self):
         self.base.ctl("flow", "flush")
+
+    def counters(self):
+        """Packets that were taken, sent and dropped, once they have stopped to grow."""
+        last, end = None, time.monotonic() + 5
+        while time.monotonic() < end:
+            st = json.loads(self.base.ctl("stats"))
+            ports = {p["name"]: p for p in st["ports"]}
+            now = {"taken": ports["v1"]["rx_packets"], "sent": ports["v2"]["tx_packets"],
+                   "dropped": sum(ports[v]["drops"].get(r, 0) for v in ("v1", "v2") for r in ports[v]["drops"])}
+            if now == last:
+                return now
+            last = now
+            time.sleep(0.3)
+        raise RuntimeError("packets go on and on")
 
     def pause(self):
         self.base.pause()
@@ -133,6 +148,11 @@ class Ovs:
 def own_core(lib, sw):
     for t in sw.mains():
         os.sched_setaffinity(t, {lib.GEN_CORE})
+
+
+def any_core(lib, sw):
+    for t in sw.mains():
+        os.sched_setaffinity(t, {lib.SW_CORE, lib.GEN_CORE})
 
 
 def count(sw):
@@ -279,6 +299,26 @@ def rounds(lib, args, switches, one):
     return out
 
 
+def load_as_they_come(lib, args, switches, path, figures):
+    """With a Weft of its own, which polls as it does by default."""
+    ovs = switches[1]
+    for s in switches:
+        s.pause()
+    weft = Weft(lib, "d", poll="adaptive")
+    switches.append(weft)
+    for s in (weft, ovs):
+        any_core(lib, s)
+    for bundle in (False, True):
+        r = rounds(lib, args, (weft, ovs), lambda s: load(lib, s, path, bundle))
+        row(f"load, defaults{', in a bundle' if bundle else ''}", r["weft"], r["ovs"], "rules/s")
+        figures[f"load-defaults{'-bundle' if bundle else ''}"] = r
+    switches.remove(weft)
+    weft.stop()
+    own_core(lib, ovs)
+    for s in switches:
+        s.resume()
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--rounds", type=int, default=3)
@@ -298,7 +338,7 @@ def main():
         return re.search(args.cases, name)
 
     try:
-        lib.hugepages(reserved + 1792)
+        lib.hugepages(reserved + 2304)
         switches = [Weft(lib), Ovs(lib)]
         weft, ovs = switches
         for s in switches:
@@ -314,6 +354,7 @@ def main():
             r = rounds(lib, args, switches, lambda s: pipelined(lib, s, data))
             row(f"load {N_RULES} rules, one stream of messages", r["weft"], r["ovs"], "rules/s")
             figures["load-stream"] = r
+            load_as_they_come(lib, args, switches, exact, figures)
         if wanted("setup"):
             tables = write(f"{work}/wide", wide(flows))
             for name, path in (("4 tables of 1,000 rules", tables), ("100,000 exact rules", exact)):
@@ -346,10 +387,14 @@ def main():
                 n = sum(1 for _ in open(f"{work}/dump"))
                 return {"rules": n, "s": time.monotonic() - t, "mb": peak.end()}
 
+            before = weft.counters()
             g, d = under_load(lib, weft, 1000000, dump)
-            figures["dump"] = dict(d, lost=lost(g))
-            print(f"dump of {d['rules']} rules in {d['s']:.1f} s at 1 Mpps: memory grew {d['mb']:.1f} MB, "
-                  f"lost {figures['dump']['lost']} packets", flush=True)
+            after = weft.counters()
+            c = {k: after[k] - before[k] for k in after}
+            figures["dump"] = dict(d, lost=lost(g), **c)
+            print(f"dump of {d['rules']} rules in {d['s']:.1f} s at 1 Mpps: memory grew {d['mb']:.1f} MB; generator missed "
+                  f"{lost(g)} packets: the switch left {g['total']['tx'] - c['taken']} in the ring, took {c['taken']}, sent "
+                  f"{c['sent']}, dropped {c['dropped']}", flush=True)
         if wanted("churn"):
             weft.resume()
             weft.of("del-flows")
