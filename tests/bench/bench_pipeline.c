@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the packet path costs without any ring: cycles per packet from burst to output buffer, for each
  * instruction set and a few patterns of traffic.  The source port hands out the same mbufs again and again,
- * the sink port puts them back.
+ * the sink port puts them back.  The second half of the rows is of frames in memory, whose port does nothing but write
+ * their numbers: parse, look-up, grouping and one call of send().
  *
  * usage: bench_pipeline [seconds per row]      (needs no root; pin it: taskset -c 1) */
 #include <poll.h>
@@ -14,6 +15,7 @@
 
 #include "base/clock.h"
 #include "datapath/dp.h"
+#include "datapath/frame.h"
 
 enum { N_BUFS = 256, BURST = 32, N_MACS = 1 << 20 };
 
@@ -77,6 +79,78 @@ bench_close(struct port *p)
 	(void)p;
 }
 
+/* --- Frames -------------------------------------------------------------------------------- */
+
+static uint16_t tail = 1;
+static const struct port_peek full = { .word = &tail, .mask = 0xffff }, empty = { .word = &tail, .mask = 0 };
+static uint8_t payload[64];
+
+static const struct port_peek *
+frame_peek(struct port *p, uint16_t q)
+{
+	(void)q;
+	return p->id == 1 ? &full : &empty;
+}
+
+static uint16_t
+frame_take(struct port *p, uint16_t q, struct frames *fr)
+{
+	(void)p;
+	(void)q;
+	fr->n = fr->chains = BURST;
+	fr->need = fr->n_more = 0;
+	for (unsigned i = 0; i < BURST; i++) {
+		uint32_t flow = n_flows == 1 ? 0 : draw();
+
+		fr->f[i].first = (struct frame_buf){ payload, sizeof payload };
+		fr->f[i].len = sizeof payload;
+		fr->f[i].need = 0;
+		fr->f[i].n_more = 0;
+		memset(fr->hdr[i], 0, 64);
+		memcpy(fr->hdr[i] + 1, &flow, 4);
+		memcpy(fr->hdr[i] + 7, &flow, 4);
+	}
+	return BURST;
+}
+
+static void
+frame_release(struct port *p, uint16_t q, struct frames *fr)
+{
+	(void)p;
+	(void)q;
+	(void)fr;
+}
+
+static uint16_t
+frame_send(struct port *p, uint16_t q, const struct frames *fr, const uint8_t *idx, uint16_t n, uint16_t *sent,
+	   uint64_t *bytes)
+{
+	(void)p;
+	(void)q;
+	(void)fr;
+	(void)idx;
+	*sent += n;
+	*bytes += n * sizeof payload;
+	return n;
+}
+
+static const struct port_frames frames = {
+	.peek = frame_peek, .take = frame_take, .release = frame_release, .send = frame_send,
+};
+
+static uint16_t
+no_tx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
+{
+	(void)p;
+	(void)q;
+	rte_pktmbuf_free_bulk(m, n);
+	return n;
+}
+
+static const struct port_type frame_port = {
+	.name = "frame", .caps = PORT_CAP_TX_SHARED, .open = bench_open, .close = bench_close, .tx = no_tx, .frames = &frames,
+};
+
 static const struct port_type source = {
 	.name = "source", .open = bench_open, .close = bench_close, .rx = source_rx, .tx = sink_tx,
 };
@@ -123,7 +197,7 @@ cpu_ns(void)
 }
 
 static void
-row(const char *isa, uint32_t flows, double seconds)
+row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 {
 	static const struct xlate_ops ops = { .translate = translate, .port_mask = port_mask, .touch = touch };
 	struct dp_conf conf = {
@@ -141,8 +215,8 @@ row(const char *isa, uint32_t flows, double seconds)
 	}
 	n_flows = flows;
 	next_flow = 0;
-	dp_port_add(dp, &source, "source", 1, NULL, &e);
-	dp_port_add(dp, &sink, "sink", 2, NULL, &e);
+	dp_port_add(dp, in_frames ? &frame_port : &source, "source", 1, NULL, &e);
+	dp_port_add(dp, in_frames ? &frame_port : &sink, "sink", 2, NULL, &e);
 	dp_set_xlate_view(dp, "view", NULL);
 	for (n_stack = 0; n_stack < N_BUFS; n_stack++) {
 		stack[n_stack] = rte_pktmbuf_alloc(dp_port(dp, 1)->owner->pool);
@@ -155,7 +229,7 @@ row(const char *isa, uint32_t flows, double seconds)
 	poll(NULL, 0, (int)(seconds * 1000));
 	dp_lcore_stats(dp, 0, &b);
 	cpu = cpu_ns() - cpu;
-	printf("%-11s %8u  %6.1f  %6.1f  %7.2f  %6.3f  %6.3f\n", isa, flows,
+	printf("%-11s %-6s %8u  %6.1f  %6.1f  %7.2f  %6.3f  %6.3f\n", isa, in_frames ? "frames" : "mbufs", flows,
 	       (double)(b.busy_cycles - a.busy_cycles) / (double)(b.packets - a.packets),
 	       cpu * (double)b.tsc_hz / 1e9 / (double)(b.packets - a.packets),
 	       (double)(b.packets - a.packets) / seconds / 1e6,
@@ -173,9 +247,9 @@ main(int argc, char **argv)
 
 	if (rte_eal_init(ARRAY_SIZE(eal) - 1, eal) < 0)
 		return 1;
-	printf("%-11s %8s  %6s  %6s  %7s  %6s  %6s\n", "isa", "flows", "cyc/pkt", "cpu/pkt", "Mpps", "hint", "mega");
+	printf("%-11s %-6s %8s  %6s  %6s  %7s  %6s  %6s\n", "isa", "as", "flows", "cyc/pkt", "cpu/pkt", "Mpps", "hint", "mega");
 	for (const char *const *isa = dp_isa_names(); *isa; isa++)
-		for (unsigned f = 0; f < 4; f++)
-			row(*isa, (const uint32_t[]){ 1, 1000, 20000, 200000 }[f], seconds);
+		for (unsigned f = 0; f < 8; f++)
+			row(*isa, (const uint32_t[]){ 1, 1000, 20000, 200000 }[f % 4], seconds, f >= 4);
 	return 0;
 }
