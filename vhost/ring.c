@@ -349,7 +349,7 @@ release_split(struct vq *vq, const struct frames *f)
 static void
 release_packed(struct vq *vq, const struct frames *f)
 {
-	uint16_t was = vq->last_used, at = was, places = 0;
+	uint16_t was = vq->last_used, at = was;
 	unsigned first = vq->in_order ? f->chains - 1u : 0;
 	bool wrap = vq->used_wrap;
 
@@ -362,7 +362,6 @@ release_packed(struct vq *vq, const struct frames *f)
 				vq_log_hva(vq, &vq->pdesc[at], sizeof vq->pdesc[at]);
 		}
 		packed_advance(vq, &at, &wrap, (uint16_t)f->chain[i].len);
-		places += (uint16_t)f->chain[i].len;
 	}
 	__atomic_store_n(packed_rest(vq, was), packed_used((uint16_t)f->chain[first].id, 0, vq->used_wrap),
 			 __ATOMIC_RELEASE);
