@@ -7,15 +7,20 @@
  *   counted      its numbers are final: flow-removed is sent, references to it mean nothing any more
  *   freed        another grace period later
  *
- * Rules go this way in batches, one for each publication. */
+ * Rules go this way in batches, one for each publication.  Of a large one each stage is done in slices, with a grace period
+ * between two of them, in which the control thread sees to other things. */
 #include "ofproto/cls_trie.h"
 
 #include <stdlib.h>
+
+enum { SLICE = 4096 };                  /* Rules: a millisecond or two. */
 
 struct batch {
 	struct of_pipe *p;
 	struct batch *prev, *next;      /* Of the pipeline's. */
 	bool unlinked;                  /* Groups and meters are in no table any more. */
+	bool fold;                      /* Somebody wants to know what was counted. */
+	uint32_t at;                    /* Rules that are through the stage under way. */
 	uint64_t ms;                    /* When it was published. */
 	struct gone_list gone;
 	struct ptr_list groups, meters;
@@ -129,6 +134,27 @@ defer(struct batch *b, void (*fn)(void *))
 		fn(b);
 }
 
+/* Of the stage under way, the rules from b->at on that are done now end there.  Then, with slice_end(): whether that was all;
+ * if not, 'stage' goes on after another grace period. */
+static uint32_t
+slice_until(const struct batch *b)
+{
+	return MIN_OF(b->gone.n - b->at, (uint32_t)SLICE) + b->at;
+}
+
+static bool
+slice_end(struct batch *b, void (*stage)(void *))
+{
+	if (b->at < b->gone.n) {
+		/* The period begins with a publication that nobody asked for. */
+		pipe_wake(b->p);
+		defer(b, stage);
+		return false;
+	}
+	b->at = 0;
+	return true;
+}
+
 static void
 refresh_tables(struct of_pipe *p)
 {
@@ -145,8 +171,10 @@ batch_freed(void *arg)
 
 	if (is_over(b))
 		return;
-	for (uint32_t i = 0; i < b->gone.n; i++)
-		rule_free(p, b->gone.g[i].rule);
+	for (uint32_t end = slice_until(b); b->at < end; b->at++)
+		rule_free(p, b->gone.g[b->at].rule);
+	if (!slice_end(b, batch_freed))
+		return;
 	for (uint32_t i = 0; i < b->groups.n; i++)
 		group_free(p, b->groups.p[i]);
 	for (uint32_t i = 0; i < b->meters.n; i++)
@@ -187,16 +215,19 @@ batch_counted(void *arg)
 
 	if (is_over(b))
 		return;
-	for (uint32_t i = 0; i < b->gone.n; i++) {
+	for (uint32_t end = slice_until(b); b->at < end; b->at++) {
+		const struct gone *g = &b->gone.g[b->at];
 		struct rule_stat *st;
 
-		if (!b->gone.g[i].counts)
+		if (!g->counts)
 			continue;
-		st = stat_at(p, rule_at(p, b->gone.g[i].rule)->stat);
-		if (wants_removed(p, &b->gone.g[i]))
-			send_removed(p, rule_at(p, b->gone.g[i].rule), st, b->ms);
+		st = stat_at(p, rule_at(p, g->rule)->stat);
+		if (wants_removed(p, g))
+			send_removed(p, rule_at(p, g->rule), st, b->ms);
 		__atomic_store_n(&st->gen, st->gen + 1, __ATOMIC_RELEASE);
 	}
+	if (!slice_end(b, batch_counted))
+		return;
 	b->garbage = p->garbage;
 	p->garbage = (struct ptr_list){ 0 };
 	/* The next period begins with a publication that nobody asked for. */
@@ -209,18 +240,19 @@ batch_unseen(void *arg)
 {
 	struct batch *b = arg;
 	struct of_pipe *p = b->p;
-	bool fold = false;
 
 	if (is_over(b))
 		return;
 	free_ptrs(p, &b->garbage);
-	for (uint32_t i = 0; i < b->gone.n; i++) {
-		struct of_rule *r = rule_at(p, b->gone.g[i].rule);
+	for (uint32_t end = slice_until(b); b->at < end; b->at++) {
+		struct of_rule *r = rule_at(p, b->gone.g[b->at].rule);
 
 		if (!(r->state & RULE_UNLINKED))
 			cls_unlink(p, r);
-		fold |= wants_removed(p, &b->gone.g[i]);
+		b->fold |= wants_removed(p, &b->gone.g[b->at]);
 	}
+	if (!slice_end(b, batch_unseen))
+		return;
 	for (uint32_t i = 0; i < b->groups.n; i++)
 		group_unlink(p, b->groups.p[i]);
 	for (uint32_t i = 0; i < b->meters.n; i++)
@@ -228,7 +260,7 @@ batch_unseen(void *arg)
 	b->unlinked = true;
 	refresh_tables(p);
 	p->pending++;
-	if (fold && p->sink.fold)
+	if (b->fold && p->sink.fold)
 		p->sink.fold(p->sink.arg, batch_counted, b);
 	else
 		batch_counted(b);

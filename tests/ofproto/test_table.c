@@ -629,6 +629,69 @@ counters_live_as_long_as_all_records_of_their_rule(void **state)
 	sim_settle(&sink);
 }
 
+static uint64_t
+rule_bytes(const struct of_pipe *p)
+{
+	struct of_pipe_stats st;
+
+	of_pipe_stats(p, &st);
+	return st.rule_bytes;
+}
+
+/* What is done between two grace periods keeps the control thread for a moment only. */
+static void
+many_rules_are_freed_bit_by_bit(void **state)
+{
+	enum { N = 20000 };
+	static struct sim_sink sink;
+	static struct sim_events ev;
+	struct ofp_sink s = sim_sink(&sink);
+	struct of_pipe_events e = sim_events(&ev);
+	struct of_pipe *p = of_pipe_create(1, &s, ignore_mark, NULL);
+	struct omatch any = match_any();
+	struct of_flow_mod gone = flow_mod(OFFC_DELETE, OFTT_ALL, 0, &any, (struct of_acts){ 0 });
+	uint64_t empty = rule_bytes(p);
+	unsigned steps = 0;
+
+	(void)state;
+	of_pipe_set_events(p, &e);
+	for (uint32_t i = 0; i < N; i++) {
+		struct omatch m = match_in_port(i + 1);
+		struct of_flow_mod fm = flow_mod(OFFC_ADD, (uint8_t)(i % 3), 1, &m, acts_output(1));
+
+		fm.flags = OFFF_SEND_FLOW_REM;
+		assert_int_equal(apply_as(p, OF13, &fm), OFE_OK);
+	}
+	of_pipe_publish(p, NULL);
+	sim_settle(&sink);
+	assert_int_equal(apply_as(p, OF13, &gone), OFE_OK);
+	of_pipe_publish(p, NULL);
+	while (sink.n_defers || sink.n_folds) {
+		unsigned removed = ev.n_removed;
+
+		sim_grace(&sink);
+		sim_folded(&sink);
+		assert_true(ev.n_removed - removed <= N / 4);
+		steps++;
+	}
+	assert_true(steps >= 12);
+	assert_int_equal(ev.n_removed, N);
+	assert_true(rule_bytes(p) < empty + N * 100);
+	/* One that goes in the midst of it takes what is left along. */
+	for (uint32_t i = 0; i < N; i++) {
+		struct omatch m = match_in_port(i + 1);
+
+		add_rule(p, 0, 1, &m, acts_output(1));
+	}
+	of_pipe_publish(p, NULL);
+	assert_int_equal(apply_as(p, OF13, &gone), OFE_OK);
+	of_pipe_publish(p, NULL);
+	sim_grace(&sink);
+	sim_grace(&sink);
+	of_pipe_destroy(p);
+	sim_settle(&sink);
+}
+
 /* --- Random commands against a list --------------------------------------------------------------------- */
 
 enum { N_MODEL = 64 };
@@ -795,6 +858,7 @@ main(void)
 		cmocka_unit_test(vacancy_is_told_when_it_crosses_a_mark),
 		cmocka_unit_test(bad_table_mods_are_refused),
 		cmocka_unit_test(features_say_what_a_table_can_do),
+		cmocka_unit_test(many_rules_are_freed_bit_by_bit),
 		cmocka_unit_test(counters_live_as_long_as_all_records_of_their_rule),
 		cmocka_unit_test(random_commands_agree_with_a_list),
 	};
