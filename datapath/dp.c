@@ -5,7 +5,9 @@
 #include "datapath/tunnel_priv.h"
 
 #include <errno.h>
+#include <rte_arp.h>
 #include <rte_errno.h>
+#include <rte_ether.h>
 #include <rte_mbuf_pool_ops.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -327,6 +329,33 @@ take_events(struct dp *dp, struct lcore *lc)
 	return tell_take(dp, lc) || more;
 }
 
+/* A guest has moved here: a request for its own protocol address, which nobody answers, tells all who learn from source
+ * addresses (RFC 903; the form that QEMU and other hypervisors use). */
+static void
+announce(struct dp *dp, uint16_t id)
+{
+	uint64_t a = __atomic_exchange_n(&dp->port[id]->announce, 0, __ATOMIC_ACQUIRE);
+	struct __attribute__((packed, aligned(2))) {
+		struct mac dst, src;
+		rte_be16_t type;
+		struct rte_arp_hdr arp;
+		uint8_t pad[18];
+	} f = {
+		.dst = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
+		.type = RTE_BE16(RTE_ETHER_TYPE_RARP),
+		.arp = { .arp_hardware = RTE_BE16(RTE_ARP_HRD_ETHER), .arp_protocol = RTE_BE16(RTE_ETHER_TYPE_IPV4),
+			 .arp_hlen = 6, .arp_plen = 4, .arp_opcode = RTE_BE16(RTE_ARP_OP_REVREQUEST) },
+	};
+
+	if (!(a & PORT_ANNOUNCE))
+		return;
+	memcpy(&f.src, &a, sizeof f.src);
+	memcpy(&f.arp.arp_data.arp_sha, &a, sizeof f.src);
+	memcpy(&f.arp.arp_data.arp_tha, &a, sizeof f.src);
+	if (dp_inject(dp, id, &f, sizeof f))
+		log_warn("port %s: cannot announce the guest that moved here: too much is under way", dp->port[id]->name);
+}
+
 bool
 dp_poll(struct dp *dp)
 {
@@ -345,6 +374,8 @@ dp_poll(struct dp *dp)
 				dp_view_follow(dp, dp->port[id]);
 			if (dp->conf.port_changed && dp->port[id])
 				dp->conf.port_changed(dp->conf.arg, id);
+			if (dp->port[id])
+				announce(dp, id);
 		}
 	}
 	for (unsigned i = 0; i < dp->n_lcores; i++)

@@ -54,6 +54,9 @@ struct port {
 	/* OFFL_* that tx() and send() take as they are just now; any thread may read it, relaxed.  Packets that need
 	 * more come to them resolved (offl_resolve()). */
 	uint16_t accepts;
+	/* A MAC address that has moved to this port (bytes 0-5 in memory order) with PORT_ANNOUNCE, or 0.  Any thread sets it
+	 * atomically, then calls owner->changed(): a RARP broadcast enters as if received here (RFC 903). */
+	uint64_t announce;
 	uint32_t mtu;                   /* [const] Largest L3 packet; frames above it are not sent. */
 	/* [stat] Packets that rx() saw and could not give, by enum dp_drop; written by the rx owner. */
 	uint64_t rx_drops[DP_N_DROPS];
@@ -61,6 +64,8 @@ struct port {
 	uint64_t tx_drops[DP_N_DROPS];
 	void *priv;                     /* [const] */
 };
+
+#define PORT_ANNOUNCE (1ull << 63)
 
 enum { PORT_ARM_NAP = -2 };
 

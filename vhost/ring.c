@@ -6,10 +6,10 @@
 #include <errno.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_net.h>
-#include <unistd.h>
 
 #include "base/ctr.h"
 #include "datapath/offload.h"
+#include "vhost/call_priv.h"
 #include "vhost/ring_priv.h"
 
 /* ---- Set-up ---------------------------------------------------------------------------------- */
@@ -195,14 +195,14 @@ log_used_entries(const struct vq *vq, uint16_t at, uint16_t n)
 static void
 call(struct vq *vq, bool wanted)
 {
-	static const uint64_t one = 1;
-
 	if (!wanted) {
 		ctr_add(&vq->stats.calls_spared, 1);
 		return;
 	}
-	/* A full eventfd is a call that the guest has not read yet; any other failure is the guest's own. */
-	if (write(vq->callfd, &one, sizeof one) < 0) {
+	/* Failures are the guest's own; but one that would have held us up is not given a second try. */
+	if (UNLIKELY(vhp_call(vq->callfd) == -EINTR)) {
+		vq_break(vq, VQ_BAD_CALL);
+		vq->callfd = -1;
 	}
 	ctr_add(&vq->stats.calls, 1);
 }

@@ -62,6 +62,7 @@ enum vq_fault {
 	VQ_BAD_AVAIL,                   /* Split: the avail index ran further than the ring is long. */
 	VQ_BAD_HEAD,                    /* Split: a head beyond the table. */
 	VQ_BAD_RING,                    /* Packed: chains longer than the ring. */
+	VQ_BAD_CALL,                    /* The call descriptor blocks. */
 };
 
 struct vq_conf {

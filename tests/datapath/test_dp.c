@@ -636,6 +636,34 @@ injected_frames_enter_like_received_ones(void **state)
 	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
 }
 
+static void
+a_guest_that_moved_to_a_port_is_announced_from_there(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	static const uint8_t want[] = {
+		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02, 0, 0, 0, 0, 0x17, 0x80, 0x35, 0, 1, 0x08, 0, 6, 4, 0, 3,
+		0x02, 0, 0, 0, 0, 0x17, 0, 0, 0, 0, 0x02, 0, 0, 0, 0, 0x17, 0, 0, 0, 0 };
+	static const uint8_t mac[8] = { 0x02, 0, 0, 0, 0, 0x17 };
+	uint64_t a, end = clock_ms() + WAIT_MS;
+	uint8_t got[2048];
+	uint32_t len;
+
+	(void)state;
+	set_rules(&r);
+	memcpy(&a, mac, sizeof a);
+	__atomic_store_n(&port[1]->announce, a | PORT_ANNOUNCE, __ATOMIC_RELEASE);
+	port[1]->owner->changed(port[1]->owner, port[1]);
+	do
+		dp_poll(dp);
+	while (!(len = mem_port_recv(port[2], got, sizeof got, 10)) && clock_ms() < end);
+	assert_int_equal(len, 60);
+	assert_memory_equal(got, want, sizeof want);
+	/* Once. */
+	port[1]->owner->changed(port[1]->owner, port[1]);
+	dp_poll(dp);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 50), 0);
+}
+
 int
 main(void)
 {
@@ -658,6 +686,7 @@ main(void)
 		T(a_port_stays_while_a_thread_that_goes_to_sleep_looks_at_it),
 		T(cached_flows_can_be_looked_at),
 		T(injected_frames_enter_like_received_ones),
+		T(a_guest_that_moved_to_a_port_is_announced_from_there),
 	};
 	int failed = 0;
 

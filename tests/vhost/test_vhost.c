@@ -267,7 +267,8 @@ reconnects(const char *mode)
 	p->type->link(p, &l);
 	assert_int_equal(l.resets, 100);
 	port_destroy(p);
-	assert_int_equal(__atomic_load_n(&n_quiesce, __ATOMIC_RELAXED) - quiesced, 100);
+	/* For the rings, then for the word that a poller looks at first. */
+	assert_int_equal(__atomic_load_n(&n_quiesce, __ATOMIC_RELAXED) - quiesced, 200);
 	if (!server) {
 		close(listener);
 		unlink(sock_path);
@@ -502,32 +503,31 @@ what_a_sleeper_found_is_not_lost(void **state UNUSED)
 	s->arm(p, 0, &pending);
 	assert_true(pending);
 	s->disarm(p, 0);
-	s->arm(p, 0, &pending);
-	assert_true(pending);
-	s->disarm(p, 0);
-	guest_disconnect(&g);
+	/* In order, and never more than asked for; what is left over is something to stay awake for. */
 	assert_int_equal(port_rx(p, m, 1), 1);
 	assert_int_equal(*rte_pktmbuf_mtod(m[0], uint8_t *), 0);
 	rte_pktmbuf_free(m[0]);
-	guest_fini(&g);
-	wait_for(p, false);
+	s->arm(p, 0, &pending);
+	assert_true(pending);
+	s->disarm(p, 0);
+	for (unsigned i = 1; i < 40;) {
+		uint16_t n = port_rx(p, m, 32);
 
-	/* In order, and never more than asked for. */
-	guest_init(&g, 64);
-	assert_int_equal(guest_connect(&g, sock_path), 0);
-	assert_true(guest_start(&g));
-	wait_for(p, true);
-	for (unsigned i = 0; i < 40; i++) {
-		memset(f, (int)i, sizeof f);
-		assert_true(guest_send(&g, f, sizeof f, 1));
+		assert_true(n > 0 && n <= 32);
+		for (unsigned k = 0; k < n; k++, i++)
+			assert_int_equal(*rte_pktmbuf_mtod(m[k], uint8_t *), i);
+		rte_pktmbuf_free_bulk(m, n);
 	}
 	s->arm(p, 0, &pending);
+	assert_false(pending);
 	s->disarm(p, 0);
-	assert_int_equal(port_rx(p, m, 32), 32);
-	for (unsigned i = 0; i < 32; i++)
-		assert_int_equal(*rte_pktmbuf_mtod(m[i], uint8_t *), i);
-	rte_pktmbuf_free_bulk(m, 32);
+	assert_true(guest_send(&g, f, sizeof f, 1));
 	s->arm(p, 0, &pending);
+	assert_true(pending);
+	guest_disconnect(&g);
+	wait_for(p, false);
+	s->arm(p, 0, &pending);
+	assert_false(pending);
 	port_destroy(p);
 	guest_fini(&g);
 	no_mbuf_is_lost();
@@ -570,7 +570,7 @@ long_frames_come_and_go_whole(void **state UNUSED)
 	assert_int_equal(guest_connect(&g, sock_path), 0);
 	assert_true(guest_start(&g));
 	wait_for(p, true);
-	assert_true(guest_send(&g, big, sizeof big, 4));
+	assert_true(guest_send(&g, big, sizeof big, 3));
 	assert_int_equal(port_rx(p, m, 32), 1);
 	assert_int_equal(m[0]->pkt_len, sizeof big);
 	assert_memory_equal(rte_pktmbuf_read(m[0], 0, sizeof big, back), big, sizeof big);
@@ -696,10 +696,11 @@ no_offload_is_offered_and_the_useful_features_are(void **state UNUSED)
 	assert_true(guest_negotiate(&g, 0));
 	static const unsigned off[] = { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4,
 		VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_UFO, VIRTIO_NET_F_HOST_TSO4,
-		VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_UFO, VIRTIO_NET_F_MQ,
+		VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_UFO,
 		VIRTIO_F_ACCESS_PLATFORM };
 	static const unsigned on[] = { VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER,
-		VIRTIO_NET_F_MRG_RXBUF, VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX };
+		VIRTIO_NET_F_MRG_RXBUF, VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX, VIRTIO_NET_F_MQ,
+		VIRTIO_NET_F_GUEST_ANNOUNCE };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(off); i++)
 		assert_false(g.offered >> off[i] & 1);
