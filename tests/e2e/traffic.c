@@ -7,6 +7,7 @@
  *          traffic probe HOST PORT EACH-MS SECONDS       sends numbered ones there, and watches what comes back
  *          traffic hold PORT COUNT FILE                  lets datagrams lie in the kernel until FILE exists, then checks
  *          traffic blast HOST PORT COUNT SIZE EACH-US    sends those
+ *          traffic tsc                                  how fast this machine's time stamp counter is, in kHz
  * Prints a line of JSON at the end; SIGTERM is such an end. */
 #include <errno.h>
 #include <inttypes.h>
@@ -221,8 +222,8 @@ probe(const char *host, const char *port, double each_ms, double seconds)
 		rtt_max = t - r.sent > rtt_max ? t - r.sent : rtt_max;
 	}
 	printf("{\"sent\": %" PRIu64 ", \"back\": %" PRIu64 ", \"longest_gap_ms\": %.1f, \"gap_ended_s\": %.3f, "
-	       "\"rtt_ms\": %.3f, \"rtt_max_ms\": %.1f}\n", m.seq, back, (double)gap / 1e3,
-	       gap_at ? (double)(gap_at - began) / 1e6 : 0, back ? (double)rtt_sum / (double)back / 1e3 : 0,
+	       "\"last_s\": %.3f, \"rtt_ms\": %.3f, \"rtt_max_ms\": %.1f}\n", m.seq, back, (double)gap / 1e3,
+	       gap_at ? (double)(gap_at - began) / 1e6 : 0, last ? (double)(last - began) / 1e6 : 0, back ? (double)rtt_sum / (double)back / 1e3 : 0,
 	       (double)rtt_max / 1e3);
 	return 0;
 }
@@ -268,6 +269,35 @@ blast(const char *host, const char *port, const char *count, const char *size, c
 	return 0;
 }
 
+/* A counter and a clock of the same moment: the pair that took the shortest to read. */
+static void
+read_both(uint64_t *tsc, uint64_t *us)
+{
+	uint64_t best = UINT64_MAX;
+
+	for (unsigned i = 0; i < 50; i++) {
+		uint64_t a = __builtin_ia32_rdtsc(), t = now_us(), b = __builtin_ia32_rdtsc();
+
+		if (b - a < best) {
+			best = b - a;
+			*tsc = a;
+			*us = t;
+		}
+	}
+}
+
+static int
+tsc(void)
+{
+	uint64_t c0 = 0, c1 = 0, t0 = 0, t1 = 0;
+
+	read_both(&c0, &t0);
+	usleep(200000);
+	read_both(&c1, &t1);
+	printf("{\"khz\": %" PRIu64 "}\n", (c1 - c0) * 1000 / (t1 - t0));
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -276,6 +306,8 @@ main(int argc, char **argv)
 
 	sigaction(SIGTERM, &sa, NULL);
 	sigaction(SIGINT, &sa, NULL);
+	if (!strcmp(mode, "tsc") && argc == 2)
+		return tsc();
 	if (!strcmp(mode, "sink") && argc == 3)
 		return sink(argv[2]);
 	if (!strcmp(mode, "source") && argc == 5)
