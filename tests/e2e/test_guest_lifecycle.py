@@ -11,7 +11,7 @@ their queues, reboot.
 import re
 import time
 
-from lab import BUILD, Lab, LabError, guest_ready, wait_for
+from lab import BUILD, Lab, LabError, cpus, guest_ready, wait_for
 
 TRAFFIC = f"{BUILD}/tests/e2e/traffic"
 GUESTS = {
@@ -54,7 +54,7 @@ def survives_switch(lab, hv, g):
     for name in g:
         g[name].spawn("traffic echo 7000", "/tmp/echo")
     for a, b in RESTARTED:
-        g[a].spawn(f"traffic probe {addr(b)} 7000 20 8", "/tmp/probe")
+        g[a].spawn(f"traffic probe {addr(b)} 7000 20 6", "/tmp/probe")
     time.sleep(2)
     began = time.monotonic()
     hv.proc.kill()
@@ -67,7 +67,7 @@ def survives_switch(lab, hv, g):
         limit = 1.0 if "server" not in (a, b) else 2.1
         gap = r["longest_gap_ms"] / 1e3 - down
         # The last answer is what tells that it came back at all.
-        lab.ok(r["last_s"] > 7 and r["back"] > 100 and gap < limit,
+        lab.ok(r["last_s"] > 5 and r["back"] > 100 and gap < limit,
                f"'{a}' to '{b}': frames pass again within {limit:g} s of weftd's start, nobody touched the guests", r)
         lab.diag(f"{gap:.2f} s after weftd answered its tool: {r}")
 
@@ -84,32 +84,35 @@ def reloads_driver(lab, g):
 
 
 def changes_queues(lab, hv, g):
+    """Datagrams run all the while; between changes, flows that the guest's ports spread over its queues."""
     _, out = g["queues"].sh("ethtool -l eth0")
     most = [int(n) for n in re.findall(r"Combined:\s*(\d+)", out)]
     if not most or most[0] < 4:
         lab.skip("the guest changes its queues at run time", "it is offered one pair")
         return
-    for n in (4, 1, 3, 2, 4):
+    g["queues"].spawn("traffic echo 7001", "/tmp/echo1")
+    g["large"].spawn(f"traffic probe {addr('queues')} 7001 20 60", "/tmp/through")
+    for n in (4, 1, 3, 2):
         rc, out = g["queues"].sh(f"ethtool -L eth0 combined {n}")
-        got, _ = g["queues"].ping("10.0.0.9", 5, wait=2)
-        # Flows of all queues: by their ports.
-        g["queues"].spawn("traffic echo 7001", "/tmp/echo1")
         back = 0
-        for _ in range(6):
+        for _ in range(4):
             _, probe = g["packed"].sh(f"traffic probe {addr('queues')} 7001 5 0.1")
             m = re.search(r'"back": (\d+)', probe)
             back += int(m.group(1)) > 5 if m else 0
-        lab.ok(got >= 4 and back == 6, f"the guest changes to {n} pairs of queues at run time",
-               f"{got} of 5 pings, {back} of 6 flows, {rc} {out} {port(hv, 'queues')['detail']}")
-        g["queues"].sh("kill $(cat /tmp/echo1.pid)")
+        lab.ok(rc == 0 and back == 4, f"the guest changes to {n} pairs of queues at run time",
+               f"{back} of 4 flows, {rc} {out} {port(hv, 'queues')['detail']}")
+    g["large"].sh("kill $(cat /tmp/through.pid)")
+    r = g["large"].result("/tmp/through")
+    # What was under way in a ring when it went is lost: one frame for each change, the guest itself loses those too.
+    lab.ok(r["sent"] > 20 and r["sent"] - r["back"] <= 8, "traffic ran through each of these changes", r)
+    lab.diag(f"{r['sent'] - r['back']} of {r['sent']} datagrams lost, longest gap {r['longest_gap_ms']} ms")
 
 
-def reboots(lab, hv, g):
-    resets = port(hv, "plain")
+def reboots(lab, g):
     g["plain"].agent.sendall(b"x reboot -f\n")
     g["plain"].wait(120)
     got, _ = g["plain"].ping("10.0.0.9", 5, wait=2)
-    lab.ok(got >= 4, "a guest that rebooted is back", f"{got} of 5, {resets}")
+    lab.ok(got >= 4, "a guest that rebooted is back", f"{got} of 5")
 
 
 def main():
@@ -119,7 +122,7 @@ def main():
             lab.skip("guests in QEMU", why)
             return
         host = lab.netns("lifehost")
-        hv = lab.weftd("sw", ns=host)
+        hv = lab.weftd("sw", ns=host, cpu=",".join(map(str, cpus()[:2])))
         hv.ctl("bridge add br0")
         hv.ctl("port add br0 lan0 type=internal")
 
@@ -141,11 +144,13 @@ def main():
             lab.diag(f"{name}: {port(hv, name)['detail']}")
         copies(lab, g)
         survives_switch(lab, hv, g)
+        lab.skip("'packed' to 'plain': frames pass again after weftd's start",
+                 "QEMU loses the position of packed rings together with the switch")
         host_leg()
         reloads_driver(lab, g)
         copies(lab, g)
         changes_queues(lab, hv, g)
-        reboots(lab, hv, g)
+        reboots(lab, g)
         _, out = g["large"].sh("cat /proc/uptime")
         lab.ok(re.search(r"^\d+\.\d+ ", out, re.M), "the others never restarted", out)
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")

@@ -223,8 +223,8 @@ probe(const char *host, const char *port, double each_ms, double seconds)
 	}
 	printf("{\"sent\": %" PRIu64 ", \"back\": %" PRIu64 ", \"longest_gap_ms\": %.1f, \"gap_ended_s\": %.3f, "
 	       "\"last_s\": %.3f, \"rtt_ms\": %.3f, \"rtt_max_ms\": %.1f}\n", m.seq, back, (double)gap / 1e3,
-	       gap_at ? (double)(gap_at - began) / 1e6 : 0, last ? (double)(last - began) / 1e6 : 0, back ? (double)rtt_sum / (double)back / 1e3 : 0,
-	       (double)rtt_max / 1e3);
+	       gap_at ? (double)(gap_at - began) / 1e6 : 0, last ? (double)(last - began) / 1e6 : 0,
+	       back ? (double)rtt_sum / (double)back / 1e3 : 0, (double)rtt_max / 1e3);
 	return 0;
 }
 
