@@ -24,9 +24,6 @@ ISA(v3)
 ISA(v4)
 #undef ISA
 
-/* Of virtio 1.3, newer than the headers we build on. */
-enum { NET_F_GUEST_USO4 = 54, NET_F_GUEST_USO6 = 55, NET_F_HOST_USO = 56 };
-
 static bool
 has(uint64_t features, unsigned bit)
 {
@@ -38,19 +35,19 @@ static bool
 wants_offloads(uint64_t f)
 {
 	return has(f, VIRTIO_NET_F_CSUM) || has(f, VIRTIO_NET_F_HOST_TSO4) || has(f, VIRTIO_NET_F_HOST_TSO6) ||
-	       has(f, VIRTIO_NET_F_HOST_UFO) || has(f, NET_F_HOST_USO);
+	       has(f, VIRTIO_NET_F_HOST_UFO) || has(f, VQ_NET_F_HOST_USO);
 }
 
-/* What we may leave to it.  Nothing is cut by who does not take partial checksums (virtio 1.2, 5.1.3.1). */
-static uint16_t
-accepted(uint64_t f)
+/* Nothing is cut by who does not take partial checksums (virtio 1.2, 5.1.3.1). */
+uint16_t
+vq_accepts(uint64_t f)
 {
 	if (!has(f, VIRTIO_NET_F_GUEST_CSUM))
 		return 0;
 	return OFFL_CSUM | (has(f, VIRTIO_NET_F_GUEST_TSO4) ? OFFL_TSO4 : 0) |
 	       (has(f, VIRTIO_NET_F_GUEST_TSO6) ? OFFL_TSO6 : 0) | (has(f, VIRTIO_NET_F_GUEST_ECN) ? OFFL_ECN : 0) |
 	       (has(f, VIRTIO_NET_F_GUEST_UFO) ? OFFL_UFO : 0) |
-	       (has(f, NET_F_GUEST_USO4) && has(f, NET_F_GUEST_USO6) ? OFFL_USO : 0);
+	       (has(f, VQ_NET_F_GUEST_USO4) && has(f, VQ_NET_F_GUEST_USO6) ? OFFL_USO : 0);
 }
 
 /* The instruction sets that vhost/meson.build names. */
@@ -105,7 +102,7 @@ vq_init(struct vq *vq, const struct vq_conf *c, struct port *port, struct err *e
 		.merge = has(c->features, VIRTIO_NET_F_MRG_RXBUF),
 		.offloads = wants_offloads(c->features),
 		.hdr_len = has(c->features, VIRTIO_NET_F_MRG_RXBUF) || has(c->features, VIRTIO_F_VERSION_1) ? 12 : 10,
-		.accepts = accepted(c->features),
+		.accepts = vq_accepts(c->features),
 		.desc = c->desc,
 		.avail = c->driver,
 		.used = c->device,

@@ -27,6 +27,12 @@ enum {
 	VQ_MAX_CHAIN = 256,             /* Descriptors of one frame: more is a bad chain. */
 };
 
+/* Features of virtio 1.3, newer than the headers we build on. */
+enum { VQ_NET_F_GUEST_USO4 = 54, VQ_NET_F_GUEST_USO6 = 55, VQ_NET_F_HOST_USO = 56 };
+
+/* What a guest with these features takes as it is: OFFL_* of VIRTIO_NET_F_GUEST_*. */
+uint16_t vq_accepts(uint64_t features);
+
 /* The guest's memory; one region's bytes are mapped as long as the table is in use. */
 struct vmem {
 	unsigned n;

@@ -82,6 +82,7 @@ say_features(uint64_t features, char *to, size_t room)
 		{ VIRTIO_NET_F_MRG_RXBUF, "mergeable" }, { VIRTIO_F_IN_ORDER, "in-order" },
 		{ VIRTIO_RING_F_INDIRECT_DESC, "indirect" }, { VIRTIO_RING_F_EVENT_IDX, "event-idx" },
 		{ VIRTIO_NET_F_GUEST_CSUM, "csum" }, { VIRTIO_NET_F_GUEST_TSO4, "tso" },
+		{ VIRTIO_NET_F_GUEST_UFO, "ufo" }, { VQ_NET_F_GUEST_USO4, "uso" },
 		{ VHOST_F_LOG_ALL, "migrating" },
 	};
 	int n = 0;

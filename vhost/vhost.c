@@ -26,6 +26,7 @@ struct vhp_conf {
 	char owner[33], group[33], access[5];
 	uint32_t mtu;
 	uint32_t queues;
+	bool csum, tso, ufo;
 };
 
 #define F(name) (1ULL << (name))
@@ -38,6 +39,15 @@ static const uint64_t features_always =
 	F(VIRTIO_NET_F_CTRL_VQ) | F(VIRTIO_NET_F_CTRL_RX) | F(VIRTIO_NET_F_MQ) | F(VIRTIO_NET_F_GUEST_ANNOUNCE) |
 	F(VIRTIO_NET_F_STATUS) | F(VIRTIO_NET_F_SPEED_DUPLEX) | F(VIRTIO_NET_F_MTU) | F(VHOST_F_LOG_ALL) |
 	F(VHOST_USER_F_PROTOCOL_FEATURES);
+
+/* What one side may leave to the other, in both directions. */
+static const uint64_t features_csum = F(VIRTIO_NET_F_CSUM) | F(VIRTIO_NET_F_GUEST_CSUM);
+static const uint64_t features_tso =
+	F(VIRTIO_NET_F_HOST_TSO4) | F(VIRTIO_NET_F_HOST_TSO6) | F(VIRTIO_NET_F_HOST_ECN) |
+	F(VIRTIO_NET_F_GUEST_TSO4) | F(VIRTIO_NET_F_GUEST_TSO6) | F(VIRTIO_NET_F_GUEST_ECN);
+static const uint64_t features_ufo =
+	F(VIRTIO_NET_F_HOST_UFO) | F(VIRTIO_NET_F_GUEST_UFO) | F(VQ_NET_F_HOST_USO) | F(VQ_NET_F_GUEST_USO4) |
+	F(VQ_NET_F_GUEST_USO6);
 
 static const uint64_t protocol_features =
 	F(VHOST_USER_PROTOCOL_F_MQ) | F(VHOST_USER_PROTOCOL_F_LOG_SHMFD) | F(VHOST_USER_PROTOCOL_F_RARP) |
@@ -105,6 +115,15 @@ vhp_close_fds(struct vhp *v)
 		close(v->nudge);
 }
 
+/* Nothing is cut without partial checksums (virtio 1.2, 5.1.3.1). */
+static uint64_t
+offered_features(const struct vhp_conf *c)
+{
+	if (!c->csum)
+		return features_always;
+	return features_always | features_csum | (c->tso ? features_tso : 0) | (c->ufo ? features_ufo : 0);
+}
+
 static int
 vhp_open(struct port *p, const void *conf, struct err *e)
 {
@@ -118,7 +137,7 @@ vhp_open(struct port *p, const void *conf, struct err *e)
 	v->mode = c->mode;
 	v->nudge = -1;
 	v->n_queues = c->queues;
-	v->offered = features_always;
+	v->offered = offered_features(c);
 	p->n_rxq = (uint16_t)c->queues;
 	p->n_txq = (uint16_t)c->queues;
 	p->live_rxq = 1;
@@ -232,6 +251,14 @@ static const struct opt_desc vhp_opts[] = {
 	{ .name = "queues", .kind = OPT_U32, .offset = offsetof(struct vhp_conf, queues), .min = 1, .max = VHP_MAX_QUEUES,
 	  .dflt = "8", .help = "most queue pairs that the guest may use; it gets as many as its hypervisor gives it",
 	  .example = "4" },
+	{ .name = "csum", .kind = OPT_BOOL, .offset = offsetof(struct vhp_conf, csum), .dflt = "true",
+	  .help = "offer the guest to leave checksums to whoever needs them, both ways; without it 'tso' and 'ufo' are off",
+	  .example = "false" },
+	{ .name = "tso", .kind = OPT_BOOL, .offset = offsetof(struct vhp_conf, tso), .dflt = "true",
+	  .help = "offer TCP segments of up to 64 KiB, both ways", .example = "false" },
+	{ .name = "ufo", .kind = OPT_BOOL, .offset = offsetof(struct vhp_conf, ufo), .dflt = "true",
+	  .help = "offer UDP datagrams longer than the MTU (UFO) and bundles of datagrams (USO), both ways",
+	  .example = "false" },
 	{ 0 },
 };
 

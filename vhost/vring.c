@@ -16,7 +16,6 @@
 
 #include <rte_vhost.h>
 
-#include "datapath/offload.h"
 #include "vhost/call_priv.h"
 #include "vhost/vhost_priv.h"
 
@@ -269,17 +268,6 @@ vhp_rings_stop(struct vhp *v, struct vhp_conn *c, unsigned first, unsigned n)
 	eventfd_write(v->nudge, 1);
 }
 
-/* What the guest takes as it is (virtio 1.2, 5.1.3.1). */
-static uint16_t
-guest_accepts(uint64_t f)
-{
-	if (!vhp_has(f, VIRTIO_NET_F_GUEST_CSUM))
-		return 0;
-	return OFFL_CSUM | (vhp_has(f, VIRTIO_NET_F_GUEST_TSO4) ? OFFL_TSO4 : 0) |
-	       (vhp_has(f, VIRTIO_NET_F_GUEST_TSO6) ? OFFL_TSO6 : 0) | (vhp_has(f, VIRTIO_NET_F_GUEST_ECN) ? OFFL_ECN : 0) |
-	       (vhp_has(f, VIRTIO_NET_F_GUEST_UFO) ? OFFL_UFO : 0);
-}
-
 /* After any change: chooses whose rings are used (who has them keeps them while it is ready) and starts those that can
  * run and do not. */
 void
@@ -306,7 +294,7 @@ vhp_settle(struct vhp *v)
 		for (unsigned i = 0; i < 2 * v->n_queues; i++)
 			ring_start(v, best, i);
 		show_to(v, best);
-		__atomic_store_n(&v->port->accepts, guest_accepts(best->features), __ATOMIC_RELAXED);
+		__atomic_store_n(&v->port->accepts, vq_accepts(best->features), __ATOMIC_RELAXED);
 	}
 	set_live(v, best);
 	eventfd_write(v->nudge, 1);

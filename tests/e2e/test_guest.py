@@ -87,7 +87,8 @@ def main():
             pass
         state = port_state(hv, "g1")
         lab.ok(not state["up"] and state["reason"], "the port goes down when its guest is gone, with a reason", state)
-        lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
+        status = hv.stop()
+        lab.ok(status == 0, "SIGTERM ends weftd with status 0", f"status {status}")
 
 
 if __name__ == "__main__":

@@ -70,18 +70,27 @@ port_tx(struct port *p, struct rte_mbuf **m, uint16_t n)
 	return n;
 }
 
+/* 'off': an option to be false, or NULL. */
 static struct port *
-port_try(const char *mode, const char *socket, struct err *e)
+port_try_opt(const char *mode, const char *socket, const char *off, struct err *e)
 {
 	char *conf = calloc(1, vhp_vhost_user.conf_size);
 
 	opt_defaults(vhp_vhost_user.opts, conf);
 	assert_int_equal(opt_set(vhp_vhost_user.opts, conf, "mode", mode, e), 0);
 	assert_int_equal(opt_set(vhp_vhost_user.opts, conf, "socket", socket, e), 0);
+	if (off)
+		assert_int_equal(opt_set(vhp_vhost_user.opts, conf, off, "false", e), 0);
 	struct port *p = port_create(&vhp_vhost_user, &owner, "vm1", 1, conf, e);
 
 	free(conf);
 	return p;
+}
+
+static struct port *
+port_try(const char *mode, const char *socket, struct err *e)
+{
+	return port_try_opt(mode, socket, NULL, e);
 }
 
 /* The library looks at a new socket when its poll() ends, after a second or when something else happens: this guest
@@ -685,25 +694,59 @@ a_frame_too_long_for_the_guest_does_not_block_others(void **state UNUSED)
 	no_mbuf_is_lost();
 }
 
+/* Which of the features a port with an option (or NULL) offers; 'all' or 'none' of each kind, or the test fails. */
 static void
-no_offload_is_offered_and_the_useful_features_are(void **state UNUSED)
+offers(const char *opt, bool csum, bool tso, bool ufo)
 {
-	struct port *p = port_open("server");
+	static const uint64_t kinds[] = {
+		1ull << VIRTIO_NET_F_CSUM | 1ull << VIRTIO_NET_F_GUEST_CSUM,
+		1ull << VIRTIO_NET_F_HOST_TSO4 | 1ull << VIRTIO_NET_F_HOST_TSO6 | 1ull << VIRTIO_NET_F_HOST_ECN |
+		1ull << VIRTIO_NET_F_GUEST_TSO4 | 1ull << VIRTIO_NET_F_GUEST_TSO6 | 1ull << VIRTIO_NET_F_GUEST_ECN,
+		1ull << VIRTIO_NET_F_HOST_UFO | 1ull << VIRTIO_NET_F_GUEST_UFO | 1ull << 54 | 1ull << 55 | 1ull << 56,
+	};
+	const bool want[] = { csum, tso, ufo };
+	struct err e = { 0 };
+	struct port *p = port_try_opt("server", sock_path, opt, &e);
 	struct guest g;
 
+	assert_non_null(p);
+	assert_true(guest_sync(&waker));
 	guest_init(&g, 64);
 	assert_int_equal(guest_connect(&g, sock_path), 0);
 	assert_true(guest_negotiate(&g, 0));
-	static const unsigned off[] = { VIRTIO_NET_F_CSUM, VIRTIO_NET_F_GUEST_CSUM, VIRTIO_NET_F_GUEST_TSO4,
-		VIRTIO_NET_F_GUEST_TSO6, VIRTIO_NET_F_GUEST_ECN, VIRTIO_NET_F_GUEST_UFO, VIRTIO_NET_F_HOST_TSO4,
-		VIRTIO_NET_F_HOST_TSO6, VIRTIO_NET_F_HOST_ECN, VIRTIO_NET_F_HOST_UFO,
-		VIRTIO_F_ACCESS_PLATFORM };
+	for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++)
+		assert_int_equal(g.offered & kinds[i], want[i] ? kinds[i] : 0);
+	port_destroy(p);
+	guest_fini(&g);
+}
+
+static void
+offloads_are_offered_unless_the_port_says_otherwise(void **state UNUSED)
+{
+	offers(NULL, true, true, true);
+	offers("tso", true, false, true);
+	offers("ufo", true, true, false);
+	offers("csum", false, false, false);
+}
+
+static void
+useful_features_are_offered_and_others_cannot_be_taken(void **state UNUSED)
+{
+	struct err e = { 0 };
+	struct port *p = port_try_opt("server", sock_path, "csum", &e);
+	struct guest g;
+
+	assert_non_null(p);
+	assert_true(guest_sync(&waker));
+	guest_init(&g, 64);
+	assert_int_equal(guest_connect(&g, sock_path), 0);
+	assert_true(guest_negotiate(&g, 0));
+	assert_false(g.offered >> VIRTIO_F_ACCESS_PLATFORM & 1);
 	static const unsigned on[] = { VIRTIO_F_VERSION_1, VIRTIO_F_RING_PACKED, VIRTIO_F_IN_ORDER,
 		VIRTIO_NET_F_MRG_RXBUF, VIRTIO_RING_F_INDIRECT_DESC, VIRTIO_RING_F_EVENT_IDX, VIRTIO_NET_F_MQ,
-		VIRTIO_NET_F_GUEST_ANNOUNCE };
+		VIRTIO_NET_F_GUEST_ANNOUNCE, VIRTIO_NET_F_MTU, VIRTIO_NET_F_STATUS, VIRTIO_NET_F_SPEED_DUPLEX,
+		VIRTIO_NET_F_CTRL_VQ };
 
-	for (unsigned i = 0; i < ARRAY_SIZE(off); i++)
-		assert_false(g.offered >> off[i] & 1);
 	for (unsigned i = 0; i < ARRAY_SIZE(on); i++)
 		assert_true(g.offered >> on[i] & 1);
 	guest_disconnect(&g);
@@ -836,7 +879,8 @@ main(void)
 		cmocka_unit_test(a_peer_that_stops_in_a_message_stops_nobody_else),
 		cmocka_unit_test(what_does_not_fit_the_ring_stays_with_the_sender),
 		cmocka_unit_test(a_frame_too_long_for_the_guest_does_not_block_others),
-		cmocka_unit_test(no_offload_is_offered_and_the_useful_features_are),
+		cmocka_unit_test(offloads_are_offered_unless_the_port_says_otherwise),
+		cmocka_unit_test(useful_features_are_offered_and_others_cannot_be_taken),
 		cmocka_unit_test(a_stale_socket_is_replaced_and_a_live_one_is_not),
 		cmocka_unit_test(what_is_in_the_way_of_the_socket_is_named),
 		cmocka_unit_test(the_default_socket_is_in_the_run_directory),
