@@ -229,19 +229,38 @@ struct src {
 	const uint8_t *hdr;
 	struct rte_mbuf *m;
 	uint32_t len;
-	struct virtio_net_hdr_mrg_rxbuf vnet;
+	/* Its virtio header as it is compared and written: 8 bytes and 4.  Not as the struct: two bytes stored and then
+	 * loaded as a part of four are not forwarded, but wait for all stores before, those to the guest among them. */
+	uint64_t vnet_lo;
+	uint32_t vnet_hi;
 };
+
+enum { NUM_BUFFERS_SHIFT = 16 };        /* Of num_buffers in vnet_hi, behind csum_offset. */
+
+/* Rare. */
+static __attribute__((noinline)) void
+src_offload(struct src *s)
+{
+	struct virtio_net_hdr h;
+	uint16_t csum_offset;
+
+	if (s->f)
+		h = s->fr->vnet;
+	else
+		offl_from_mbuf(s->m, &h);
+	_Static_assert(sizeof h == 10 && offsetof(struct virtio_net_hdr, csum_offset) == 8, "8 bytes and csum_offset");
+	memcpy(&s->vnet_lo, &h, sizeof s->vnet_lo);
+	csum_offset = h.csum_offset;
+	s->vnet_hi = (uint32_t)1 << NUM_BUFFERS_SHIFT | csum_offset;
+}
 
 VQ_INLINE void
 src_vnet(struct vq *vq, struct src *s)
 {
-	s->vnet = (struct virtio_net_hdr_mrg_rxbuf){ .num_buffers = 1 };
-	if (s->f) {
-		if (UNLIKELY(s->fr->need))
-			s->vnet.hdr = s->fr->vnet;
-	} else if (vq->accepts && offl_need(s->m)) {
-		offl_from_mbuf(s->m, &s->vnet.hdr);
-	}
+	s->vnet_lo = 0;
+	s->vnet_hi = (uint32_t)1 << NUM_BUFFERS_SHIFT;
+	if (UNLIKELY(s->f ? s->fr->need != 0 : vq->accepts && offl_need(s->m)))
+		src_offload(s);
 }
 
 /* In one piece behind its first bytes? */
@@ -253,24 +272,15 @@ src_flat(const struct src *s)
 
 /* Writes the header only where it differs: the line is read anyway, and the guest keeps its copy if nothing changed. */
 VQ_INLINE void
-put_vnet(uint8_t *p, const struct virtio_net_hdr_mrg_rxbuf *v, uint8_t hdr_len)
+put_vnet(uint8_t *p, uint64_t lo, uint32_t hi, uint8_t hdr_len)
 {
-	uint64_t lo, hi = 0, was_hi = 0;
-
-	_Static_assert(sizeof *v == VNET_LEN, "written as 8 bytes and 4");
-	memcpy(&lo, v, sizeof lo);
 	if (*(vq_u64 *)p != lo)
 		*(vq_u64 *)p = lo;
 	if (LIKELY(hdr_len == VNET_LEN)) {
-		memcpy(&hi, (const uint8_t *)v + 8, 4);
-		was_hi = *(vq_u32 *)(p + 8);
-		if (was_hi != hi)
-			*(vq_u32 *)(p + 8) = (uint32_t)hi;
-	} else {
-		memcpy(&hi, (const uint8_t *)v + 8, 2);
-		was_hi = *(vq_u16 *)(p + 8);
-		if (was_hi != hi)
-			*(vq_u16 *)(p + 8) = (uint16_t)hi;
+		if (*(vq_u32 *)(p + 8) != hi)
+			*(vq_u32 *)(p + 8) = hi;
+	} else if (*(vq_u16 *)(p + 8) != (uint16_t)hi) {
+		*(vq_u16 *)(p + 8) = (uint16_t)hi;
 	}
 }
 
@@ -433,6 +443,7 @@ put_any(struct vq *vq, struct rooms *w, struct src *s)
 {
 	struct plan p;
 	uint64_t need = (uint64_t)vq->hdr_len + s->len;
+	uint8_t vnet[VNET_LEN];
 	uint32_t left;
 
 	for (;;) {
@@ -459,10 +470,12 @@ put_any(struct vq *vq, struct rooms *w, struct src *s)
 		return PUT_DROPPED;
 	}
 	if (p.n_used > 1) {
-		s->vnet.num_buffers = (uint16_t)p.n_used;
+		s->vnet_hi = (uint16_t)s->vnet_hi | (uint32_t)p.n_used << NUM_BUFFERS_SHIFT;
 		ctr_add(&vq->stats.mergeable, 1);
 	}
-	plan_put(&p, (const uint8_t *)&s->vnet, vq->hdr_len);
+	memcpy(vnet, &s->vnet_lo, 8);
+	memcpy(vnet + 8, &s->vnet_hi, 4);
+	plan_put(&p, vnet, vq->hdr_len);
 	plan_put_src(&p, s);
 	plan_use(vq, w, &p, need);
 	return PUT_SENT;
@@ -482,7 +495,7 @@ put(struct vq *vq, struct rooms *w, struct src *s, unsigned ahead, bool packed)
 	if (UNLIKELY(!r->p) || UNLIKELY(r->len < vq->hdr_len + (uint64_t)s->len) || UNLIKELY(!src_flat(s)))
 		return put_any(vq, w, s);
 	w->next++;
-	put_vnet(r->p, &s->vnet, vq->hdr_len);
+	put_vnet(r->p, s->vnet_lo, s->vnet_hi, vq->hdr_len);
 	put_flat(r->p + vq->hdr_len, s);
 	if (UNLIKELY(vq->log != NULL))
 		vq_log_hva(vq, r->p, vq->hdr_len + s->len);
