@@ -15,7 +15,7 @@ import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from compare import BUILD, SHARED     # noqa: E402
+from harness import BUILD, SHARED     # noqa: E402
 from lab import Lab, mac_of, wait_for     # noqa: E402
 
 IDLE_S, RATE, SAMPLE_S = 20, 20, 20

@@ -19,19 +19,16 @@ import argparse
 import json
 import os
 import re
-import shutil
 import socket
 import statistics
 import struct
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import compare                  # noqa: E402
-from compare import HUGE        # noqa: E402
+from harness import make_weft, session       # noqa: E402
 
 N_RULES = 100000
 ECMP = "multipath(symmetric_l4,0,hrw,1,0,NXM_NX_REG0[]),output:2"
@@ -55,12 +52,13 @@ def rss_kb(pid):
 
 
 class Weft:
-    """weftd with two vhost-user ports, its rules through the bridge's local socket."""
+    """weftd with vhost-user ports, its rules through the bridge's local socket."""
     name = "weft"
 
-    def __init__(self, lib, tag="w", **settings):
+    def __init__(self, lib, tag="w", ports=2, **settings):
         self.lib = lib
-        self.base = compare.make_weft(lib)(tag, settings={"max-flows": 2000000, "upcall-rate": 0, **settings})
+        self.base = make_weft(lib)(tag, settings={"max-flows": 2000000, "upcall-rate": 0, **settings}, ports=ports)
+        self.pmd = self.base.pmd
         self.p, self.socks = self.base.p, self.base.socks
         self.br = "unix:" + os.path.join(self.base.d, "run", "br0.mgmt")
         self.env = dict(os.environ)
@@ -95,6 +93,9 @@ class Weft:
             last = now
             time.sleep(0.3)
         raise RuntimeError("packets go on and on")
+
+    def pids(self):
+        return [self.p.pid]
 
     def pause(self):
         self.base.pause()
@@ -325,20 +326,22 @@ def main():
     ap.add_argument("--cases", default=".", help="regular expression on load, setup, memory, dump, churn")
     ap.add_argument("--json", help="write every figure to this file")
     args = ap.parse_args()
-    if os.geteuid():
-        sys.exit("openflow.py: needs root (hugepages, network namespaces)")
-    work = tempfile.mkdtemp(prefix="weft-bench-")
-    reserved = int(open(HUGE).read())
-    mounted = os.path.ismount("/dev/hugepages")
-    lib = compare.load_harness(work)
+    figures = {}
+    with session(4608) as (lib, work):
+        run(lib, work, args, figures)
+    if args.json:
+        with open(args.json, "w") as f:
+            json.dump(figures, f, indent=1)
+
+
+def run(lib, work, args, figures):
     import flows
-    switches, figures = [], {}
+    switches = []
 
     def wanted(name):
         return re.search(args.cases, name)
 
     try:
-        lib.hugepages(reserved + 2304)
         switches = [Weft(lib), Ovs(lib)]
         weft, ovs = switches
         for s in switches:
@@ -415,16 +418,6 @@ def main():
         for s in switches:
             s.resume()
             s.stop()
-        for p in lib._bg:
-            lib.stop_pid(p)
-        with open(HUGE, "w") as f:
-            f.write(str(reserved))
-        if not mounted:
-            subprocess.run(["umount", "/dev/hugepages"], check=False)
-        shutil.rmtree(work, ignore_errors=True)
-    if args.json:
-        with open(args.json, "w") as f:
-            json.dump(figures, f, indent=1)
 
 
 if __name__ == "__main__":
