@@ -23,6 +23,9 @@ union value {
 	struct opt_strs strs;
 };
 
+const struct ipaddr opt_ip_word = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+				      0xff, 0xff } };
+
 static const char *const true_names[] = { "true", "on", "yes", "1", NULL };
 static const char *const false_names[] = { "false", "off", "no", "0", NULL };
 
@@ -50,7 +53,8 @@ value_len(const struct opt_desc *d)
 	switch (d->kind) {
 	case OPT_BOOL: return sizeof(bool);
 	case OPT_U16: return sizeof(uint16_t);
-	case OPT_U32: return sizeof(uint32_t);
+	case OPT_U32:
+	case OPT_U32_WORD: return sizeof(uint32_t);
 	case OPT_STR: return (size_t)d->max + 1;
 	case OPT_ENUM: return sizeof(int);
 	case OPT_MAC: return sizeof(struct mac);
@@ -99,7 +103,7 @@ set_number(const struct opt_desc *d, const char *s, union value *v, struct err *
 	uint64_t n;
 
 	if (d->names && !strcmp(s, d->names[0]))
-		n = max;
+		n = d->kind == OPT_U32_WORD ? (max = UINT32_MAX) : max;
 	else if (parse_number(s, s + strlen(s), &n))
 		return err_set(e, EINVAL, "%s: '%s' is not a number%s%s", d->name, s,
 			       d->names ? " or " : "", d->names ? d->names[0] : "");
@@ -176,6 +180,8 @@ set_ip(const struct opt_desc *d, const char *s, union value *v, struct err *e)
 {
 	if (!strcmp(s, "any"))
 		v->ip = (struct ipaddr){ 0 };
+	else if (d->names && !strcmp(s, d->names[0]))
+		v->ip = opt_ip_word;
 	else if (ip_parse(s, &v->ip))
 		return err_set(e, EINVAL, "%s: '%s' is not an IPv4 or IPv6 address", d->name, s);
 	return 0;
@@ -187,7 +193,8 @@ set_ip_list(const struct opt_desc *d, const char *s, union value *v, struct err 
 	struct opt_ips *l = &v->ips;
 
 	memset(l, 0, sizeof *l);
-	for (;;) {
+	l->word = d->names && !strcmp(s, d->names[0]);
+	while (!l->word) {
 		size_t len = strcspn(s, ",");
 		char one[IP_STR_LEN];
 		struct ipaddr ip;
@@ -205,9 +212,10 @@ set_ip_list(const struct opt_desc *d, const char *s, union value *v, struct err 
 			return err_set(e, ERANGE, "%s: more than %u addresses", d->name, OPT_LIST_MAX);
 		l->ip[l->n++] = ip;
 		if (!s[len])
-			return 0;
+			break;
 		s += len + 1;
 	}
+	return 0;
 }
 
 static const char rate_units[] = "kMGT";
@@ -361,7 +369,8 @@ set_value(const struct opt_desc *d, void *conf, const char *s, struct err *e)
 	switch (d->kind) {
 	case OPT_BOOL: rc = set_bool(d, s, &v, e); break;
 	case OPT_U16:
-	case OPT_U32: rc = set_number(d, s, &v, e); break;
+	case OPT_U32:
+	case OPT_U32_WORD: rc = set_number(d, s, &v, e); break;
 	case OPT_ENUM: rc = set_enum(d, s, &v, e); break;
 	case OPT_IP: rc = set_ip(d, s, &v, e); break;
 	case OPT_IP_LIST: rc = set_ip_list(d, s, &v, e); break;
@@ -463,10 +472,23 @@ format_vlans(const struct opt_vlans *s, char *buf, size_t len)
 }
 
 static void
-format_ips(const struct opt_ips *l, char *buf, size_t len)
+format_ip(const struct opt_desc *d, const struct ipaddr *ip, char *buf, size_t len)
+{
+	char text[IP_STR_LEN];
+
+	if (d->names && ip_equal(ip, &opt_ip_word))
+		snprintf(buf, len, "%s", d->names[0]);
+	else
+		snprintf(buf, len, "%s", ip_format(*ip, text));
+}
+
+static void
+format_ips(const struct opt_desc *d, const struct opt_ips *l, char *buf, size_t len)
 {
 	size_t n = 0;
 
+	if (l->word && d->names)
+		append(buf, len, &n, d->names[0]);
 	for (unsigned i = 0; i < l->n && i < OPT_LIST_MAX; i++) {
 		char one[IP_STR_LEN];
 
@@ -544,20 +566,21 @@ format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 	switch (d->kind) {
 	case OPT_BOOL: snprintf(buf, len, "%s", *(const bool *)field ? "true" : "false"); break;
 	case OPT_U16: num = *(const uint16_t *)field; break;
-	case OPT_U32: num = *(const uint32_t *)field; break;
+	case OPT_U32:
+	case OPT_U32_WORD: num = *(const uint32_t *)field; break;
 	case OPT_STR: snprintf(buf, len, "%s", (const char *)field); break;
 	case OPT_ENUM: snprintf(buf, len, "%s", d->names[*(const int *)field]); break;
 	case OPT_MAC: snprintf(buf, len, "%s", mac_format(*(const struct mac *)field, text)); break;
-	case OPT_IP: snprintf(buf, len, "%s", ip_format(*(const struct ipaddr *)field, text)); break;
-	case OPT_IP_LIST: format_ips(field, buf, len); break;
+	case OPT_IP: format_ip(d, field, buf, len); break;
+	case OPT_IP_LIST: format_ips(d, field, buf, len); break;
 	case OPT_VLAN_SET: format_vlans(field, buf, len); break;
 	case OPT_RATE: format_rate(*(const uint64_t *)field, buf, len); break;
 	case OPT_MAC_LIST: format_macs(field, buf, len); break;
 	case OPT_PREFIX_LIST: format_prefixes(field, buf, len); break;
 	case OPT_STR_LIST: format_strs(field, buf, len); break;
 	}
-	if (d->kind == OPT_U16 || d->kind == OPT_U32) {
-		if (d->names && num == d->max)
+	if (d->kind == OPT_U16 || d->kind == OPT_U32 || d->kind == OPT_U32_WORD) {
+		if (d->names && num == (d->kind == OPT_U32_WORD ? UINT32_MAX : d->max))
 			snprintf(buf, len, "%s", d->names[0]);
 		else
 			snprintf(buf, len, "%u", num);

@@ -12,11 +12,13 @@ enum opt_kind {
 	OPT_BOOL,       /* bool: true|false (also on|off, yes|no, 1|0). */
 	OPT_U16,        /* uint16_t in min..max (max 0: no limit); decimal or 0x.  names[0], if any, is a word for 'max'. */
 	OPT_U32,        /* uint32_t, likewise. */
+	OPT_U32_WORD,   /* uint32_t in min..max; names[0] is a word for UINT32_MAX. */
 	OPT_STR,        /* char[max + 1], at most 'max' bytes. */
 	OPT_ENUM,       /* int: index into 'names'. */
 	OPT_MAC,        /* struct mac. */
-	OPT_IP,         /* struct ipaddr; "any" is none. */
-	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles. */
+	OPT_IP,         /* struct ipaddr; "any" is none.  names[0], if any, is a word for 'opt_ip_word'. */
+	OPT_IP_LIST,    /* struct opt_ips, at most OPT_LIST_MAX, comma-separated, no doubles.  names[0], if any, is a word
+			 * that may stand for a list: 'n' is 0 then and 'word' set. */
 	OPT_VLAN_SET,   /* struct opt_vlans: "10,20,100-199", min..max (max 0: 4094). */
 	OPT_RATE,       /* uint64_t, a number a second: "500k", "2.5G" (k, M, G, T: powers of 1000); at most 100T. */
 	OPT_MAC_LIST,   /* struct opt_macs, comma-separated, no doubles; unicast. */
@@ -26,8 +28,12 @@ enum opt_kind {
 
 #define OPT_LIST_MAX 64
 
+/* No address of anything. */
+extern const struct ipaddr opt_ip_word;
+
 struct opt_ips {
 	uint16_t n;
+	bool word;
 	struct ipaddr ip[OPT_LIST_MAX];
 };
 

@@ -73,6 +73,7 @@ conf_value_of(const struct opt_desc *d, const void *conf)
 		return json_boolean(!strcmp(text, "true"));
 	case OPT_U16:
 	case OPT_U32:
+	case OPT_U32_WORD:
 	case OPT_RATE:
 		/* A word that stands for a number stays a word. */
 		if (text[strspn(text, "0123456789")])

@@ -38,6 +38,7 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 		break;
 	case OPT_U16:
 	case OPT_U32:
+	case OPT_U32_WORD:
 		snprintf(buf, len, d->names ? "NUMBER|%s" : "NUMBER", d->names ? d->names[0] : "");
 		break;
 	case OPT_STR:
@@ -51,10 +52,10 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 		snprintf(buf, len, "MAC");
 		break;
 	case OPT_IP:
-		snprintf(buf, len, "ADDRESS");
+		snprintf(buf, len, d->names ? "ADDRESS|%s" : "ADDRESS", d->names ? d->names[0] : "");
 		break;
 	case OPT_IP_LIST:
-		snprintf(buf, len, "ADDRESS[,ADDRESS]...");
+		snprintf(buf, len, d->names ? "ADDRESS[,ADDRESS]...|%s" : "ADDRESS[,ADDRESS]...", d->names ? d->names[0] : "");
 		break;
 	case OPT_VLAN_SET:
 		snprintf(buf, len, "VLAN[-VLAN][,...]");
@@ -78,7 +79,7 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 static void
 help_text(const struct opt_desc *d, char *buf, size_t len)
 {
-	bool number = d->kind == OPT_U16 || d->kind == OPT_U32;
+	bool number = d->kind == OPT_U16 || d->kind == OPT_U32 || d->kind == OPT_U32_WORD;
 
 	if (number && d->max)
 		snprintf(buf, len, "%s (%u to %u)", d->help, d->min, d->max);

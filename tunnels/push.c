@@ -18,36 +18,75 @@ enum {
 };
 
 const char *const tun_inherit_names[] = { "inherit", NULL };
+const char *const tun_flow_names[] = { "flow", NULL };
 const char *const tun_inner_vlan_names[] = { "auto", "keep", "drop", NULL };
 const char *const tun_csum_names[] = { "auto", "on", "off", NULL };
 
 /* --- Configuration to template ------------------------------------------------------------- */
 
+static bool
+has_prefix(const struct ipaddr *ip, const struct opt_prefix *p)
+{
+	unsigned n = p->len / 8;
+
+	return !memcmp(ip->b, p->ip.b, n) && (p->len % 8 == 0 || !((ip->b[n] ^ p->ip.b[n]) >> (8 - p->len % 8)));
+}
+
+bool
+tun_conf_allows(const struct tun_conf *c, const struct ipaddr *remote)
+{
+	for (unsigned i = 0; i < c->allow.n; i++)
+		if (has_prefix(remote, &c->allow.p[i]))
+			return true;
+	return !c->allow.n;
+}
+
+/* What goes with remotes that are set per flow, and only with those. */
+static int
+check_flow(const struct tun_conf *c, struct err *e)
+{
+	if (tun_remote_is_flow(c))
+		return 0;
+	if (tun_local_is_flow(c))
+		return err_set(e, EINVAL, "local: 'flow' goes with remote=flow only");
+	if (c->flood.n)
+		return err_set(e, EINVAL, "flood: goes with remote=flow only: list the addresses in 'remote'");
+	if (c->allow.n)
+		return err_set(e, EINVAL, "allow: goes with remote=flow only");
+	return 0;
+}
+
 int
 tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e)
 {
+	const struct opt_ips *list = tun_remote_is_flow(c) ? &c->flood : &c->remote;
+	const char *what = tun_remote_is_flow(c) ? "flood" : "remote";
+	bool any_local = ip_is_none(&c->local) || tun_local_is_flow(c);
 	char text[IP_STR_LEN];
+	int rc = check_flow(c, e);
 
-	if (c->key > t->key_max)
+	if (rc)
+		return rc;
+	if (c->key > t->key_max && !(tun_key_is_flow(c) && t->set))
 		return err_set(e, EINVAL, "%s %u: at most %u", t->key_name, c->key, t->key_max);
 	if (t->udp_port && !c->dst_port)
 		return err_set(e, EINVAL, "dst-port: 0 is no UDP port");
 	if (c->tos != TUN_TOS_INHERIT && (c->tos & 3))
 		return err_set(e, EINVAL, "tos: %#x sets the two ECN bits; they belong to the network", c->tos);
-	if (!c->remote.n)
+	if (!c->remote.n && !tun_remote_is_flow(c))
 		return err_set(e, EINVAL, "remote: no address given");
-	if (!ip_is_none(&c->local) && !ip_is_unicast(&c->local))
+	if (!any_local && !ip_is_unicast(&c->local))
 		return err_set(e, EINVAL, "local: %s is not a unicast address", ip_format(c->local, text));
-	for (unsigned i = 0; i < c->remote.n; i++) {
-		const struct ipaddr *r = &c->remote.ip[i];
+	for (unsigned i = 0; i < list->n; i++) {
+		const struct ipaddr *r = &list->ip[i];
 
 		if (!ip_is_unicast(r))
-			return err_set(e, EINVAL, "remote: %s is not a unicast address", ip_format(*r, text));
-		if (!ip_is_none(&c->local) && ip_is_v4(r) != ip_is_v4(&c->local))
-			return err_set(e, EINVAL, "remote: %s and 'local' are not of the same family",
+			return err_set(e, EINVAL, "%s: %s is not a unicast address", what, ip_format(*r, text));
+		if (!any_local && ip_is_v4(r) != ip_is_v4(&c->local))
+			return err_set(e, EINVAL, "%s: %s and 'local' are not of the same family", what,
 				       ip_format(*r, text));
 		if (ip_equal(r, &c->local))
-			return err_set(e, EINVAL, "remote: %s is 'local' as well", ip_format(*r, text));
+			return err_set(e, EINVAL, "%s: %s is 'local' as well", what, ip_format(*r, text));
 	}
 	return 0;
 }
@@ -111,6 +150,28 @@ tun_hdr_build(const struct tun_type *t, const struct tun_conf *c, const struct t
 	}
 	h->own_off = h->len;
 	return t->build(c, h, e);
+}
+
+void
+tun_hdr_set(const struct tun_type *t, struct tun_hdr *h, const struct tun_set *s)
+{
+	uint8_t *l3 = h->b + h->l3_off, *ttl = l3 + (h->v6 ? 7 : 8);
+
+	if (s->bits & TUN_SET_TOS) {
+		h->tos_inherit = false;
+		if (h->v6)
+			store_be32(l3, be32(6u << 28 | (s->tos & ~3u) << 20));
+		else
+			l3[1] = s->tos & ~3u;
+	}
+	if (s->bits & TUN_SET_TTL && s->ttl) {
+		/* The TTL is the first byte of its word, and 0 there while it is inherited. */
+		h->ip4_sum += (uint32_t)s->ttl - *ttl;
+		h->ttl_inherit = false;
+		*ttl = s->ttl;
+	}
+	if (t->set)
+		t->set(h, s);
 }
 
 uint16_t

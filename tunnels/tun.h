@@ -29,14 +29,15 @@ enum tun_inner_vlan {
 	TUN_INNER_VLAN_DROP,    /* RFC 7348, section 6.1. */
 };
 
+#define TUN_KEY_FLOW UINT32_MAX         /* tun_conf.key: set and matched per flow. */
 #define TUN_TOS_INHERIT 0x100u
 #define TUN_TTL_INHERIT 0x100u
 
 /* The configuration of one tunnel port.  Options that every type shares are in 'tun_common_opts'. */
 struct tun_conf {
-	struct opt_ips remote;          /* One, or several with head-end replication. */
-	struct ipaddr local;                /* None: the preferred source of the route. */
-	uint32_t key;                   /* VNI and the like, host order. */
+	struct opt_ips remote;          /* One, or several with head-end replication; 'word': set per flow, and learned. */
+	struct ipaddr local;                /* None: the preferred source of the route; opt_ip_word: set per flow. */
+	uint32_t key;                   /* VNI and the like, host order; TUN_KEY_FLOW. */
 	uint16_t dst_port;              /* UDP, host order. */
 	uint32_t tos;                   /* DSCP << 2, or TUN_TOS_INHERIT. */
 	uint32_t ttl;                   /* 1..255, or TUN_TTL_INHERIT. */
@@ -46,7 +47,29 @@ struct tun_conf {
 	int inner_vlan;                 /* enum tun_inner_vlan. */
 	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
+	/* With the remote set per flow: */
+	struct opt_ips flood;           /* Who gets flooded frames; none: every remote that was heard of. */
+	struct opt_prefixes allow;      /* Who may send here; none: anybody. */
+	uint32_t max_remotes;           /* Learned ones. */
 };
+
+static inline bool
+tun_remote_is_flow(const struct tun_conf *c)
+{
+	return c->remote.word;
+}
+
+static inline bool
+tun_local_is_flow(const struct tun_conf *c)
+{
+	return ip_equal(&c->local, &opt_ip_word);
+}
+
+static inline bool
+tun_key_is_flow(const struct tun_conf *c)
+{
+	return c->key == TUN_KEY_FLOW;
+}
 
 enum tun_csum { TUN_CSUM_AUTO, TUN_CSUM_ON, TUN_CSUM_OFF };     /* Auto: off on IPv4, on on IPv6. */
 
@@ -71,6 +94,27 @@ struct tun_meta {
 	uint8_t flags;
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
 };
+
+enum tun_flags {
+	TUN_F_OAM = 1 << 0,             /* As in NXM_NX_TUN_FLAGS. */
+};
+
+enum tun_set_bits {
+	TUN_SET_REMOTE = 1 << 0, TUN_SET_KEY = 1 << 1, TUN_SET_TOS = 1 << 2, TUN_SET_TTL = 1 << 3, TUN_SET_FLAGS = 1 << 4,
+	TUN_SET_EXT = 1 << 5,
+};
+
+/* What rules say of the outer headers of one flow's packets, instead of what the port's settings say. */
+struct tun_set {
+	uint64_t key;                   /* Host order. */
+	struct ipaddr remote, local;    /* Of a destination that has no number yet; 'local' may be none. */
+	uint16_t bits;                  /* enum tun_set_bits: which of the others hold. */
+	uint8_t tos, ttl;
+	uint8_t flags;                  /* enum tun_flags. */
+	uint8_t pad[3];
+	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out as in tun_meta. */
+};
+_Static_assert(sizeof(struct tun_set) == 64, "eight words of a program, no holes");
 
 /* Packets of one type in, one way or the other.  On pop, pkt[i] starts at the type's own header
  * (outer headers already stripped and recorded in meta[i]). */
@@ -101,6 +145,9 @@ struct tun_type {
 
 	/* [ctl] Appends its header to the outer ones in 'h'.  0 or -errno. */
 	int (*build)(const struct tun_conf *, struct tun_hdr *h, struct err *);
+	/* [lcore] Writes key, flags and ext as 's' has them into its header in 'h', a copy of what build() made (with
+	 * key 0 where that is set per flow); may lengthen it.  NULL: nothing of the type can be set per flow. */
+	void (*set)(struct tun_hdr *h, const struct tun_set *s);
 	/* [lcore] Rewrites per-packet bytes of its header; NULL when build() wrote them all. */
 	void (*patch)(struct tun_batch *);
 	/* [lcore] Strips its header, fills meta[], sets drop[].  Frees nothing. */
@@ -113,10 +160,19 @@ const struct tun_type *tun_type_find(const char *name);
 
 /* Rows of struct tun_conf shared by all UDP tunnels, for use in a type's table. */
 #define TUN_COMMON_OPTS \
-	{ "remote", OPT_IP_LIST, offsetof(struct tun_conf, remote), 1, OPT_LIST_MAX, NULL, NULL, true, \
-	  "address of the far end; several, comma-separated, get a copy each of flooded frames", "172.16.0.2" }, \
-	{ "local", OPT_IP, offsetof(struct tun_conf, local), 0, 0, NULL, NULL, false, \
-	  "our address on the underlay (default: what the route to the remote prefers)", "172.16.0.1" }, \
+	{ "remote", OPT_IP_LIST, offsetof(struct tun_conf, remote), 1, OPT_LIST_MAX, tun_flow_names, NULL, true, \
+	  "address of the far end; several, comma-separated, get a copy each of flooded frames; 'flow': set by rules " \
+	  "(tun_dst) and learned with the MAC addresses", "172.16.0.2" }, \
+	{ "local", OPT_IP, offsetof(struct tun_conf, local), 0, 0, tun_flow_names, NULL, false, \
+	  "our address on the underlay (default: what the route to the remote prefers); 'flow': set by rules (tun_src)", \
+	  "172.16.0.1" }, \
+	{ "flood", OPT_IP_LIST, offsetof(struct tun_conf, flood), 1, OPT_LIST_MAX, NULL, NULL, false, \
+	  "with remote=flow: who gets a copy of flooded frames (default: every remote that was heard of)", \
+	  "172.16.0.2,172.16.0.3" }, \
+	{ "allow", OPT_PREFIX_LIST, offsetof(struct tun_conf, allow), 0, 0, NULL, NULL, false, \
+	  "with remote=flow: who may send here (default: anybody)", "172.16.0.0/16" }, \
+	{ "max-remotes", OPT_U32, offsetof(struct tun_conf, max_remotes), 1, 16000, NULL, "4096", false, \
+	  "with remote=flow: so many remotes are remembered at a time", "4096" }, \
 	{ "tos", OPT_U32, offsetof(struct tun_conf, tos), 0, TUN_TOS_INHERIT, tun_inherit_names, "0", false, \
 	  "outer DSCP byte, low two bits 0; 'inherit' copies the guest's", "0xb8" }, \
 	{ "ttl", OPT_U32, offsetof(struct tun_conf, ttl), 1, TUN_TTL_INHERIT, tun_inherit_names, "64", false, \
@@ -130,6 +186,7 @@ const struct tun_type *tun_type_find(const char *name);
 	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
 	  "underlay MTU; 0 takes it from the route or link", "9000" }
 extern const char *const tun_inherit_names[];
+extern const char *const tun_flow_names[];
 extern const char *const tun_inner_vlan_names[];
 extern const char *const tun_csum_names[];
 
@@ -141,12 +198,18 @@ struct tun_path {
 	struct mac src_mac, dst_mac;    /* Our interface, the next hop. */
 };
 
+/* Whether a tunnel with the remote set per flow takes packets from there. */
+bool tun_conf_allows(const struct tun_conf *, const struct ipaddr *remote);
+
 /* [ctl] What the option table cannot say: addresses are unicast and of one family, TOS has no ECN bits.
  * 0 or -EINVAL. */
 int tun_conf_check(const struct tun_type *, const struct tun_conf *, struct err *);
 
 /* [ctl] Writes outer Ethernet, IP and UDP, then calls the type's build().  0 or -errno. */
 int tun_hdr_build(const struct tun_type *, const struct tun_conf *, const struct tun_path *, struct tun_hdr *, struct err *);
+
+/* [lcore] Changes a template as rules ask: what tun_conf_check() left to flows, TOS and TTL. */
+void tun_hdr_set(const struct tun_type *, struct tun_hdr *, const struct tun_set *);
 
 /* Bytes in front of the inner frame: the MTU arithmetic of specs/encapsulations, section 2.1.
  * A guest frame of L bytes (from its Ethernet header) fits when L + overhead - 14 <= underlay MTU. */

@@ -24,7 +24,7 @@ enum vxlan_drop { VXLAN_KEEP, VXLAN_SHORT, VXLAN_NO_VNI };
 static const char *const vxlan_drops[] = { "keep", "short", "no-vni", NULL };
 
 static const struct opt_desc vxlan_opts[] = {
-	{ "vni", OPT_U32, offsetof(struct tun_conf, key), 0, VXLAN_VNI_MAX, NULL, NULL, true,
+	{ "vni", OPT_U32_WORD, offsetof(struct tun_conf, key), 0, VXLAN_VNI_MAX, tun_flow_names, NULL, true,
 	  "virtual network identifier, the same on both ends", "5000" },
 	TUN_COMMON_OPTS,
 	{ "dst-port", OPT_U16, offsetof(struct tun_conf, dst_port), 1, 65535, NULL, "4789", false,
@@ -41,12 +41,19 @@ vxlan_build(const struct tun_conf *conf, struct tun_hdr *h, struct err *e)
 {
 	uint8_t *p = h->b + h->len;
 
-	if (conf->key > VXLAN_VNI_MAX)
+	if (conf->key > VXLAN_VNI_MAX && !tun_key_is_flow(conf))
 		return err_set(e, ERANGE, "vni %u: at most %u", conf->key, VXLAN_VNI_MAX);
 	store_be32(p, be32((uint32_t)VXLAN_F_VNI << 24));
-	store_be32(p + 4, be32(conf->key << 8));
+	store_be32(p + 4, be32(tun_key_is_flow(conf) ? 0 : conf->key << 8));
 	h->len += VXLAN_HLEN;
 	return 0;
+}
+
+static void
+vxlan_set(struct tun_hdr *h, const struct tun_set *s)
+{
+	if (s->bits & TUN_SET_KEY)
+		store_be32(h->b + h->own_off + 4, be32((uint32_t)(s->key & VXLAN_VNI_MAX) << 8));
 }
 
 static inline uint8_t
@@ -81,5 +88,6 @@ const struct tun_type tun_vxlan = {
 	.opts = vxlan_opts,
 	.drops = vxlan_drops,
 	.build = vxlan_build,
+	.set = vxlan_set,
 	.pop = vxlan_pop,
 };

@@ -25,16 +25,23 @@ struct conf {
 	uint64_t rate;
 	struct opt_macs macs;
 	struct opt_prefixes nets;
+	uint32_t key;
+	struct ipaddr far;
+	struct opt_ips fars;
 };
 
 static const char *const modes[] = { "trunk", "access", "native-tagged", NULL };
 static const char *const versions[] = { "OpenFlow10", "OpenFlow13", NULL };
 static const char *const inherit[] = { "inherit", NULL };
+static const char *const flow[] = { "flow", NULL };
 
 static const struct opt_desc opts[] = {
 	{ "flag", OPT_BOOL, offsetof(struct conf, flag), 0, 0, NULL, "true", false, "a flag", "true" },
 	{ "port", OPT_U16, offsetof(struct conf, port), 1, 65535, NULL, "4789", false, "a port", "1" },
 	{ "ttl", OPT_U32, offsetof(struct conf, ttl), 1, 256, inherit, "64", false, "a ttl", "64" },
+	{ "key", OPT_U32_WORD, offsetof(struct conf, key), 1, 100, flow, NULL, false, "a key", "7" },
+	{ "far", OPT_IP, offsetof(struct conf, far), 0, 0, flow, NULL, false, "an address", "1.2.3.4" },
+	{ "fars", OPT_IP_LIST, offsetof(struct conf, fars), 0, 0, flow, NULL, false, "addresses", "1.2.3.4" },
 	{ "any", OPT_U32, offsetof(struct conf, any), 0, 0, NULL, NULL, false, "any number", "1" },
 	{ "name", OPT_STR, offsetof(struct conf, name), 0, 8, NULL, NULL, true, "a name", "bob" },
 	{ "mode", OPT_ENUM, offsetof(struct conf, mode), 0, 0, modes, "trunk", false, "a mode", "access" },
@@ -105,6 +112,8 @@ values_come_back_in_canonical_form(void **state)
 		{ "flag", "no", "false" }, { "flag", "0", "false" }, { "flag", "off", "false" },
 		{ "port", "0x10", "16" }, { "port", "65535", "65535" }, { "port", "007", "7" },
 		{ "ttl", "inherit", "inherit" }, { "ttl", "256", "inherit" }, { "ttl", "255", "255" },
+		{ "key", "flow", "flow" }, { "key", "100", "100" }, { "far", "flow", "flow" }, { "far", "1.2.3.4", "1.2.3.4" },
+		{ "fars", "flow", "flow" }, { "fars", "1.2.3.4,::1", "1.2.3.4,::1" },
 		{ "any", "4294967295", "4294967295" }, { "any", "0xFFFFFFFF", "4294967295" },
 		{ "name", "12345678", "12345678" }, { "mode", "native-tagged", "native-tagged" },
 		{ "mac", "02:AA:00:00:00:01", "02:aa:00:00:00:01" },
@@ -144,7 +153,9 @@ refused_value_leaves_the_configuration_untouched(void **state)
 		{ "port", "1 ", EINVAL }, { "port", "+1", EINVAL }, { "port", "", EINVAL }, { "port", "0x", EINVAL },
 		{ "port", "1e3", EINVAL }, { "port", "99999999999999999999999999", ERANGE },
 		{ "any", "4294967296", ERANGE }, { "any", "18446744073709551617", ERANGE },
-		{ "ttl", "0", ERANGE }, { "ttl", "257", ERANGE }, { "ttl", "inherits", EINVAL },
+		{ "ttl", "0", ERANGE }, { "ttl", "257", ERANGE }, { "key", "101", ERANGE },
+		{ "key", "4294967295", ERANGE }, { "key", "flows", EINVAL }, { "fars", "flow,1.2.3.4", EINVAL },
+		{ "ips", "flow", EINVAL }, { "ip", "flow", EINVAL }, { "ttl", "inherits", EINVAL },
 		{ "name", "123456789", ERANGE }, { "mode", "acess", EINVAL }, { "mode", "", EINVAL },
 		{ "mac", "02:00", EINVAL }, { "ip", "1.2.3", EINVAL }, { "ip", "1.2.3.4,1.2.3.5", EINVAL },
 		{ "ips", "", EINVAL }, { "ips", "1.2.3.4,", EINVAL }, { "ips", ",1.2.3.4", EINVAL },

@@ -95,6 +95,108 @@ outer_fields(const struct rte_mbuf *m, bool v6, uint8_t *tos, uint8_t *ttl)
 		assert_int_equal(ip[0] >> 4, 6);
 }
 
+/* A flow's own settings make the same packet as a port's. */
+static void
+what_a_flow_sets_is_as_if_the_port_had_it(void **state)
+{
+	static const struct {
+		const char *before, *was, *opt, *value;
+		struct tun_set set;
+	} rows[] = {
+		{ NULL, NULL, "tos", "0xb8", { .bits = TUN_SET_TOS, .tos = 0xbb } },
+		{ "tos", "inherit", "tos", "0x28", { .bits = TUN_SET_TOS, .tos = 0x28 } },
+		{ NULL, NULL, "ttl", "7", { .bits = TUN_SET_TTL, .ttl = 7 } },
+		{ "ttl", "inherit", "ttl", "9", { .bits = TUN_SET_TTL, .ttl = 9 } },
+		{ "vni", "flow", "vni", "16777215", { .bits = TUN_SET_KEY, .key = 0xff00ffffff } },
+		/* A TTL of 0 asks for nothing. */
+		{ NULL, NULL, "ttl", "64", { .bits = TUN_SET_TTL } },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows) * 2; i++) {
+		bool v6 = i & 1;
+		struct tun_hdr want = template(v6, rows[i / 2].opt, rows[i / 2].value),
+			       got = template(v6, rows[i / 2].before, rows[i / 2].was);
+		struct inner_frame f = inner(false, 0x29, 33, 1000);
+		struct rte_mbuf *a, *b;
+
+		tun_hdr_set(vxlan, &got, &rows[i / 2].set);
+		a = push(&want, &f);
+		b = push(&got, &f);
+		assert_int_equal(a->pkt_len, b->pkt_len);
+		assert_memory_equal(rte_pktmbuf_mtod(a, uint8_t *), rte_pktmbuf_mtod(b, uint8_t *), a->pkt_len);
+		frame_free(a);
+		frame_free(b);
+	}
+}
+
+static int
+check(const char *opts)
+{
+	char buf[256], *save = NULL;
+	struct tun_conf c;
+	struct err e = { 0 };
+
+	vxlan = tun_type_find("vxlan");
+	opt_defaults(vxlan->opts, &c);
+	c.key = 1;
+	str_copy(buf, sizeof buf, opts);
+	for (char *w = strtok_r(buf, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		char *eq = strchr(w, '=');
+
+		*eq = '\0';
+		if (opt_set(vxlan->opts, &c, w, eq + 1, &e))
+			fail_msg("%s", e.msg);
+	}
+	return tun_conf_check(vxlan, &c, &e);
+}
+
+static void
+what_is_set_per_flow_fits_together(void **state)
+{
+	static const struct {
+		const char *opts;
+		int rc;
+	} rows[] = {
+		{ "remote=flow", 0 }, { "remote=flow vni=flow local=flow", 0 }, { "remote=10.0.0.1 vni=flow", 0 },
+		{ "remote=flow local=10.0.0.1 flood=10.0.0.2 allow=10.0.0.0/8", 0 }, { "remote=flow flood=::2", 0 },
+		{ "remote=10.0.0.1 local=flow", -EINVAL }, { "remote=10.0.0.1 flood=10.0.0.2", -EINVAL },
+		{ "remote=10.0.0.1 allow=10.0.0.0/8", -EINVAL }, { "remote=flow flood=224.0.0.1", -EINVAL },
+		{ "remote=flow local=10.0.0.1 flood=::2", -EINVAL }, { "remote=flow local=10.0.0.1 flood=10.0.0.1", -EINVAL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		if (check(rows[i].opts) != rows[i].rc)
+			fail_msg("%s", rows[i].opts);
+}
+
+static void
+only_prefixes_that_are_allowed_may_send(void **state)
+{
+	static const struct {
+		const char *list, *ip;
+		bool ok;
+	} rows[] = {
+		{ NULL, "1.2.3.4", true }, { "10.0.0.0/8", "10.255.1.2", true }, { "10.0.0.0/8", "11.0.0.1", false },
+		{ "10.1.2.128/25", "10.1.2.129", true }, { "10.1.2.128/25", "10.1.2.127", false },
+		{ "10.0.0.1,2001:db8::/33", "2001:db8:7fff::1", true }, { "2001:db8::/33", "2001:db8:8000::1", false },
+		{ "0.0.0.0/0", "2001:db8::1", false }, { "::/0", "10.0.0.1", true }, { "10.0.0.1", "10.0.0.1", true },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct tun_conf c = { .key = 0 };
+		struct ipaddr ip;
+
+		assert_int_equal(ip_parse(rows[i].ip, &ip), 0);
+		if (rows[i].list)
+			assert_int_equal(opt_set(tun_type_find("vxlan")->opts, &c, "allow", rows[i].list, NULL), 0);
+		if (tun_conf_allows(&c, &ip) != rows[i].ok)
+			fail_msg("%s", rows[i].ip);
+	}
+}
+
 static void
 tos_and_ttl_are_fixed_or_inherited_and_ecn_always_copied(void **state)
 {
@@ -407,6 +509,9 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_a_flow_sets_is_as_if_the_port_had_it),
+		cmocka_unit_test(what_is_set_per_flow_fits_together),
+		cmocka_unit_test(only_prefixes_that_are_allowed_may_send),
 		cmocka_unit_test(tos_and_ttl_are_fixed_or_inherited_and_ecn_always_copied),
 		cmocka_unit_test(checksums_hold_for_every_length),
 		cmocka_unit_test(checksum_is_off_over_ipv4_and_on_over_ipv6_unless_told),
