@@ -365,7 +365,7 @@ start_switch(struct weftd *w, struct err *e)
 		dp.upcall_rate = c->dp.upcall_rate;
 		dp.poll_always = c->dp.poll == CONF_POLL_ALWAYS;
 		dp.isa = c->dp.isa;
-		w->sw = sw_create(&dp, w->base, w->store, e);
+		w->sw = sw_create(&dp, w->base, w->store, w->opt.state_dir, e);
 		rc = w->sw ? sw_load(w->sw, w->doc, true, e) : -EIO;
 	}
 	conf_destroy(c);

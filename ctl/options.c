@@ -14,8 +14,8 @@ static const char usage[] =
 "\n"
 "  --config-dir DIR    configuration, weft.json (default /etc/weft)\n"
 "  --run-dir DIR       sockets and the lock; one per weftd (default /run/weft)\n"
-"  --state-dir DIR     what outlives a restart but is no configuration\n"
-"                      (default /var/lib/weft; nothing yet)\n"
+"  --state-dir DIR     what outlives a restart but is no configuration: numbers of\n"
+"                      ports (default /var/lib/weft; with --config-dir: that)\n"
 "  --lcores LIST       CPUs that poll, such as 1 or 2-3,5 (default: the last one)\n"
 "  --hugepages MODE    auto, on or off (default auto: when enough are free)\n"
 "  --no-huge           the same as --hugepages=off\n"
@@ -128,9 +128,7 @@ options_parse(struct options *o, int argc, char **argv)
 	int c, rc = 0;
 
 	*o = (struct options){
-		.config_dir = "/etc/weft",
 		.run_dir = "/run/weft",
-		.state_dir = "/var/lib/weft",
 		.log_level = LOG_LVL_INFO,
 	};
 	/* ':' first: we do the telling. */
@@ -143,6 +141,11 @@ options_parse(struct options *o, int argc, char **argv)
 		}
 		rc = set(o, c);
 	}
+	/* A second weftd is given directories of its own; this one may be forgotten. */
+	if (!o->state_dir)
+		o->state_dir = o->config_dir ? o->config_dir : "/var/lib/weft";
+	if (!o->config_dir)
+		o->config_dir = "/etc/weft";
 	if (!rc && optind < argc)
 		return refuse("unexpected word", argv[optind], NULL);
 	return rc;

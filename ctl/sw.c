@@ -383,13 +383,14 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base,
 }
 
 struct sw *
-sw_create(const struct dp_conf *conf, struct event_base *base, struct store *store, struct err *e)
+sw_create(const struct dp_conf *conf, struct event_base *base, struct store *store, const char *state_dir, struct err *e)
 {
 	struct sw *sw = xcalloc(1, sizeof *sw);
 	json_t *empty = json_object();
 
 	sw->run_dir = xstrdup(conf->run_dir ? conf->run_dir : ".");
 	sw->store = store;
+	sw_no_load(sw, state_dir);
 	sw->generation = 1;
 	sw->seq = 1;
 	sw->conf = conf_create(empty, e);
@@ -431,6 +432,7 @@ sw_destroy(struct sw *sw)
 		free(c);
 	}
 	conf_destroy(sw->conf);
+	sw_no_forget(sw);
 	free(sw->run_dir);
 	free(sw);
 }

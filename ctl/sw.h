@@ -37,9 +37,11 @@ struct sw;
 
 /* Makes the datapath, the bridges' side, the underlay and the OpenFlow agent.  'dp' brings what the datapath needs;
  * translator and callbacks are filled in here.  'base' is where the agent's connections live, until the switch is
- * destroyed.  'store' is borrowed, and may be NULL: then nothing is kept.  The switch has an empty document.  NULL
+ * destroyed.  'store' is borrowed, and may be NULL: then nothing is kept.
+ * 'state_dir' is where port numbers are kept; NULL: nowhere.  The switch has an empty document.  NULL
  * with 'e' set on failure. */
-struct sw *sw_create(const struct dp_conf *dp, struct event_base *base, struct store *store, struct err *e);
+struct sw *sw_create(const struct dp_conf *dp, struct event_base *base, struct store *store, const char *state_dir,
+		     struct err *e);
 void sw_destroy(struct sw *);
 /* Applies a document that comes from the store, so does not write it there.  At start ('starting') a port that
  * cannot be opened is down with its reason and tried again later; afterwards it is a refusal, as in sw_apply(). */

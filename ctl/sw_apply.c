@@ -71,14 +71,14 @@ check_tunnels(const struct conf *c, struct err *e)
 }
 
 static struct conf *
-checked(const json_t *doc, struct err *e)
+checked(const struct sw *sw, const json_t *doc, struct err *e)
 {
 	struct err own = { 0 };
 	struct conf *c;
 
 	e = e ? e : &own;
 	c = conf_create(doc, e);
-	if (c && check_tunnels(c, e)) {
+	if (c && (sw_no_check(sw, c, e) || check_tunnels(c, e))) {
 		conf_destroy(c);
 		return NULL;
 	}
@@ -92,7 +92,7 @@ sw_check(const json_t *doc, struct err *e)
 	struct conf *c;
 
 	e = e ? e : &own;
-	c = checked(doc, e);
+	c = checked(NULL, doc, e);
 	if (!c)
 		return e->code ? -e->code : -EINVAL;
 	conf_destroy(c);
@@ -102,7 +102,7 @@ sw_check(const json_t *doc, struct err *e)
 json_t *
 sw_diff(const struct sw *sw, const json_t *doc, struct err *e)
 {
-	struct conf *c = checked(doc, e);
+	struct conf *c = checked(sw, doc, e);
 	json_t *d;
 
 	if (!c)
@@ -118,12 +118,14 @@ static int
 open_fresh(struct change *ch, const struct conf_port *c, struct err *e)
 {
 	struct sw *sw = ch->sw;
-	struct sw_port *p = sw_port_new(sw, c->name, e);
+	struct sw_port *p;
+	uint16_t id;
 	void *opts;
-	int rc;
+	int rc = sw_no_pick(sw, ch->new, c, &id, e);
 
-	if (!p)
-		return -ENOSPC;
+	if (rc)
+		return rc;
+	p = sw_port_new(sw, c->name, id);
 	ch->fresh[ch->n_fresh++] = p;
 	p->tun = c->tun;
 	p->type = c->tun ? &ctl_port_type_tunnel : c->type;
@@ -335,6 +337,7 @@ edit(struct change *ch)
 	edit_ports(ch);
 	sw->conf = ch->new;
 	sw->generation++;
+	sw_no_save(sw);
 	sw_patch_peers(sw);
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		if (sw->port[i])
@@ -449,7 +452,7 @@ change(struct sw *sw, const json_t *doc, bool store, bool starting, void (*done)
 	json_t *diff;
 	int rc;
 
-	ch.new = checked(doc, e);
+	ch.new = checked(sw, doc, e);
 	if (!ch.new)
 		return e->code ? -e->code : -EINVAL;
 	if (json_equal(ch.old->doc, ch.new->doc)) {

@@ -18,18 +18,10 @@
 enum { RETRY_MS = 5000 };
 
 struct sw_port *
-sw_port_new(struct sw *sw, const char *name, struct err *e)
+sw_port_new(struct sw *sw, const char *name, uint16_t id)
 {
-	struct sw_port *p;
-	uint16_t id = 1;
+	struct sw_port *p = xcalloc(1, sizeof *p);
 
-	while (id < DP_MAX_PORTS && sw->port[id])
-		id++;
-	if (id == DP_MAX_PORTS) {
-		err_set(e, ENOSPC, "port %s: all %d port numbers are taken", name, DP_MAX_PORTS - 1);
-		return NULL;
-	}
-	p = xcalloc(1, sizeof *p);
 	str_copy(p->name, sizeof p->name, name);
 	p->id = id;
 	sw->port[id] = p;

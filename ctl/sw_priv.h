@@ -50,6 +50,8 @@ struct sw {
 	struct underlay *ul;
 	struct of_agent *agent;
 	char *run_dir;
+	char *no_path;                  /* Where port numbers are kept; NULL: nowhere. */
+	json_t *kept_no;                /* What is there. */
 	struct sw_bridge *bridges;
 	struct sw_port *port[DP_MAX_PORTS];
 	struct sw_closing *closing;
@@ -66,8 +68,8 @@ struct sw_bridge *sw_find_bridge(const struct sw *, const char *name);
 void sw_port_refresh(struct sw *, struct sw_port *);
 
 /* sw_port.c: opening and closing. */
-/* A row with the lowest free number, nothing open yet.  NULL with 'e' set when there is no number. */
-struct sw_port *sw_port_new(struct sw *, const char *name, struct err *e);
+/* A row with this number, which is free; nothing open yet. */
+struct sw_port *sw_port_new(struct sw *, const char *name, uint16_t id);
 void sw_port_free(struct sw *, struct sw_port *);
 /* Opens it in the datapath with these options (NULL for tunnels). */
 int sw_port_open(struct sw *, struct sw_port *, const void *opts, struct err *);
@@ -81,6 +83,19 @@ void sw_retry_ports(struct sw *, uint64_t now_ms);
 void sw_patch_peers(struct sw *);
 /* Completes the link of a patch port: it is up when the other end leads back. */
 void sw_patch_link(struct sw *, struct sw_port *, struct port_link *);
+
+/* sw_no.c: numbers of ports. */
+/* The number for a port of document 'c' that has none yet: the one it asks for, else the one it had, else the lowest that is
+ * free and that nobody else of the document asks for.  -EEXIST: it asks for one in use; -ENOSPC. */
+int sw_no_pick(const struct sw *, const struct conf *c, const struct conf_port *, uint16_t *id, struct err *);
+/* For a port that is not in the document: from the other end, out of the way. */
+int sw_no_pick_implicit(const struct sw *, uint16_t *id, struct err *);
+/* Whether what a document asks for can be had: each number once, and none other than the present one ('sw' NULL: there is no
+ * present one). */
+int sw_no_check(const struct sw *, const struct conf *c, struct err *);
+void sw_no_load(struct sw *, const char *state_dir);    /* NULL: none are kept. */
+void sw_no_save(struct sw *);                           /* If they have changed. */
+void sw_no_forget(struct sw *);
 
 /* sw_mac.c: static addresses.  'p' is the port of 'was' and 'c', which are on one bridge. */
 void sw_macs_del(struct sw *, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p);

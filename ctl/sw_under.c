@@ -82,12 +82,14 @@ static int
 open_link(void *arg, const char *name, struct err *e)
 {
 	struct sw *sw = arg;
-	struct sw_port *p = sw_port_new(sw, name, e);
+	struct sw_port *p;
+	uint16_t id;
 	void *opts;
 	int rc;
 
-	if (!p)
-		return -ENOSPC;
+	if (sw_no_pick_implicit(sw, &id, e))
+		return err_prefix(e, "port %s", name);
+	p = sw_port_new(sw, name, id);
 	p->implicit = true;
 	p->type = ctl_underlay_port(name, &opts);
 	p->kind = OFP_PORT_PLAIN;

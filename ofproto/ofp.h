@@ -85,8 +85,9 @@ struct ofp_port_conf {
 	uint32_t mac_limit;             /* Learned addresses on this port; 0: only the bridge's limit. */
 	bool learning;                  /* Learn source addresses here. */
 	bool flood;                     /* Unknown and group frames leave here. */
+	uint16_t of_port;               /* Number asked for, 0: any.  Acted on by who deals out numbers. */
 };
-extern const struct opt_desc ofp_port_opts[];   /* vlan-mode tag trunks protected mac-limit learning flood */
+extern const struct opt_desc ofp_port_opts[];   /* vlan-mode tag trunks protected mac-limit learning flood of-port */
 
 /* Whether the settings make sense together ("vlan-mode=access needs tag"; a tag alone means access).
  * Completes 'vlan_mode' where only 'tag' or 'trunks' was given. */

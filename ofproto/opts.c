@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The options of bridges and of bridge ports. */
+#include "datapath/dp.h"
 #include "ofproto/fdb.h"
 #include "ofproto/ofp.h"
 
@@ -38,5 +39,7 @@ const struct opt_desc ofp_port_opts[] = {
 	  "learn the source addresses of frames that come in here", "false" },
 	{ "flood", OPT_BOOL, PORT(flood), 0, 0, NULL, "true", false,
 	  "send broadcasts, multicasts and frames to unknown addresses out here", "false" },
+	{ "of-port", OPT_U16, PORT(of_port), 0, DP_MAX_PORTS - 1, NULL, "0", false,
+	  "OpenFlow number of the port, chosen when it is added; 0: the one it had before, else the lowest free", "7" },
 	{ 0 }
 };

@@ -40,7 +40,7 @@ setup(void **state)
 	assert_non_null(mkdtemp(f->dir));
 	f->store = store_file_open(f->dir, false, &e);
 	assert_non_null(f->store);
-	f->sw = sw_create(&dc, NULL, f->store, &e);
+	f->sw = sw_create(&dc, NULL, f->store, NULL, &e);
 	assert_non_null(f->sw);
 	*state = f;
 	return 0;

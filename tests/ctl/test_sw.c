@@ -662,7 +662,7 @@ destruction_in_the_middle_of_a_change_answers_it(void **state)
 	assert_int_equal(try_apply(f, DOC("'vm1':{'type':'vhost-user','queues':2}"), NULL), 0);
 	sw_destroy(f->sw);
 	assert_int_equal(n_done, done + 1);
-	f->sw = sw_create(&dc, NULL, f->store, NULL);
+	f->sw = sw_create(&dc, NULL, f->store, NULL, NULL);
 }
 
 int

@@ -116,7 +116,7 @@ agent_is_answered_when_its_changes_are_effective(void **state)
 	fake_agent->ops.commit(fake_agent->ops.arg, count, &n);
 	sw_destroy(f->sw);
 	assert_int_equal(n, 2);
-	f->sw = sw_create(&(struct dp_conf){ .n_lcores = 1 }, NULL, f->store, NULL);
+	f->sw = sw_create(&(struct dp_conf){ .n_lcores = 1 }, NULL, f->store, NULL, NULL);
 }
 
 static void
