@@ -196,7 +196,8 @@ look_out(struct weftd *w, struct lookout *l)
 	}
 	start = clock_us();
 	do {
-		if (event_base_loop(w->base, EVLOOP_NONBLOCK) < 0 || w->stop)
+		/* Once: what sw_poll() reads stays readable until then, and without it the loop would go on for ever. */
+		if (event_base_loop(w->base, EVLOOP_ONCE | EVLOOP_NONBLOCK) < 0 || w->stop)
 			return;
 		if (poll_switch(w))
 			arm(w->poll, 1);
