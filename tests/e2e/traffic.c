@@ -7,10 +7,15 @@
  *          traffic probe HOST PORT EACH-MS SECONDS       sends numbered ones there, and watches what comes back
  *          traffic hold PORT COUNT FILE                  lets datagrams lie in the kernel until FILE exists, then checks
  *          traffic blast HOST PORT COUNT SIZE EACH-US    sends those
+ *          traffic watch DEV                             counts frames that come in there, and checks their checksums
  *          traffic tsc                                  how fast this machine's time stamp counter is, in kHz
  * Prints a line of JSON at the end; SIGTERM is such an end. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <linux/virtio_net.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -298,6 +303,141 @@ tsc(void)
 	return 0;
 }
 
+/* ---- watch ------------------------------------------------------------------------------------ */
+
+static struct {
+	uint64_t frames, tagged, uncut, partial, fragments, bad_ip, bad_l4, bad_partial;
+	size_t longest, longest_segment;        /* From the Ethernet header on; as they are, and as they would be on a wire. */
+} seen;
+
+static uint16_t
+be(const uint8_t *p)
+{
+	return (uint16_t)(p[0] << 8 | p[1]);
+}
+
+/* One's complement sum of 16-bit words (RFC 1071), not inverted. */
+static uint16_t
+sum_of(uint32_t sum, const uint8_t *p, size_t len)
+{
+	for (; len > 1; p += 2, len -= 2) {
+		sum += be(p);
+		sum = (sum & 0xffff) + (sum >> 16);
+	}
+	sum += len ? (uint32_t)*p << 8 : 0;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)((sum & 0xffff) + (sum >> 16));
+}
+
+/* TCP or UDP at 'p': its checksum is right; or, when it is left to the receiver, the pseudo header's. */
+static void
+watch_l4(const struct virtio_net_hdr *v, uint8_t proto, uint32_t pseudo, const uint8_t *p, size_t len)
+{
+	size_t field = proto == IPPROTO_TCP ? 16 : 6;
+
+	if (len < field + 4)
+		return;
+	pseudo += proto + (uint32_t)(len >> 16) + (len & 0xffff);
+	if (v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM)
+		seen.bad_partial += be(p + field) != sum_of(pseudo, p, 0);
+	else if (proto == IPPROTO_TCP || be(p + field))
+		seen.bad_l4 += sum_of(pseudo, p, len) != 0xffff;
+}
+
+/* As long as the frame will be on a wire: the kernel's hdr_len is a hint, not the headers' length. */
+static size_t
+wire_len(const struct virtio_net_hdr *v, const uint8_t *frame, size_t len)
+{
+	bool six = be(frame + 12) == ETH_P_IPV6, tcp = frame[14 + (six ? 6 : 9)] == IPPROTO_TCP;
+	size_t l4 = 14 + (six ? 40 : (frame[14] & 15) * 4u), headers = l4;
+
+	if (v->gso_type == VIRTIO_NET_HDR_GSO_NONE || l4 + 20 > len)
+		return len;
+	if (tcp)
+		headers = l4 + (frame[l4 + 12] >> 4) * 4u;
+	return headers + v->gso_size < len ? headers + v->gso_size : len;
+}
+
+static void
+watch_frame(const struct virtio_net_hdr *v, const uint8_t *p, size_t len)
+{
+	size_t wire;
+
+	seen.frames++;
+	if (len < 54)
+		return;
+	wire = wire_len(v, p, len);
+	seen.uncut += wire < len;
+	seen.partial += v->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM;
+	seen.longest = len > seen.longest ? len : seen.longest;
+	seen.longest_segment = wire > seen.longest_segment ? wire : seen.longest_segment;
+	p += 14;
+	if (be(p - 2) == ETH_P_IP) {
+		size_t hlen = (p[0] & 15) * 4u, total = be(p + 2);
+		bool frag = be(p + 6) & 0x3fff, ok = hlen >= 20 && total >= hlen && total <= len - 14;
+
+		seen.fragments += frag;
+		seen.bad_ip += !ok || sum_of(0, p, hlen) != 0xffff;
+		if (ok && !frag && (p[9] == IPPROTO_TCP || p[9] == IPPROTO_UDP))
+			watch_l4(v, p[9], sum_of(0, p + 12, 8), p + hlen, total - hlen);
+	} else if (be(p - 2) == ETH_P_IPV6) {
+		size_t total = be(p + 4);
+
+		seen.fragments += p[6] == IPPROTO_FRAGMENT;
+		seen.bad_ip += total + 40 > len - 14;
+		if (total + 40 <= len - 14 && (p[6] == IPPROTO_TCP || p[6] == IPPROTO_UDP))
+			watch_l4(v, p[6], sum_of(0, p + 8, 32), p + 40, total);
+	}
+}
+
+/* The kernel takes a tag off and tells of it beside the frame. */
+static bool
+was_tagged(struct msghdr *h)
+{
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c)) {
+		struct tpacket_auxdata a;
+
+		if (c->cmsg_level != SOL_PACKET || c->cmsg_type != PACKET_AUXDATA)
+			continue;
+		memcpy(&a, CMSG_DATA(c), sizeof a);
+		return a.tp_status & TP_STATUS_VLAN_VALID;
+	}
+	return false;
+}
+
+static int
+watch(const char *dev)
+{
+	static uint8_t buf[1 << 17];
+	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
+				  .sll_ifindex = (int)if_nametoindex(dev) };
+	struct virtio_net_hdr v;
+	int s = socket(AF_PACKET, SOCK_RAW, 0), one = 1, big = BIG_BUF;
+
+	setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
+	if (setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) ||
+	    setsockopt(s, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) || bind(s, (struct sockaddr *)&at, sizeof at))
+		die(dev);
+	while (!stop) {
+		struct iovec iov[2] = { { &v, sizeof v }, { buf, sizeof buf } };
+		char control[256] __attribute__((aligned(8)));
+		struct sockaddr_ll from;
+		struct msghdr h = { .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = iov, .msg_iovlen = 2,
+				    .msg_control = control, .msg_controllen = sizeof control };
+		ssize_t n = recvmsg(s, &h, 0);
+
+		if (n < (ssize_t)sizeof v + 14 || from.sll_pkttype == PACKET_OUTGOING)
+			continue;
+		seen.tagged += was_tagged(&h);
+		watch_frame(&v, buf, (size_t)n - sizeof v);
+	}
+	printf("{\"frames\": %" PRIu64 ", \"tagged\": %" PRIu64 ", \"long\": %" PRIu64 ", \"partial\": %" PRIu64
+	       ", \"fragments\": %" PRIu64 ", \"bad_ip\": %" PRIu64 ", \"bad_l4\": %" PRIu64 ", \"bad_partial\": %" PRIu64
+	       ", \"longest\": %zu, \"longest_segment\": %zu}\n", seen.frames, seen.tagged, seen.uncut, seen.partial,
+	       seen.fragments, seen.bad_ip, seen.bad_l4, seen.bad_partial, seen.longest, seen.longest_segment);
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -320,6 +460,8 @@ main(int argc, char **argv)
 		return hold(argv[2], argv[3], argv[4]);
 	if (!strcmp(mode, "blast") && argc == 7)
 		return blast(argv[2], argv[3], argv[4], argv[5], argv[6]);
+	if (!strcmp(mode, "watch") && argc == 3)
+		return watch(argv[2]);
 	fprintf(stderr, "usage: see the head of traffic.c\n");
 	return 2;
 }
