@@ -163,7 +163,7 @@ read_type(const json_t *obj, struct conf_port *p, struct err *e)
 	for (unsigned i = 0; tun_types[i]; i++)
 		words_add(&w, tun_types[i]->name);
 	if (!name) {
-		char all[200] = "";
+		char all[400] = "";
 
 		for (unsigned i = 0, used = 0; w.w[i] && used < sizeof all; i++)
 			used += snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", w.w[i]);

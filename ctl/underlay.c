@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "ctl/udp_squat.h"
+#include "ctl/squat.h"
 #include "ctl/underlay_priv.h"
 
 /* --- Life ---------------------------------------------------------------------------------- */
@@ -61,7 +61,7 @@ underlay_destroy(struct underlay *u)
 	}
 	for (struct squat *s = u->squats, *next; s; s = next) {
 		next = s->next;
-		udp_squat_close(s->fd);
+		squat_close(s->fd);
 		free(s);
 	}
 	nl_close(u->nl);
@@ -82,6 +82,17 @@ share_a_remote(const struct tun_conf *a, const struct tun_conf *b, struct ipaddr
 	return false;
 }
 
+/* Whether nothing in a packet tells which of two types it is of: NVGRE is GRE with a key. */
+static bool
+look_alike(const struct tun_type *a, const struct tun_type *b)
+{
+	for (const uint16_t *x = a->gre_protos; x && *x; x++)
+		for (const uint16_t *y = b->gre_protos; y && *y; y++)
+			if (*x == *y)
+				return true;
+	return false;
+}
+
 static int
 check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, struct err *e)
 {
@@ -89,16 +100,21 @@ check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, str
 	struct ipaddr remote;
 	char ip[IP_STR_LEN];
 
-	if (a->type->udp_port && b->type->udp_port && a->conf.dst_port == b->conf.dst_port && a->type != b->type)
+	if (a->type->udp_port && a->type->ip_proto == b->type->ip_proto && a->conf.dst_port == b->conf.dst_port &&
+	    a->type != b->type)
 		return err_set(e, EADDRINUSE, "dst-port %u is used by %s, which is a %s tunnel",
 			       a->conf.dst_port, b->name, b->type->name);
-	if (a->type != b->type || a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
+	if (a->type != b->type ? !look_alike(a->type, b->type)
+			       : a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
 		return 0;
 	/* Without 'local' a tunnel takes whatever address the route prefers. */
 	if (!ip_is_none(la) && !ip_is_none(lb) && !ip_equal(la, lb))
 		return 0;
 	if (!share_a_remote(&a->conf, &b->conf, &remote))
 		return 0;
+	if (a->type != b->type)
+		return err_set(e, EEXIST, "%s is a %s tunnel to %s: %s packets look the same, so a remote is for one of the "
+			       "two", b->name, b->type->name, ip_format(remote, ip), a->type->name);
 	return err_set(e, EEXIST, "%s has %s %u and remote %s already", b->name, a->type->key_name,
 		       a->conf.key, ip_format(remote, ip));
 }
@@ -115,7 +131,7 @@ check_udp_ports(const struct underlay_tunnel *const *t, unsigned n, struct err *
 
 		while (k < n_seen && seen[k] != t[i]->conf.dst_port)
 			k++;
-		if (k < n_seen)
+		if (k < n_seen || !t[i]->type->udp_port)
 			continue;
 		if (n_seen == UNDERLAY_MAX_UDP)
 			return err_set(e, ENOSPC, "dst-port %u: more than %d different UDP ports", t[i]->conf.dst_port,
@@ -258,26 +274,27 @@ underlay_dsts(const struct underlay *u, uint16_t port, uint32_t dst[OPT_LIST_MAX
 	return t ? t->n : 0;
 }
 
-/* --- Quiet UDP ports ----------------------------------------------------------------------- */
+/* --- Quiet ports ----------------------------------------------------------------------- */
 
 static struct squat *
-find_squat(const struct underlay *u, bool v6, uint16_t port)
+find_squat(const struct underlay *u, bool v6, uint8_t ip_proto, uint16_t port)
 {
 	struct squat *s = u->squats;
 
-	while (s && (s->v6 != v6 || s->port != port))
+	while (s && (s->v6 != v6 || s->ip_proto != ip_proto || s->port != port))
 		s = s->next;
 	return s;
 }
 
 static void
-want_squat(struct underlay *u, bool v6, uint16_t port)
+want_squat(struct underlay *u, bool v6, uint8_t ip_proto, uint16_t port)
 {
-	struct squat *s = find_squat(u, v6, port);
+	struct squat *s = find_squat(u, v6, ip_proto, port);
 
 	if (!s) {
 		s = xcalloc(1, sizeof *s);
 		s->v6 = v6;
+		s->ip_proto = ip_proto;
 		s->port = port;
 		s->fd = -EAGAIN;
 		s->next = u->squats;
@@ -292,13 +309,13 @@ update_squats(struct underlay *u)
 	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
 		const struct remote *r = u->by_dst[i];
 
-		if (r && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT && r->tun->type->udp_port)
-			want_squat(u, !ip_is_v4(&r->ip), r->tun->conf.dst_port);
+		if (r && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT)
+			want_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
 	}
 	for (struct squat **p = &u->squats, *s; (s = *p);) {
 		if (!s->wanted) {
 			*p = s->next;
-			udp_squat_close(s->fd);
+			squat_close(s->fd);
 			free(s);
 			continue;
 		}
@@ -306,10 +323,10 @@ update_squats(struct underlay *u)
 		if (s->fd < 0) {
 			bool first = s->fd == -EAGAIN;
 
-			s->fd = udp_squat_open(s->v6, s->port);
+			s->fd = squat_open(s->v6, s->ip_proto, s->port);
 			if (s->fd < 0 && first)
-				log_warn("underlay: UDP port %u: %s: another program or a kernel tunnel may answer "
-					 "tunnel packets", s->port, strerror(-s->fd));
+				log_warn("underlay: %s port %u: %s: another program or a kernel tunnel may answer "
+					 "tunnel packets", squat_proto(s->ip_proto), s->port, strerror(-s->fd));
 		}
 		p = &s->next;
 	}
@@ -318,7 +335,7 @@ update_squats(struct underlay *u)
 static int
 squat_error(const struct underlay *u, const struct remote *r)
 {
-	const struct squat *s = find_squat(u, !ip_is_v4(&r->ip), r->tun->conf.dst_port);
+	const struct squat *s = find_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
 
 	return s && s->fd < 0 && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT ? -s->fd : 0;
 }
@@ -599,8 +616,8 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 	str_copy(out->reason, sizeof out->reason, r->reason);
 	if (!*out->reason && squat)
 		snprintf(out->reason, sizeof out->reason,
-			 "UDP port %u: %s: another program or a kernel tunnel may answer as well",
-			 r->tun->conf.dst_port, strerror(squat));
+			 "%s port %u: %s: another program or a kernel tunnel may answer as well",
+			 squat_proto(r->tun->type->ip_proto), r->tun->conf.dst_port, strerror(squat));
 }
 
 unsigned

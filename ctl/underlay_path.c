@@ -285,7 +285,7 @@ path_mtu(const struct remote *r, const struct via *v, const struct nl_route *rou
 void
 remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 {
-	uint32_t added = tun_overhead(r->tun->type, !ip_is_v4(&r->ip));
+	uint32_t added = tun_overhead(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip));
 	struct nl_route route = { 0 };
 	struct err e = { 0 };
 	struct ipaddr next_hop;

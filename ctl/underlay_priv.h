@@ -61,10 +61,11 @@ struct tunnel {
 	struct remote *remote[OPT_LIST_MAX];
 };
 
-/* A UDP port that is kept quiet. */
+/* A port (or, of GRE, the whole protocol) that is kept quiet. */
 struct squat {
 	struct squat *next;
 	bool v6, wanted;
+	uint8_t ip_proto;
 	uint16_t port;
 	int fd;                         /* Or -errno. */
 };

@@ -26,6 +26,22 @@ static const uint8_t outer_drop[TUN_N_OUTER_DROPS] = {
 	[TUN_OUTER_OPTIONS] = DROP_TUN_OUTER_OPTIONS,
 };
 
+static const uint8_t kind_drop[TUN_N_DROP_KINDS] = {
+	[TUN_DROP_HEADER] = DROP_TUN_HEADER,
+	[TUN_DROP_CSUM] = DROP_TUN_OUTER_CSUM,
+	[TUN_DROP_PAYLOAD] = DROP_TUN_PAYLOAD,
+	[TUN_DROP_CONTROL] = DROP_TUN_CONTROL,
+	[TUN_DROP_OPTION] = DROP_TUN_OPTION,
+	[TUN_DROP_KEY] = DROP_TUN_UNKNOWN_KEY,
+	[TUN_DROP_TAGGED] = DROP_TUN_INNER_VLAN,
+};
+
+static enum dp_drop
+header_drop(const struct tun_type *t, uint8_t why)
+{
+	return t->drop_kinds ? kind_drop[t->drop_kinds[why]] : DROP_TUN_HEADER;
+}
+
 static bool
 inner_tagged(const struct rte_mbuf *m)
 {
@@ -64,7 +80,7 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 		enum dp_drop why;
 
 		if (UNLIKELY(b->drop[i])) {
-			exec_drop(lc, underlay, DROP_TUN_HEADER, &b->pkt[i], 1);
+			exec_drop(lc, underlay, header_drop(r->type, b->drop[i]), &b->pkt[i], 1);
 			continue;
 		}
 		offl_tunnel_off(b->pkt[i], (uint32_t)b->pkt[i]->data_off - r->start[i]);
@@ -105,7 +121,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 		uint16_t start = m[i]->data_off;
 		int why;
 
-		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_udp(v, o.udp_dst)) ||
+		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_type(v, &o)) ||
 		    (!mac_is_zero(mac) && !mac_equal(mac, o.eth_dst)) || !tun_view_is_local(v, &o.dst)) {
 			m[plain++] = m[i];
 			continue;
@@ -121,7 +137,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 			pop_flush(lc, &r, in_port, out);
 			r.type = type;
 		}
-		r.udp_port[r.b.n] = o.udp_dst;
+		r.udp_port[r.b.n] = type->udp_port ? o.port : 0;
 		r.start[r.b.n] = start;
 		r.csum_zero6[r.b.n] = o.v6 && o.csum_zero;
 		r.b.meta[r.b.n] = (struct tun_meta){ .src = o.src, .dst = o.dst, .tos = o.tos, .ttl = o.ttl };

@@ -41,8 +41,11 @@
 	DROP(TUN_OUTER_SOURCE, "tun-outer-source", "outer source is no unicast address, or our own") \
 	DROP(TUN_OUTER_OPTIONS, "tun-outer-options", "outer IPv6 extension headers") \
 	DROP(TUN_HEADER, "tun-header", "the tunnel's own header is malformed") \
-	DROP(TUN_UNKNOWN_KEY, "tun-unknown-key", "no tunnel has this VNI") \
-	DROP(TUN_UNKNOWN_REMOTE, "tun-unknown-remote", "the VNI is known, but not from this remote") \
+	DROP(TUN_PAYLOAD, "tun-payload", "the tunnel carries something else than an Ethernet frame") \
+	DROP(TUN_CONTROL, "tun-control", "a message for the tunnel's endpoint, of a protocol that is not spoken here") \
+	DROP(TUN_OPTION, "tun-option", "a critical option that is not known here") \
+	DROP(TUN_UNKNOWN_KEY, "tun-unknown-key", "no tunnel has this VNI, VSID or key") \
+	DROP(TUN_UNKNOWN_REMOTE, "tun-unknown-remote", "the VNI, VSID or key is known, but not from this remote") \
 	DROP(TUN_INNER_VLAN, "tun-inner-vlan", "tagged frame inside a tunnel that carries none") \
 	DROP(TUN_INNER_SHORT, "tun-inner-short", "no whole Ethernet header inside the tunnel") \
 	DROP(TUN_ECN, "tun-ecn", "congestion marked outside, not ECN-capable inside (RFC 6040)") \

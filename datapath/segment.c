@@ -20,7 +20,7 @@ enum {
 	IP6_HOP_BY_HOP = 0, IP6_ROUTING = 43, IP6_FRAGMENT = 44, IP6_DEST_OPTS = 60, IP6_AUTH = 51,
 	IP4_DF = 0x40, IP4_MF = 0x2000,
 	TCP_CWR = 0x80, TCP_PSH = 0x08, TCP_FIN = 0x01,
-	GRE_CSUM = 0x80,
+	GRE_CSUM = 0x80, GRE_KEY = 0x20, GRE_SEQ = 0x10,
 };
 
 enum what { CUT_TCP, CUT_UDP, CUT_FRAGMENTS, CUT_NONE };
@@ -185,6 +185,16 @@ mend_tunnel_sum(const struct plan *p, const struct seg *s, uint32_t len)
 	store_be16(field, offl_csum(csum_add(sum, l4, p->hdr_len - p->o_l4)));
 }
 
+/* The tunnel stage took as many sequence numbers as there are segments (RFC 2890, section 2.2). */
+static void
+mend_gre_seq(uint8_t *gre, uint32_t room, uint32_t i)
+{
+	uint8_t *seq = gre + 4 + (gre[0] & GRE_CSUM ? 4 : 0) + (gre[0] & GRE_KEY ? 4 : 0);
+
+	if (gre[0] & GRE_SEQ && seq + 4 <= gre + room)
+		store_be32(seq, be32(host32(load_be32(seq)) + i));
+}
+
 /* The tunnel's headers.  Segments with "don't fragment" need no id of their own (RFC 6864). */
 static void
 mend_outer(const struct plan *p, const struct seg *s)
@@ -202,6 +212,8 @@ mend_outer(const struct plan *p, const struct seg *s)
 	}
 	if (p->o_proto == OFFL_UDP)
 		put16(s->h + p->o_l4 + 4, len);
+	else if (p->o_proto == OFFL_GRE)
+		mend_gre_seq(s->h + p->o_l4, p->l3 - p->o_l4, s->i);
 	mend_tunnel_sum(p, s, len);
 }
 

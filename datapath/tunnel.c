@@ -24,6 +24,7 @@ tun_view_destroy(struct tun_view *v)
 	free(v->endpoint);
 	free(v->slot);
 	free(v->key_slot);
+	free(v->pair_slot);
 	free(v->dst);
 	free(v);
 }
@@ -82,6 +83,43 @@ tun_view_has_key(const struct tun_view *v, const struct tun_type *type, uint16_t
 	return false;
 }
 
+static uint64_t
+pair_hash(const struct tun_view *v, const struct tun_type *type, const struct ipaddr *remote, const struct ipaddr *local)
+{
+	return full_hash(hash_add(v->seed, (uintptr_t)type), remote, local);
+}
+
+static bool
+has_pair(const struct tun_view *v, const struct tun_type *type, const struct ipaddr *remote, const struct ipaddr *local)
+{
+	uint64_t h;
+
+	if (!v->n_slots)
+		return false;
+	h = pair_hash(v, type, remote, local);
+	for (uint32_t i = (uint32_t)h & (v->n_slots - 1); v->pair_slot[i]; i = (i + 1) & (v->n_slots - 1)) {
+		const struct tun_endpoint *e = &v->endpoint[v->pair_slot[i] - 1];
+
+		if (e->type == type && ip_equal(&e->remote, remote) && ip_equal(&e->local, local))
+			return true;
+	}
+	return false;
+}
+
+static void
+index_pair(struct tun_view *v, uint32_t n)
+{
+	const struct tun_endpoint *e = &v->endpoint[n];
+	uint32_t i;
+
+	if (has_pair(v, e->type, &e->remote, &e->local))
+		return;
+	i = (uint32_t)pair_hash(v, e->type, &e->remote, &e->local) & (v->n_slots - 1);
+	while (v->pair_slot[i])
+		i = (i + 1) & (v->n_slots - 1);
+	v->pair_slot[i] = n + 1;
+}
+
 static void
 index_endpoint(struct tun_view *v, uint32_t n)
 {
@@ -92,6 +130,7 @@ index_endpoint(struct tun_view *v, uint32_t n)
 	while (v->slot[i])
 		i = (i + 1) & (v->n_slots - 1);
 	v->slot[i] = n + 1;
+	index_pair(v, n);
 	if (tun_view_has_key(v, e->type, e->udp_port, e->key))
 		return;
 	for (i = (uint32_t)kh & (v->n_slots - 1); v->key_slot[i]; i = (i + 1) & (v->n_slots - 1))
@@ -105,24 +144,45 @@ grow(struct tun_view *v)
 	v->n_slots = MAX_OF(v->n_slots * 2, 64u);
 	free(v->slot);
 	free(v->key_slot);
+	free(v->pair_slot);
 	v->slot = xcalloc(v->n_slots, sizeof *v->slot);
 	v->key_slot = xcalloc(v->n_slots, sizeof *v->key_slot);
+	v->pair_slot = xcalloc(v->n_slots, sizeof *v->pair_slot);
 	v->endpoint = xrealloc(v->endpoint, v->n_slots / 2 * sizeof *v->endpoint);
 	for (uint32_t i = 0; i < v->n_endpoints; i++)
 		index_endpoint(v, i);
 }
 
 static int
-note_udp(struct tun_view *v, const struct tun_type *type, uint16_t port)
+note_port(struct tun_view *v, const struct tun_type *type, uint16_t port)
 {
-	for (unsigned i = 0; i < v->n_udp; i++)
-		if (v->udp[i].port == port)
-			return v->udp[i].type == type ? 0 : -EADDRINUSE;
-	if (v->n_udp == TUN_MAX_UDP)
+	for (unsigned i = 0; i < v->n_listen; i++) {
+		if (v->listen[i].ip_proto != type->ip_proto || v->listen[i].port != port)
+			continue;
+		if (v->listen[i].type == type)
+			return 0;
+		if (!type->gre_protos)
+			return -EADDRINUSE;
+		v->shared = true;
+	}
+	if (v->n_listen == TUN_MAX_LISTEN)
 		return -ENOSPC;
-	v->udp[v->n_udp].port = port;
-	v->udp[v->n_udp++].type = type;
+	v->listen[v->n_listen].ip_proto = type->ip_proto;
+	v->listen[v->n_listen].port = port;
+	v->listen[v->n_listen++].type = type;
 	return 0;
+}
+
+static int
+note_ports(struct tun_view *v, const struct tun_endpoint *e)
+{
+	int rc = 0;
+
+	if (!e->type->gre_protos)
+		return note_port(v, e->type, e->udp_port);
+	for (const uint16_t *p = e->type->gre_protos; *p && !rc; p++)
+		rc = note_port(v, e->type, *p);
+	return rc;
 }
 
 int
@@ -134,7 +194,7 @@ tun_view_add_endpoint(struct tun_view *v, const struct tun_endpoint *e)
 		return -EEXIST;
 	if (!tun_view_is_local(v, &e->local) && v->n_local == TUN_MAX_LOCAL)
 		return -ENOSPC;
-	rc = note_udp(v, e->type, e->udp_port);
+	rc = note_ports(v, e);
 	if (rc)
 		return rc;
 	if (!tun_view_is_local(v, &e->local))
@@ -179,12 +239,19 @@ tun_view_is_underlay(const struct tun_view *v, uint16_t port)
 }
 
 const struct tun_type *
-tun_view_udp(const struct tun_view *v, uint16_t udp_port)
+tun_view_type(const struct tun_view *v, const struct tun_outer *o)
 {
-	for (unsigned i = 0; i < v->n_udp; i++)
-		if (v->udp[i].port == udp_port)
-			return v->udp[i].type;
-	return NULL;
+	const struct tun_type *first = NULL;
+
+	for (unsigned i = 0; i < v->n_listen; i++) {
+		if (v->listen[i].port != o->port || v->listen[i].ip_proto != o->ip_proto)
+			continue;
+		if (LIKELY(!v->shared) || has_pair(v, v->listen[i].type, &o->src, &o->dst))
+			return v->listen[i].type;
+		if (!first)
+			first = v->listen[i].type;
+	}
+	return first;
 }
 
 bool

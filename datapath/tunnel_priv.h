@@ -6,18 +6,21 @@
 #include "datapath/tunnel.h"
 
 enum {
-	TUN_MAX_UDP = 8,                /* Distinct (type, UDP port) pairs. */
+	TUN_MAX_LISTEN = 16,            /* Distinct (type, port) pairs. */
 	TUN_MAX_LOCAL = 256,            /* Distinct local addresses. */
 	TUN_MAX_UNDERLAY = 1024,
 };
 
 struct tun_view {
 	/* Who may be a tunnel packet at all. */
-	unsigned n_udp, n_local;
+	unsigned n_listen, n_local;
 	struct {
-		uint16_t port;
+		uint8_t ip_proto;
+		uint16_t port;          /* As in tun_outer.port. */
 		const struct tun_type *type;
-	} udp[TUN_MAX_UDP];
+	} listen[TUN_MAX_LISTEN];
+	/* Two types share a row above (GRE and NVGRE): who sent a packet to whom decides. */
+	bool shared;
 	struct ipaddr local[TUN_MAX_LOCAL];
 	/* Underlay ports: bit set, and the MAC address that must be the outer destination. */
 	uint64_t underlay[TUN_MAX_UNDERLAY / 64];
@@ -28,14 +31,16 @@ struct tun_view {
 	uint32_t *slot;
 	/* Identifiers in use, likewise: to tell an unknown one from an unknown remote. */
 	uint32_t *key_slot;
+	/* (type, remote, local) in use, likewise. */
+	uint32_t *pair_slot;
 	uint64_t seed;
 	uint32_t n_dst;
 	struct tun_dst *dst;
 };
 
 bool tun_view_is_underlay(const struct tun_view *, uint16_t port);
-/* The type that a UDP port belongs to, NULL when it is nobody's. */
-const struct tun_type *tun_view_udp(const struct tun_view *, uint16_t udp_port);
+/* The type that a packet is of, by tun_outer_peek(); NULL: none that is configured. */
+const struct tun_type *tun_view_type(const struct tun_view *, const struct tun_outer *);
 bool tun_view_is_local(const struct tun_view *, const struct ipaddr *);
 const struct tun_endpoint *tun_view_find(const struct tun_view *, const struct tun_type *, uint16_t udp_port,
 					 uint32_t key, const struct ipaddr *remote, const struct ipaddr *local);

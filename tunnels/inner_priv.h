@@ -11,6 +11,8 @@ enum {
 	IP4_HLEN = 20,
 	IP6_HLEN = 40,
 	UDP_HLEN = 8,
+	GRE_HLEN = 4,           /* Without checksum, key and sequence number. */
+	TCP_HLEN = 20,
 };
 
 struct inner {

@@ -14,22 +14,30 @@ enum {
 	MAX_EXT_HDRS = 4,
 };
 
-/* Where UDP starts, and what was on the way there. */
+/* Where UDP, GRE or TCP (which is STT's) starts, and what was on the way there. */
 struct l4_pos {
 	uint32_t off;           /* From the start of the frame. */
+	uint8_t proto;          /* IPPROTO_*. */
 	bool fragment;          /* Of any kind. */
-	bool later_fragment;    /* No UDP header here. */
+	bool later_fragment;    /* No L4 header here. */
 	bool routing;           /* An IPv6 routing header. */
 };
+
+/* Bytes of the headers that tell tunnels apart; 0: no tunnel's protocol. */
+static inline uint32_t
+l4_hlen(uint8_t proto)
+{
+	return LIKELY(proto == IPPROTO_UDP) ? UDP_HLEN : proto == IPPROTO_GRE ? GRE_HLEN : proto == IPPROTO_TCP ? TCP_HLEN : 0;
+}
 
 static inline bool
 find_l4_ip4(const uint8_t *p, uint32_t len, struct l4_pos *pos)
 {
 	const uint8_t *ip = p + ETH_HLEN;
-	uint32_t hlen;
+	uint32_t hlen, l4_len;
 	be16_t frag;
 
-	if (UNLIKELY(len < ETH_HLEN + IP4_HLEN) || ip[9] != IPPROTO_UDP)
+	if (UNLIKELY(len < ETH_HLEN + IP4_HLEN) || !(l4_len = l4_hlen(ip[9])))
 		return false;
 	hlen = (ip[0] & 15) * 4;
 	if (UNLIKELY(ip[0] >> 4 != 4 || hlen < IP4_HLEN))
@@ -39,20 +47,23 @@ find_l4_ip4(const uint8_t *p, uint32_t len, struct l4_pos *pos)
 	pos->later_fragment = frag & be16(0x1fff);
 	pos->routing = false;
 	pos->off = ETH_HLEN + hlen;
-	return len >= pos->off + UDP_HLEN;
+	pos->proto = ip[9];
+	return len >= pos->off + l4_len;
 }
 
 static inline bool
 find_l4_ip6(const uint8_t *p, uint32_t len, struct l4_pos *pos)
 {
 	uint32_t off = ETH_HLEN + IP6_HLEN;
+	uint32_t l4_len;
 	uint8_t next;
 
 	if (UNLIKELY(len < off || p[ETH_HLEN] >> 4 != 6))
 		return false;
 	next = p[ETH_HLEN + 6];
 	pos->fragment = pos->later_fragment = pos->routing = false;
-	for (unsigned i = 0; UNLIKELY(next != IPPROTO_UDP); i++) {
+	/* Linux's ip6gretap puts destination options (RFC 2473, section 5.1) in front of GRE. */
+	for (unsigned i = 0; UNLIKELY(!(l4_len = l4_hlen(next))); i++) {
 		if (i == MAX_EXT_HDRS || len < off + 8)
 			return false;
 
@@ -78,7 +89,8 @@ find_l4_ip6(const uint8_t *p, uint32_t len, struct l4_pos *pos)
 		next = ext[0];
 	}
 	pos->off = off;
-	return len >= off + UDP_HLEN;
+	pos->proto = next;
+	return len >= off + l4_len;
 }
 
 static inline bool
@@ -103,6 +115,14 @@ load_ip4(struct ipaddr *out, const uint8_t *p)
 	*out = ip_from_v4(load_be32(p));
 }
 
+/* What tells the tunnels of one IP protocol apart. */
+static inline uint16_t
+port_of(const uint8_t *l4)
+{
+	/* The destination port of UDP and TCP is where GRE has its protocol type. */
+	return host16(load_be16(l4 + 2));
+}
+
 bool
 tun_outer_peek(const struct rte_mbuf *m, struct tun_outer *o)
 {
@@ -114,12 +134,15 @@ tun_outer_peek(const struct rte_mbuf *m, struct tun_outer *o)
 		return false;
 	memcpy(&o->eth_dst, p, 6);
 	o->v6 = v6;
-	o->ip_proto = IPPROTO_UDP;
-	o->udp_dst = host16(load_be16(p + pos.off + 2));
-	if (v6)
+	o->ip_proto = pos.proto;
+	o->port = port_of(p + pos.off);
+	if (v6) {
+		memcpy(o->src.b, p + ETH_HLEN + 8, 16);
 		memcpy(o->dst.b, p + ETH_HLEN + 24, 16);
-	else
+	} else {
+		load_ip4(&o->src, p + ETH_HLEN + 12);
 		load_ip4(&o->dst, p + ETH_HLEN + 16);
+	}
 	return true;
 }
 
@@ -142,11 +165,11 @@ trim_to(struct rte_mbuf *m, uint32_t len)
 	seg->next = NULL;
 }
 
-/* Whether a non-zero UDP checksum is right.  'p' is the frame, 'm' already cut to its true length. */
+/* Whether a UDP or TCP checksum is right.  'p' is the frame, 'm' already cut to its true length. */
 static bool
-udp_csum_ok(const struct rte_mbuf *m, const uint8_t *p, const struct l4_pos *pos, bool v6)
+l4_csum_ok(const struct rte_mbuf *m, const uint8_t *p, const struct l4_pos *pos, bool v6)
 {
-	uint64_t sum = (uint64_t)be16(m->pkt_len - pos->off) + be16(IPPROTO_UDP);
+	uint64_t sum = (uint64_t)be16(m->pkt_len - pos->off) + be16(pos->proto);
 
 	/* GOOD: hardware looked.  NONE: the packet never left a host, its checksum was never filled in. */
 	switch (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) {
@@ -180,17 +203,45 @@ read_ip(const uint8_t *p, const struct l4_pos *pos, struct tun_outer *o)
 	return csum_fold(csum_add(0, ip, pos->off - ETH_HLEN)) == 0xffff;
 }
 
+/* UDP and STT's TCP; GRE's checksum covers what GRE carries, and is its own business.  'm' is cut to its true length. */
+static int
+check_l4(const struct rte_mbuf *m, const uint8_t *p, const struct l4_pos *pos, struct tun_outer *o)
+{
+	const uint8_t *l4 = p + pos->off;
+
+	switch (pos->proto) {
+	case IPPROTO_UDP:
+		o->len = pos->off + UDP_HLEN;
+		o->csum_zero = load_be16(l4 + 6) == 0;
+		if (UNLIKELY(o->total_len < o->len || host16(load_be16(l4 + 4)) != o->total_len - pos->off))
+			return TUN_OUTER_SHORT;
+		break;
+	case IPPROTO_TCP:
+		o->len = pos->off;
+		o->csum_zero = false;
+		if (UNLIKELY(o->total_len < o->len + (uint32_t)TCP_HLEN))
+			return TUN_OUTER_SHORT;
+		break;
+	default:
+		o->len = pos->off;
+		o->csum_zero = false;
+		return o->total_len < o->len + (uint32_t)GRE_HLEN ? TUN_OUTER_SHORT : TUN_OUTER_OK;
+	}
+	return o->csum_zero || l4_csum_ok(m, p, pos, o->v6) ? TUN_OUTER_OK : TUN_OUTER_CSUM;
+}
+
 int
 tun_outer_check(struct rte_mbuf *m, struct tun_outer *o)
 {
-	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *), *udp;
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 	struct l4_pos pos;
+	int why;
 
 	if (UNLIKELY(!find_l4(p, m->data_len, &o->v6, &pos)))
 		return TUN_OUTER_SHORT;
 	memcpy(&o->eth_dst, p, 6);
 	memcpy(&o->eth_src, p + 6, 6);
-	o->ip_proto = IPPROTO_UDP;
+	o->ip_proto = pos.proto;
 	if (UNLIKELY(!read_ip(p, &pos, o)))
 		return TUN_OUTER_CSUM;
 	if (UNLIKELY(pos.fragment))
@@ -200,16 +251,13 @@ tun_outer_check(struct rte_mbuf *m, struct tun_outer *o)
 	if (UNLIKELY(!ip_is_unicast(&o->src)))
 		return TUN_OUTER_SOURCE;
 
-	udp = p + pos.off;
-	o->udp_dst = host16(load_be16(udp + 2));
-	o->len = pos.off + UDP_HLEN;
-	o->csum_zero = load_be16(udp + 6) == 0;
-	if (UNLIKELY(o->total_len > m->pkt_len || o->total_len < o->len ||
-		     host16(load_be16(udp + 4)) != o->total_len - pos.off))
+	o->port = port_of(p + pos.off);
+	if (UNLIKELY(o->total_len > m->pkt_len || o->total_len < pos.off))
 		return TUN_OUTER_SHORT;
 	trim_to(m, o->total_len);
-	if (UNLIKELY(!o->csum_zero && !udp_csum_ok(m, p, &pos, o->v6)))
-		return TUN_OUTER_CSUM;
+	why = check_l4(m, p, &pos, o);
+	if (UNLIKELY(why))
+		return why;
 	/* What was known of checksums was about the outer packet. */
 	m->ol_flags &= ~(RTE_MBUF_F_RX_L4_CKSUM_MASK | RTE_MBUF_F_RX_IP_CKSUM_MASK);
 	return TUN_OUTER_OK;

@@ -175,9 +175,10 @@ tun_hdr_set(const struct tun_type *t, struct tun_hdr *h, const struct tun_set *s
 }
 
 uint16_t
-tun_overhead(const struct tun_type *t, bool v6)
+tun_overhead(const struct tun_type *t, const struct tun_conf *c, bool v6)
 {
-	return ETH_HLEN + (v6 ? IP6_HLEN : IP4_HLEN) + (t->ip_proto == IPPROTO_UDP ? UDP_HLEN : 0) + t->hdr_max;
+	return (uint16_t)(ETH_HLEN + (v6 ? IP6_HLEN : IP4_HLEN) + (t->ip_proto == IPPROTO_UDP ? UDP_HLEN : 0) +
+			  (t->hdr_len ? t->hdr_len(c) : t->hdr_max));
 }
 
 /* --- Template to packet -------------------------------------------------------------------- */

@@ -21,6 +21,7 @@ enum tun_caps {
 	TUN_CAP_L2 = 1 << 0,    /* Carries Ethernet frames. */
 	TUN_CAP_L3 = 1 << 1,    /* Carries bare IP packets. */
 	TUN_CAP_KEY = 1 << 2,   /* Has an identifier (VNI, VSID, key). */
+	TUN_CAP_UNTAGGED = 1 << 3,      /* The 802.1Q tag of a frame is taken off on the way out. */
 };
 
 enum tun_inner_vlan {
@@ -42,8 +43,9 @@ struct tun_conf {
 	uint32_t tos;                   /* DSCP << 2, or TUN_TOS_INHERIT. */
 	uint32_t ttl;                   /* 1..255, or TUN_TTL_INHERIT. */
 	bool df;                        /* Outer IPv4 "don't fragment". */
-	int csum;                       /* enum tun_csum: outer UDP checksum on send. */
+	int csum;                       /* enum tun_csum: outer UDP (or GRE's own) checksum on send. */
 	bool zero_csum6_rx;             /* Accept UDP checksum 0 over IPv6 (RFC 6935). */
+	bool seq, zero_key;             /* GRE: send sequence numbers; send a key though it is 0. */
 	int inner_vlan;                 /* enum tun_inner_vlan. */
 	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
@@ -86,12 +88,18 @@ struct tun_hdr {
 	uint32_t ip4_sum;               /* Sum of the IPv4 header without length, TOS, and TTL when that is inherited. */
 };
 
+enum tun_meta_flags {
+	TUN_META_CSUM = 1 << 0,         /* There was a checksum, and it was right. */
+	TUN_META_KEY = 1 << 1,          /* There was a key: GRE tells none from 0. */
+	TUN_META_NO_LEARN = 1 << 2,     /* The inner source address must not be learned (GBP's D bit). */
+};
+
 /* What decapsulation learned of a packet; becomes part of its flow key. */
 struct tun_meta {
 	struct ipaddr src, dst;             /* Outer. */
 	uint64_t key;                   /* VNI and the like, host order. */
 	uint8_t tos, ttl;               /* Outer. */
-	uint8_t flags;
+	uint8_t flags;                  /* enum tun_meta_flags. */
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
 };
 
@@ -131,18 +139,34 @@ struct tun_field {
 	uint8_t ext_off, len;
 };
 
+/* What is counted together: drop reasons of the switch are not as fine as those of each type. */
+enum tun_drop_kind {
+	TUN_DROP_HEADER,        /* Malformed, or of another version. */
+	TUN_DROP_CSUM,          /* Its own checksum is wrong. */
+	TUN_DROP_PAYLOAD,       /* In order, but what it carries is no Ethernet frame. */
+	TUN_DROP_CONTROL,       /* For the endpoint, not for a tenant. */
+	TUN_DROP_OPTION,        /* An option that we do not know and must. */
+	TUN_DROP_KEY,           /* An identifier that nobody may use. */
+	TUN_DROP_TAGGED,        /* The frame inside has a tag, which the type forbids. */
+	TUN_N_DROP_KINDS,
+};
+
 struct tun_type {
 	const char *name;               /* Config keyword; prefix of its counters. */
 	uint8_t ip_proto;               /* Outer IPPROTO_*. */
-	uint16_t udp_port;              /* Default, host order; 0 when not over UDP. */
+	uint16_t udp_port;              /* Default, host order, of UDP or of STT's TCP; 0 when there are no ports. */
 	uint16_t hdr_max;               /* Bytes of its own header, options included. */
+	const uint16_t *gre_protos;     /* Over GRE: protocol types that are its own, ends with 0. */
 	uint32_t caps;                  /* TUN_CAP_*. */
 	uint32_t key_max;               /* Largest identifier. */
 	const char *key_name;           /* What users call it: "vni". */
 	const struct opt_desc *opts;    /* All its options (over struct tun_conf): common ones included. */
 	const struct tun_field *fields; /* Its match fields, ends with a NULL name; may be NULL. */
 	const char *const *drops;       /* Its drop reasons, ends with NULL; index 0 means "keep". */
+	const uint8_t *drop_kinds;      /* enum tun_drop_kind of each; NULL: all of the first kind. */
 
+	/* Any thread.  Bytes of its own header as configured; NULL: always hdr_max. */
+	uint16_t (*hdr_len)(const struct tun_conf *);
 	/* [ctl] Appends its header to the outer ones in 'h'.  0 or -errno. */
 	int (*build)(const struct tun_conf *, struct tun_hdr *h, struct err *);
 	/* [lcore] Writes key, flags and ext as 's' has them into its header in 'h', a copy of what build() made (with
@@ -213,7 +237,7 @@ void tun_hdr_set(const struct tun_type *, struct tun_hdr *, const struct tun_set
 
 /* Bytes in front of the inner frame: the MTU arithmetic of specs/encapsulations, section 2.1.
  * A guest frame of L bytes (from its Ethernet header) fits when L + overhead - 14 <= underlay MTU. */
-uint16_t tun_overhead(const struct tun_type *, bool v6);
+uint16_t tun_overhead(const struct tun_type *, const struct tun_conf *, bool v6);
 
 /* [lcore] Copies b->hdr in front of each packet and patches lengths, IP checksum, TTL, DSCP, ECN
  * (RFC 6040, normal mode), source port (RFC 7348: 49152-65535, from the inner headers) and, when asked,
@@ -241,15 +265,15 @@ struct tun_outer {
 	struct mac eth_dst, eth_src;
 	struct ipaddr src, dst;
 	uint8_t ip_proto, tos, ttl;
-	uint16_t udp_dst;       /* Host order. */
+	uint16_t port;          /* What tells tunnels apart, host order: UDP's or TCP's destination port, GRE's protocol. */
 	bool csum_zero;         /* No UDP checksum: over IPv6 to be dropped unless the endpoint allows it. */
 	bool v6;
-	uint16_t len;           /* Up to and including UDP. */
+	uint16_t len;           /* Up to the type's own header: UDP included. */
 	uint32_t total_len;     /* Of the frame by its IP header; what follows is padding. */
 };
 
-/* [lcore] Quick look: whether 'm' is IPv4 or IPv6 with UDP to some port, which the caller compares with
- * its tunnels.  Fills only what that needs: dst, udp_dst, eth_dst, v6, ip_proto.  False: not a tunnel packet
+/* [lcore] Quick look: whether 'm' is IPv4 or IPv6 with UDP or TCP to some port, or GRE of some protocol, which the
+ * caller compares with its tunnels.  Fills only what that needs: src, dst, port, eth_dst, v6, ip_proto.  False: not a tunnel packet
  * (or one we cannot see the start of); it goes on as an ordinary frame.  Fragments (not the first) have no
  * port and are false as well; a first fragment is true. */
 bool tun_outer_peek(const struct rte_mbuf *m, struct tun_outer *o);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/udp_squat.h"
+#include "ctl/squat.h"
 
 struct fake_kernel fake;
 
@@ -187,22 +187,29 @@ nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 	return false;
 }
 
-/* --- ctl/udp_squat.h ----------------------------------------------------------------------- */
+/* --- ctl/squat.h ----------------------------------------------------------------------- */
 
 int
-udp_squat_open(bool v6, uint16_t port)
+squat_open(bool v6, uint8_t ip_proto, uint16_t port)
 {
 	if (fake.squat_rc)
 		return fake.squat_rc;
 	fake.n_squats++;
 	fake.squat_v6 = v6;
+	fake.squat_proto = ip_proto;
 	fake.squat_port = port;
 	return 1000 + port;
 }
 
 void
-udp_squat_close(int fd)
+squat_close(int fd)
 {
 	if (fd >= 0)
 		fake.n_squats--;
+}
+
+const char *
+squat_proto(uint8_t ip_proto)
+{
+	return ip_proto == 17 ? "UDP" : "other";
 }

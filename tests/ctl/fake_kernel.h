@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A kernel of a few tables behind the functions of base/netlink.h and ctl/udp_squat.h, which this takes
+/* A kernel of a few tables behind the functions of base/netlink.h and ctl/squat.h, which this takes
  * the place of at link time. */
 #ifndef TESTS_CTL_FAKE_KERNEL_H
 #define TESTS_CTL_FAKE_KERNEL_H
@@ -32,6 +32,7 @@ extern struct fake_kernel {
 	/* Quiet UDP ports: open ones, and what opening answers. */
 	int n_squats, squat_rc;
 	bool squat_v6;
+	uint8_t squat_proto;
 	uint16_t squat_port;
 } fake;
 

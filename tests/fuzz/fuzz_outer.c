@@ -29,7 +29,7 @@ decapsulate(struct rte_mbuf *m)
 	}
 	if (tun_outer_check(m, &o) != TUN_OUTER_OK)
 		return;
-	must(o.udp_dst == peeked.udp_dst && o.v6 == peeked.v6 && ip_equal(&o.dst, &peeked.dst));
+	must(o.port == peeked.port && o.v6 == peeked.v6 && ip_equal(&o.dst, &peeked.dst));
 	must(o.total_len <= before && m->pkt_len == o.total_len && o.len <= o.total_len);
 	must(pkt_pull(m, o.len));
 	tun_types[0]->pop(&b);

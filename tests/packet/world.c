@@ -276,7 +276,7 @@ add_remote(struct world *w, struct tun_view *v, const struct world_port *p, unsi
 	struct tun_dst d = {
 		.state = t->state, .port = p->id, .underlay_port = t->via, .pmtud = t->conf.pmtud, .type = t->type,
 		.local = path->local, .remote = path->remote, .next_hop = path->dst_mac,
-		.max_frame = t->mtu + 14 - tun_overhead(t->type, v6),
+		.max_frame = t->mtu + 14 - tun_overhead(t->type, &t->conf, v6),
 	};
 	struct tun_endpoint ep = {
 		.type = t->type, .udp_port = t->conf.dst_port, .port = p->id, .key = t->conf.key, .dst = t->dst[i],

@@ -67,9 +67,11 @@ registry_finds_vxlan_by_name_only(void **state)
 static void
 overhead_is_fifty_and_seventy(void **state)
 {
+	struct tun_conf c = conf(1);
+
 	(void)state;
-	assert_int_equal(tun_overhead(tun_type_find("vxlan"), false), 50);
-	assert_int_equal(tun_overhead(tun_type_find("vxlan"), true), 70);
+	assert_int_equal(tun_overhead(tun_type_find("vxlan"), &c, false), 50);
+	assert_int_equal(tun_overhead(tun_type_find("vxlan"), &c, true), 70);
 }
 
 static void
@@ -134,7 +136,7 @@ pop_after_push_is_identity_on(const char *local, const char *remote, int csum, u
 		tun_push(t, &b);
 		assert_int_equal(b.drop[0], 0);
 		assert_true(tun_outer_peek(m, &o));
-		assert_int_equal(o.udp_dst, 4789);
+		assert_int_equal(o.port, 4789);
 		assert_true(ip_equal(&o.dst, &p.remote));
 		assert_int_equal(tun_outer_check(m, &o), TUN_OUTER_OK);
 		assert_true(ip_equal(&o.src, &p.local));
@@ -258,7 +260,7 @@ unhex(const char *s, size_t *len)
 static bool
 decapsulate(struct rte_mbuf *m, struct tun_outer *o, struct tun_meta *meta)
 {
-	if (!tun_outer_peek(m, o) || o->udp_dst != 4789 || tun_outer_check(m, o) != TUN_OUTER_OK)
+	if (!tun_outer_peek(m, o) || o->port != 4789 || tun_outer_check(m, o) != TUN_OUTER_OK)
 		return false;
 	m->data_off += o->len;
 	m->data_len -= o->len;

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Fuzzes the way in of one encapsulation, FUZZ_TYPE: outer headers and its own, or its own alone.  Besides memory errors
+ * it looks for answers that contradict each other.  Each type has its target (fuzz_pop_NAME) and its corpus, which began
+ * as the frames of specs/vectors. */
+#include <stdlib.h>
+
+#include "base/pkt.h"
+#include "tests/tunnels/frame.h"
+#include "tunnels/tun.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
+
+/* Bits of the first byte. */
+enum { NO_CSUM = 1, BARE = 2, CHAINED = 4, UNDONE = 8 };
+
+static void
+must(bool truth)
+{
+	if (!truth)
+		abort();
+}
+
+static void
+pop(const struct tun_type *t, struct rte_mbuf *m, uint8_t tos)
+{
+	struct tun_batch b = { .n = 1, .pkt = { m } };
+	uint32_t before = m->pkt_len, n_drops = 0;
+
+	while (t->drops[n_drops])
+		n_drops++;
+	t->pop(&b);
+	must(b.drop[0] < n_drops);
+	if (t->drop_kinds)
+		must(t->drop_kinds[b.drop[0]] < TUN_N_DROP_KINDS);
+	if (b.drop[0]) {
+		must(m->pkt_len == before);
+		return;
+	}
+	must(m->pkt_len < before && b.meta[0].key <= t->key_max);
+	tun_ecn_decap(m, tos);
+	tun_entropy(m);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
+{
+	const struct tun_type *t = tun_type_find(FUZZ_TYPE);
+	uint8_t how = len ? data[0] : 0;
+	struct tun_outer peeked, o;
+	struct rte_mbuf *m;
+
+	if (!len || len > 2048)
+		return 0;
+	data++;
+	len--;
+	if (how & CHAINED && len > 64) {
+		m = frame(data, 64);
+		frame_chain(m, frame(data + 64, (uint32_t)len - 64));
+	} else {
+		m = frame(data, (uint32_t)len);
+	}
+	m->ol_flags = (how & NO_CSUM ? RTE_MBUF_F_RX_L4_CKSUM_NONE : 0) | (how & UNDONE ? RTE_MBUF_F_TX_TCP_SEG : 0);
+	if (how & BARE) {
+		pop(t, m, how);
+	} else if (tun_outer_peek(m, &peeked) && peeked.ip_proto == t->ip_proto && !m->next &&
+		   tun_outer_check(m, &o) == TUN_OUTER_OK) {
+		must(o.port == peeked.port && ip_equal(&o.dst, &peeked.dst) && ip_equal(&o.src, &peeked.src));
+		must(m->pkt_len == o.total_len && pkt_pull(m, o.len));
+		pop(t, m, o.tos);
+	}
+	frame_free(m);
+	return 0;
+}
