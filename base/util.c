@@ -59,6 +59,17 @@ map_zeroed(size_t len)
 	return p == MAP_FAILED ? NULL : p;
 }
 
+void *
+map_zeroed_huge(size_t len)
+{
+	void *p = map_zeroed(len);
+
+	/* A wish: where it is not granted the pages are small. */
+	if (p)
+		madvise(p, len, MADV_HUGEPAGE);
+	return p;
+}
+
 void
 map_free(void *p, size_t len)
 {

@@ -30,6 +30,8 @@ void *xalloc_aligned(size_t align, size_t len);
 /* Zeroed pages of address space, which the kernel backs as they are touched: for large tables that a small
  * installation uses little of.  NULL when there is none. */
 void *map_zeroed(size_t len);
+/* Likewise, in large pages where the kernel has some: for what is read all over. */
+void *map_zeroed_huge(size_t len);
 /* 'p' may be NULL; 'len' as it was asked for. */
 void map_free(void *p, size_t len);
 

@@ -28,16 +28,15 @@ cache_init(struct cache *c, uint32_t max_flows)
 	*c = (struct cache){ .max_flows = max_flows, .high = 1, .slot_mask = n_slots_for(max_flows) - 1 };
 	for (unsigned i = 0; i < 16; i++)
 		seed[i] = hash_random_seed();
-	c->flows = map_zeroed((max_flows + 1) * sizeof *c->flows);
+	c->flows = map_zeroed_huge((max_flows + 1) * sizeof *c->flows);
 	c->ext = map_zeroed((max_flows + 1) * sizeof *c->ext);
-	c->cold = map_zeroed((max_flows + 1) * sizeof *c->cold);
-	c->slots = map_zeroed((c->slot_mask + 1ul) * sizeof *c->slots);
-	c->hints = map_zeroed(CACHE_HINT_BUCKETS * sizeof *c->hints);
+	c->cold = map_zeroed_huge((max_flows + 1) * sizeof *c->cold);
+	c->slots = map_zeroed_huge((c->slot_mask + 1ul) * sizeof *c->slots);
 	c->masks = map_zeroed(CACHE_MASKS * sizeof *c->masks);
 	c->ports = map_zeroed(CACHE_MAX_PORTS * sizeof *c->ports);
 	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
 	c->refs = act_store_create(MAX_OF(max_flows * REFS_PER_FLOW, 64u * ACT_MAX));
-	if (!c->flows || !c->ext || !c->cold || !c->slots || !c->hints || !c->masks || !c->ports || !c->acts || !c->refs) {
+	if (hints_init(&c->hints, max_flows * CACHE_HINTS_PER_FLOW) || !c->flows || !c->ext || !c->cold || !c->slots || !c->masks || !c->ports || !c->acts || !c->refs) {
 		cache_fini(c);
 		return -ENOMEM;
 	}
@@ -51,7 +50,7 @@ cache_fini(struct cache *c)
 	map_free(c->ext, (c->max_flows + 1) * sizeof *c->ext);
 	map_free(c->cold, (c->max_flows + 1) * sizeof *c->cold);
 	map_free(c->slots, (c->slot_mask + 1ul) * sizeof *c->slots);
-	map_free(c->hints, CACHE_HINT_BUCKETS * sizeof *c->hints);
+	hints_fini(&c->hints);
 	map_free(c->masks, CACHE_MASKS * sizeof *c->masks);
 	map_free(c->ports, CACHE_MAX_PORTS * sizeof *c->ports);
 	act_store_destroy(c->acts);
@@ -63,7 +62,7 @@ uint64_t
 cache_bytes(const struct cache *c)
 {
 	return (c->max_flows + 1ull) * (sizeof *c->flows + sizeof *c->ext + sizeof *c->cold) +
-	       (c->slot_mask + 1ull) * sizeof *c->slots + CACHE_HINT_BUCKETS * sizeof *c->hints +
+	       (c->slot_mask + 1ull) * sizeof *c->slots + hints_bytes(&c->hints) +
 	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts) +
 	       act_store_bytes(c->refs);
 }

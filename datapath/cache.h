@@ -3,7 +3,7 @@
  * is owned by that thread: no lock, no atomic.  Records are reached by index into flat arrays whose
  * memory is touched only as it is used; the arrays never move.
  *
- *   hint index   masked packet key -> flow number; eight slots a cache line; only ever a hint
+ *   hint index   masked packet key -> flow number: see hint.h
  *   masks        distinct masks in use; each port has an ordered list of at most CACHE_PORT_MASKS
  *   slots        one open-addressing table over all masks: 32 bits of hash, flow number
  *   flows        128 bytes each: block 0 of the masked key, and a line of everything a hit needs
@@ -15,12 +15,13 @@
 #define DATAPATH_CACHE_H
 
 #include "datapath/fvec.h"
+#include "datapath/hint.h"
 #include "datapath/xlate.h"
 
 enum {
 	CACHE_MASKS = 1024,             /* Distinct masks per thread. */
 	CACHE_PORT_MASKS = 32,          /* Masks per input port; past it flows are exact. */
-	CACHE_HINT_BUCKETS = 1 << 15,   /* Of eight slots: 2 MiB. */
+	CACHE_HINTS_PER_FLOW = 4,       /* Slots of the hint index, at most: a flow has many packets' keys. */
 	CACHE_MAX_PORTS = 1024,
 	CACHE_NONE = 0,                 /* Flow 0 is never used. */
 };
@@ -72,14 +73,6 @@ struct cport {
 	uint32_t refs[CACHE_PORT_MASKS];        /* Flows of this port with that mask. */
 };
 
-struct chint {
-	uint16_t tag[8];
-	uint32_t flow[8];
-	uint8_t clock, pad[15];
-} CACHE_ALIGNED;
-
-_Static_assert(sizeof(struct chint) == CACHE_LINE, "a bucket is a line");
-
 struct cslot {
 	uint32_t sig, flow;             /* flow 0: empty. */
 };
@@ -91,7 +84,7 @@ struct cache {
 	flow_block *ext;
 	struct cflow_cold *cold;
 	struct cslot *slots;
-	struct chint *hints;
+	struct hints hints;
 	struct cmask *masks;
 	struct cport *ports;
 	struct act_store *acts, *refs;
@@ -212,34 +205,6 @@ cache_lookup(struct cache *c, uint16_t in_port, const flow_block *k0, const flow
 		}
 	}
 	return CACHE_NONE;
-}
-
-static inline uint32_t
-cache_hint_get(const struct cache *c, uint64_t h)
-{
-	const struct chint *b = &c->hints[h & (CACHE_HINT_BUCKETS - 1)];
-	uint16_t tag = (uint16_t)(h >> 48);
-
-	for (unsigned i = 0; i < 8; i++)
-		if (b->tag[i] == tag && b->flow[i])
-			return b->flow[i];
-	return CACHE_NONE;
-}
-
-static inline void
-cache_hint_set(struct cache *c, uint64_t h, uint32_t f)
-{
-	struct chint *b = &c->hints[h & (CACHE_HINT_BUCKETS - 1)];
-	uint16_t tag = (uint16_t)(h >> 48);
-	unsigned i;
-
-	for (i = 0; i < 8; i++)
-		if (b->tag[i] == tag || !b->flow[i])
-			break;
-	if (i == 8)
-		i = b->clock++ & 7;
-	b->tag[i] = tag;
-	b->flow[i] = f;
 }
 
 #endif

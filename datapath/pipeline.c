@@ -38,12 +38,12 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 			continue;
 		}
 		b->hash[i] = cache_mix(cache_hash(c, k, NULL, l4 ? k + 1 : NULL, NULL), 0) | HASHED;
-		__builtin_prefetch(&c->hints[b->hash[i] & (CACHE_HINT_BUCKETS - 1)]);
+		hint_prefetch(&c->hints, b->hash[i]);
 	}
 	for (unsigned i = 0; i < b->n; i++) {
 		if (!b->hash[i])
 			continue;
-		b->flow[i] = cache_hint_get(c, b->hash[i]);
+		b->flow[i] = hint_get(&c->hints, b->hash[i]);
 		__builtin_prefetch(&c->flows[b->flow[i]]);
 		__builtin_prefetch((const char *)&c->flows[b->flow[i]] + CACHE_LINE);
 	}
@@ -61,7 +61,7 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 		}
 		b->flow[i] = cache_lookup(c, b->key[i].in_port, k, k + 1);
 		if (b->flow[i] != CACHE_NONE) {
-			cache_hint_set(c, b->hash[i], b->flow[i]);
+			hint_set(&c->hints, b->hash[i], b->flow[i]);
 			mega++;
 		}
 	}

@@ -307,24 +307,6 @@ random_programs_come_back_as_they_were(void **state)
 	act_store_destroy(s);
 }
 
-static void
-a_hint_is_replaced_by_clock_and_never_trusted(void **state)
-{
-	struct cache c;
-
-	(void)state;
-	assert_int_equal(cache_init(&c, 64), 0);
-	for (uint64_t i = 1; i <= 9; i++)
-		cache_hint_set(&c, i << 48 | 3, (uint32_t)i);
-	assert_int_equal(cache_hint_get(&c, 1ull << 48 | 3), CACHE_NONE);
-	assert_int_equal(cache_hint_get(&c, 9ull << 48 | 3), 9);
-	/* Flow 9 does not exist: the masked compare says so. */
-	flow_block k = { 0 };
-
-	assert_false(cache_match(&c, 9, &k, &k));
-	cache_fini(&c);
-}
-
 int
 main(void)
 {
@@ -337,7 +319,6 @@ main(void)
 		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
 		cmocka_unit_test(room_in_the_action_store_is_for_programs_of_any_length),
 		cmocka_unit_test(random_programs_come_back_as_they_were),
-		cmocka_unit_test(a_hint_is_replaced_by_clock_and_never_trusted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
