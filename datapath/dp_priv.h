@@ -241,6 +241,8 @@ struct dp {
 
 /* lcore.c */
 int lcore_start(struct lcore *, struct err *);
+/* [lcore] One turn of the polling loop, without sleeping or reporting quiescence.  Returns the number of packets. */
+unsigned lcore_turn(struct lcore *);
 void lcore_wake(struct lcore *);
 void lcore_event(struct lcore *, const struct dp_event *);
 bool lcore_event_room(const struct lcore *);     /* For anything but answers to requests. */

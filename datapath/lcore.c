@@ -243,6 +243,28 @@ may_sleep(const struct lcore *lc)
 	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
 }
 
+unsigned
+lcore_turn(struct lcore *lc)
+{
+	unsigned work;
+
+	read_turn_state(lc);
+	work = poll_queues(lc);
+	if (UNLIKELY(lc->n_wait))
+		tun_wait_service(lc);
+	tx_flush_all(lc);
+	if (UNLIKELY(!rte_ring_empty(lc->requests))) {
+		run_requests(lc);
+		tx_flush_all(lc);
+	}
+	if (UNLIKELY(lc->jobs))
+		run_job(lc);
+	upcall_sweep(lc, work);
+	kick_control(lc);
+	account(lc, work);
+	return work;
+}
+
 static void *
 lcore_main(void *arg)
 {
@@ -253,22 +275,7 @@ lcore_main(void *arg)
 	lc->ms = clock_ms();
 	rcu_online(lc->dp->rcu, lc->idx);
 	while (!__atomic_load_n(&lc->stop, __ATOMIC_ACQUIRE)) {
-		unsigned work;
-
-		read_turn_state(lc);
-		work = poll_queues(lc);
-		if (UNLIKELY(lc->n_wait))
-			tun_wait_service(lc);
-		tx_flush_all(lc);
-		if (UNLIKELY(!rte_ring_empty(lc->requests))) {
-			run_requests(lc);
-			tx_flush_all(lc);
-		}
-		if (UNLIKELY(lc->jobs))
-			run_job(lc);
-		upcall_sweep(lc, work);
-		kick_control(lc);
-		account(lc, work);
+		lcore_turn(lc);
 		/* Still with this turn's view: arming looks at its ports. */
 		if (UNLIKELY(may_sleep(lc)))
 			lcore_sleep(lc);
