@@ -116,7 +116,10 @@ before_message(struct vhp *v, struct vhp_conn *c, struct vhp_msg *m)
 
 	/* What had been mapped is no guest's memory any more: this connection has no future. */
 	c->pending = m->request;
-	if (c->mem_lost || m->flags & VHP_MSG_REPLY || !vhp_msg_facts(m, &f)) {
+	if (c->mem_lost)
+		vhp_say(c->refused, "%s", c->broken);
+	if (c->mem_lost || m->flags & VHP_MSG_REPLY || !vhp_msg_facts(m, &f) ||
+	    (m->request == VHP_SET_MEM_TABLE && !vhp_msg_memory_ok(m, c->refused, sizeof c->refused))) {
 		vhp_msg_close_fds(m);
 		return RTE_VHOST_MSG_RESULT_ERR;
 	}
