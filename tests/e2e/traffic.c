@@ -159,11 +159,13 @@ source(const char *host, const char *port, const char *bytes)
 		while (done < len) {
 			ssize_t n = send(s, buf + done, len - done, MSG_NOSIGNAL);
 
+			if (n < 0 && stop)
+				break;
 			if (n < 0)
 				die("send");
 			done += (size_t)n;
 		}
-		at += len;
+		at += done;
 	}
 	shutdown(s, SHUT_WR);
 	/* The other side closes when it has all. */
