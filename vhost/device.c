@@ -190,9 +190,10 @@ after_message(struct vhp *v, struct vhp_conn *c, const struct vhp_msg *m)
 			c->ring[f.ring].enabled = m->state.num;
 		break;
 	case VHP_SEND_RARP:
-		/* The address is in its first six bytes. */
-		__atomic_store_n(&v->port->announce, (m->u64 & ~(0xffffull << 48)) | PORT_ANNOUNCE, __ATOMIC_RELEASE);
-		v->port->owner->changed(v->port->owner, v->port);
+		/* The address is in its first six bytes.  A guest that is paused where it arrives is announced before it has
+		 * rings, and not again. */
+		c->announce = (m->u64 & ~(0xffffull << 48)) | PORT_ANNOUNCE;
+		vhp_settle(v);
 		break;
 	case VHP_GET_VRING_BASE:
 		if (!proto && f.n_rings)
