@@ -480,16 +480,16 @@ nl_neigh_resolve(struct nl *nl, int ifindex, const struct ipaddr *ip)
 
 /* --- Addresses ----------------------------------------------------------------------------- */
 
-struct addr_search {
-	const struct ipaddr *ip;
-	int ifindex;
+struct addr_walk {
+	void (*cb)(void *, const struct ipaddr *, int ifindex);
+	void *arg;
 };
 
 static int
 on_addr(const struct nlmsghdr *h, void *arg)
 {
 	const struct ifaddrmsg *m = mnl_nlmsg_get_payload(h);
-	struct addr_search *s = arg;
+	const struct addr_walk *w = arg;
 	struct ipaddr local = { 0 }, address = { 0 };
 	const struct nlattr *a;
 
@@ -504,21 +504,49 @@ on_addr(const struct nlmsghdr *h, void *arg)
 	/* On point-to-point links IFA_ADDRESS is the far end. */
 	if (ip_is_none(&local))
 		local = address;
-	if (ip_equal(&local, s->ip))
-		s->ifindex = m->ifa_index;
+	if (!ip_is_none(&local))
+		w->cb(w->arg, &local, (int)m->ifa_index);
 	return MNL_CB_OK;
+}
+
+static int
+walk_addrs(struct nl *nl, uint8_t family, void (*cb)(void *, const struct ipaddr *, int), void *arg)
+{
+	char buf[REQ_LEN] __attribute__((aligned(8)));
+	struct nlmsghdr *h = begin(buf, RTM_GETADDR);
+	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	struct addr_walk w = { cb, arg };
+
+	m->ifa_family = family;
+	return ask(nl, h, NLM_F_DUMP, on_addr, &w);
+}
+
+int
+nl_addr_each(struct nl *nl, void (*cb)(void *, const struct ipaddr *, int ifindex), void *arg)
+{
+	return walk_addrs(nl, AF_UNSPEC, cb, arg);
+}
+
+struct addr_search {
+	const struct ipaddr *ip;
+	int ifindex;
+};
+
+static void
+search_addr(void *arg, const struct ipaddr *ip, int ifindex)
+{
+	struct addr_search *s = arg;
+
+	if (ip_equal(ip, s->ip))
+		s->ifindex = ifindex;
 }
 
 bool
 nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 {
-	char buf[REQ_LEN] __attribute__((aligned(8)));
-	struct nlmsghdr *h = begin(buf, RTM_GETADDR);
-	struct ifaddrmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
 	struct addr_search s = { .ip = ip };
 
-	m->ifa_family = ip_family(ip);
-	if (ask(nl, h, NLM_F_DUMP, on_addr, &s) || !s.ifindex)
+	if (walk_addrs(nl, ip_family(ip), search_addr, &s) || !s.ifindex)
 		return false;
 	if (ifindex)
 		*ifindex = s.ifindex;

@@ -58,6 +58,8 @@ int nl_neigh_get(struct nl *, int ifindex, const struct ipaddr *ip, struct nl_ne
 int nl_neigh_resolve(struct nl *, int ifindex, const struct ipaddr *ip);
 /* Whether 'ip' is an address of this host; its link in '*ifindex' unless NULL. */
 bool nl_addr_is_local(struct nl *, const struct ipaddr *ip, int *ifindex);
+/* Calls cb for each address of this host, loopback ones included, with the link it is on.  0 or a negative errno. */
+int nl_addr_each(struct nl *, void (*cb)(void *, const struct ipaddr *, int ifindex), void *arg);
 /* Sets a link up or down, its MTU (0: leave) or its MAC (NULL: leave). */
 int nl_link_set(struct nl *, int ifindex, bool up, uint32_t mtu, const struct mac *mac);
 

@@ -38,6 +38,23 @@ opt_vlans_empty(const struct opt_vlans *s)
 	return true;
 }
 
+static bool
+has_prefix(const struct ipaddr *ip, const struct opt_prefix *p)
+{
+	unsigned n = p->len / 8;
+
+	return !memcmp(ip->b, p->ip.b, n) && (p->len % 8 == 0 || !((ip->b[n] ^ p->ip.b[n]) >> (8 - p->len % 8)));
+}
+
+bool
+opt_prefixes_have(const struct opt_prefixes *l, const struct ipaddr *ip)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (has_prefix(ip, &l->p[i]))
+			return true;
+	return false;
+}
+
 static int
 name_index(const char *const *names, const char *s)
 {

@@ -50,6 +50,9 @@ struct opt_prefixes {
 	} p[OPT_LIST_MAX];
 };
 
+/* Whether one of them has the address. */
+bool opt_prefixes_have(const struct opt_prefixes *, const struct ipaddr *);
+
 struct opt_vlans {
 	uint64_t bits[4096 / 64];       /* Bit v: VLAN v is a member.  All zero: not set. */
 };

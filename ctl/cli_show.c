@@ -4,6 +4,7 @@
 
 #include "ctl/cli.h"
 
+enum { REMOTES_MOST = 70 };             /* Lines of one tunnel's remotes: all that can be configured. */
 enum { NAME_SOFT = 18, VLAN_MAX = 22, ABOUT_LEAST = 48 };
 
 static void
@@ -16,9 +17,14 @@ state_cell(struct table *t, bool up)
 static void
 key_text(const json_t *tunnel, char *buf, size_t len)
 {
-	const char *name = cli_str(tunnel, "key_name");
+	const char *name = cli_str(tunnel, "key_name"), *word = cli_str(tunnel, "key");
+	const char *flow = json_is_true(json_object_get(tunnel, "flow")) ? ", remote flow" : "";
 
-	snprintf(buf, len, "%s %llu", *name ? name : "key", (unsigned long long)cli_num(tunnel, "key"));
+	name = *name ? name : "key";
+	if (*word)
+		snprintf(buf, len, "%s %s%s", name, word, flow);
+	else
+		snprintf(buf, len, "%s %llu%s", name, (unsigned long long)cli_num(tunnel, "key"), flow);
 }
 
 /* What is worth knowing of a port: why it is down, or what it is. */
@@ -32,7 +38,8 @@ about_cell(struct table *t, const json_t *p)
 	char key[64];
 
 	/* A tunnel's remotes say it themselves. */
-	if (!up && *reason && !json_array_size(json_object_get(tunnel, "remotes"))) {
+	if (!up && *reason && (!json_array_size(json_object_get(tunnel, "remotes")) ||
+			       json_is_true(json_object_get(tunnel, "flow")))) {
 		table_cell(t, ST_WARN, "%s", reason);
 		return;
 	}
@@ -90,11 +97,15 @@ remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *b
 	json_array_foreach(remotes, i, r)
 		width = MAX_OF(width, (int)strlen(cli_str(r, "remote")));
 	json_array_foreach(remotes, i, r) {
-		bool last = i + 1 == n;
+		bool cut = i == REMOTES_MOST && n > REMOTES_MOST + 1, last = i + 1 == n || cut;
 		char prefix[32], cont[32];
 
 		snprintf(prefix, sizeof prefix, "%s%s", bar, last ? b->last : b->tee);
 		snprintf(cont, sizeof cont, "%s%s", bar, last ? b->gap : b->bar);
+		if (cut) {
+			table_line(t, prefix, cont, ST_PLAIN, "and %zu more (--json shows them)", n - i);
+			break;
+		}
 		remote_line(t, r, width, prefix, cont);
 	}
 }

@@ -186,6 +186,15 @@ on_resolve(void *arg, uint32_t tun_dst)
 }
 
 static void
+on_peer(void *arg, const struct dp_tun_peer *p)
+{
+	struct sw *sw = arg;
+
+	underlay_peer(sw->ul, p->port, &p->remote, &p->local, p->heard, clock_ms());
+	sw->peers = true;
+}
+
+static void
 on_punt(void *arg, uint16_t in_port, const void *data, unsigned data_len, const void *frame, uint32_t len,
 	uint32_t orig_len)
 {
@@ -254,6 +263,10 @@ sw_poll(struct sw *sw)
 {
 	bool again = dp_poll(sw->dp);
 
+	/* One picture for all of them. */
+	if (sw->peers)
+		underlay_flush(sw->ul);
+	sw->peers = false;
 	if (!sw->dirty && !rules_dirty(sw))
 		return again;
 	sw_commit(sw, NULL, NULL);
@@ -369,6 +382,7 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base,
 	dc.learn = on_learn;
 	dc.port_changed = on_port_changed;
 	dc.resolve = on_resolve;
+	dc.peer = on_peer;
 	dc.punt = on_punt;
 	dc.note = on_note;
 	dc.arg = sw;

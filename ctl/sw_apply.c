@@ -280,10 +280,13 @@ edit_tunnel(struct change *ch, struct sw_port *p, const struct conf_port *c)
 {
 	struct underlay_tunnel *t = sw_underlay_tunnel(c, p->id);
 	uint32_t dst[OPT_LIST_MAX];
+	struct ofp_tun_flow flow;
 	struct err e = { 0 };
 
 	must(underlay_set(ch->sw->ul, t, &e), "tunnel", p->name, &e);
 	ofp_port_set_tun_dsts(ch->sw->ofp, p->id, dst, (uint16_t)underlay_dsts(ch->sw->ul, p->id, dst));
+	sw_tun_flow(c, &flow);
+	ofp_port_set_tun_flow(ch->sw->ofp, p->id, &flow);
 	free(t);
 }
 

@@ -57,6 +57,7 @@ struct sw {
 	struct sw_closing *closing;
 	uint64_t n_awaited;             /* Commits that somebody waited for. */
 	bool dirty;                     /* Something is to be committed. */
+	bool peers;                     /* The underlay has been told of remotes. */
 	bool dying;                     /* Being destroyed: what was deferred only frees. */
 	char names[2][32];              /* sw_port_name(), sw_bridge_name(). */
 };
@@ -118,5 +119,7 @@ json_t *sw_of_state(const struct sw *, const struct sw_bridge *, const struct co
 extern const struct underlay_ops sw_underlay_ops;
 struct underlay_tunnel *sw_underlay_tunnel(const struct conf_port *, uint16_t id);      /* Caller frees. */
 void sw_underlay_sync(struct sw *);
+/* What of the tunnel port is set per flow. */
+void sw_tun_flow(const struct conf_port *, struct ofp_tun_flow *);
 
 #endif

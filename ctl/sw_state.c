@@ -85,11 +85,39 @@ remote_state(const struct sw *sw, const struct underlay_remote *r)
 	put_mac(o, "next_hop_mac", r->next_hop_mac);
 	put_str(o, "via", r->via_port ? sw_port_name(sw, r->via_port) : r->via);
 	put_num(o, "dst", r->dst);
+	if (r->learned)
+		json_object_set_new(o, "learned", json_true());
 	if (r->mtu)
 		put_num(o, "mtu", r->mtu);
 	if (r->max_frame)
 		put_num(o, "max_frame", r->max_frame);
 	return o;
+}
+
+struct remotes {
+	const struct sw *sw;
+	json_t *list;
+};
+
+static void
+add_learned(void *arg, const struct underlay_remote *r)
+{
+	struct remotes *l = arg;
+
+	json_array_append_new(l->list, remote_state(l->sw, r));
+}
+
+/* With remotes that are set per flow a tunnel is up while it listens. */
+static void
+put_flow_tunnel(json_t *o, json_t *t, const struct sw *sw, const struct sw_port *p, json_t *remotes)
+{
+	struct remotes l = { sw, remotes };
+	const char *deaf = underlay_deaf(sw->ul, p->id);
+
+	json_object_set_new(t, "flow", json_true());
+	put_num(t, "learned", underlay_learned(sw->ul, p->id, add_learned, &l));
+	json_object_set_new(o, "up", json_boolean(!*deaf));
+	put_str(o, "reason", deaf);
 }
 
 /* A tunnel is up while one of its remotes can be reached; the reason is that of the first that cannot. */
@@ -103,9 +131,13 @@ put_tunnel(json_t *o, const struct sw *sw, const struct sw_port *p, const struct
 	const char *reason = "";
 	bool up = false;
 
-	put_num(t, "key", tc->key);
+	if (tun_key_is_flow(tc))
+		put_str(t, "key", "flow");
+	else
+		put_num(t, "key", tc->key);
 	put_str(t, "key_name", c->tun->key_name ? c->tun->key_name : "key");
-	put_ip(t, "local", tc->local);
+	if (!tun_local_is_flow(tc))
+		put_ip(t, "local", tc->local);
 	put_num(t, "udp_port", tc->dst_port);
 	for (unsigned i = 0; i < n; i++) {
 		up |= r[i].state == TUN_DST_READY || r[i].state == TUN_DST_RESOLVING;
@@ -117,6 +149,8 @@ put_tunnel(json_t *o, const struct sw *sw, const struct sw_port *p, const struct
 	json_object_set_new(o, "tunnel", t);
 	json_object_set_new(o, "up", json_boolean(up));
 	put_str(o, "reason", reason);
+	if (tun_remote_is_flow(tc))
+		put_flow_tunnel(o, t, sw, p, remotes);
 }
 
 static void

@@ -146,7 +146,32 @@ commit(void *arg)
 	((struct sw *)arg)->dirty = true;
 }
 
+static uint32_t
+used(void *arg, uint32_t dst)
+{
+	return dp_tun_used(((struct sw *)arg)->dp, dst);
+}
+
+static void
+used_reset(void *arg, uint32_t dst)
+{
+	dp_tun_used_reset(((struct sw *)arg)->dp, dst);
+}
+
+void
+sw_tun_flow(const struct conf_port *c, struct ofp_tun_flow *out)
+{
+	const struct tun_conf *t = c->opts;
+
+	*out = (struct ofp_tun_flow){ .remote = tun_remote_is_flow(t), .local = tun_local_is_flow(t), .key = tun_key_is_flow(t),
+				      .flood_learned = tun_remote_is_flow(t) && !t->flood.n, .type = c->tun };
+	if (!out->local)
+		out->fixed_local = t->local;
+}
+
 const struct underlay_ops sw_underlay_ops = {
+	.used = used,
+	.used_reset = used_reset,
 	.find_link = find_link,
 	.open_link = open_link,
 	.close_link = close_link,

@@ -29,8 +29,8 @@ underlay_create(const struct underlay_ops *ops, struct err *e)
 	return u;
 }
 
-static void
-free_remote(struct underlay *u, struct remote *r)
+void
+underlay_free_remote(struct underlay *u, struct remote *r)
 {
 	u->by_dst[r->dst] = NULL;
 	u->freed_in[r->dst] = u->pass;
@@ -41,8 +41,10 @@ free_remote(struct underlay *u, struct remote *r)
 static void
 free_tunnel(struct underlay *u, struct tunnel *t)
 {
+	flow_forget_all(u, t);
 	for (unsigned i = 0; i < t->n; i++)
-		free_remote(u, t->remote[i]);
+		underlay_free_remote(u, t->remote[i]);
+	u->n_flow -= is_flow(t);
 	free(t);
 }
 
@@ -93,6 +95,12 @@ look_alike(const struct tun_type *a, const struct tun_type *b)
 	return false;
 }
 
+static bool
+any_local(const struct ipaddr *local)
+{
+	return ip_is_none(local) || ip_equal(local, &opt_ip_word);
+}
+
 static int
 check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, struct err *e)
 {
@@ -107,6 +115,12 @@ check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, str
 	if (a->type != b->type ? !look_alike(a->type, b->type)
 			       : a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
 		return 0;
+	/* One that leaves open what the other says gets what the other does not want. */
+	if (tun_remote_is_flow(&a->conf) != tun_remote_is_flow(&b->conf))
+		return 0;
+	if (tun_remote_is_flow(&a->conf))
+		return any_local(la) == any_local(lb) && (any_local(la) || ip_equal(la, lb)) ?
+		       err_set(e, EEXIST, "%s has remote=flow for the same packets already", b->name) : 0;
 	/* Without 'local' a tunnel takes whatever address the route prefers. */
 	if (!ip_is_none(la) && !ip_is_none(lb) && !ip_equal(la, lb))
 		return 0;
@@ -154,7 +168,7 @@ underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *cul
 		rc = tun_conf_check(t[i]->type, &t[i]->conf, e);
 		for (unsigned j = 0; j < i && !rc; j++)
 			rc = check_pair(t[i], t[j], e);
-		n_dst += t[i]->conf.remote.n;
+		n_dst += t[i]->conf.remote.n + t[i]->conf.flood.n;
 		if (!rc && n_dst >= TUN_MAX_DST)
 			rc = err_set(e, ENOSPC, "more than %d tunnel remotes", TUN_MAX_DST - 1);
 		if (!rc)
@@ -167,8 +181,8 @@ underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *cul
 
 /* --- Tunnels ------------------------------------------------------------------------------- */
 
-static struct tunnel *
-find_tunnel(const struct underlay *u, uint16_t port)
+struct tunnel *
+underlay_find(const struct underlay *u, uint16_t port)
 {
 	struct tunnel *t = u->tunnels;
 
@@ -187,8 +201,8 @@ free_index(const struct underlay *u)
 	return 0;
 }
 
-static struct remote *
-new_remote(struct underlay *u, const struct ipaddr *ip)
+struct remote *
+underlay_new_remote(struct underlay *u, const struct ipaddr *ip)
 {
 	uint32_t dst = free_index(u);
 	struct remote *r;
@@ -212,16 +226,39 @@ take_remote(struct tunnel *t, const struct ipaddr *ip)
 	return NULL;
 }
 
+static struct ipaddr
+fixed_local(const struct tun_conf *c)
+{
+	return any_local(&c->local) ? (struct ipaddr){ { 0 } } : c->local;
+}
+
+/* What was learned stays while it means the same. */
+static void
+take_learned(struct underlay *u, struct tunnel *old, struct tunnel *t)
+{
+	if (!is_flow(old) || !is_flow(t) || !ip_equal(&old->t.conf.local, &t->t.conf.local)) {
+		flow_forget_all(u, old);
+		return;
+	}
+	t->learned = old->learned;
+	t->n_learned = old->n_learned;
+	for (struct remote *r = t->learned; r; r = r->next)
+		r->tun = &t->t;
+	old->learned = NULL;
+	old->n_learned = 0;
+}
+
 int
 underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err *e)
 {
-	struct tunnel *old = find_tunnel(u, conf->port), *t = xcalloc(1, sizeof *t);
+	struct tunnel *old = underlay_find(u, conf->port), *t = xcalloc(1, sizeof *t);
+	const struct opt_ips *list = tun_remote_is_flow(&conf->conf) ? &conf->conf.flood : &conf->conf.remote;
 
 	t->t = *conf;
-	for (unsigned i = 0; i < conf->conf.remote.n; i++) {
-		struct remote *r = old ? take_remote(old, &conf->conf.remote.ip[i]) : NULL;
+	for (unsigned i = 0; i < list->n; i++) {
+		struct remote *r = old ? take_remote(old, &list->ip[i]) : NULL;
 
-		r = r ? r : new_remote(u, &conf->conf.remote.ip[i]);
+		r = r ? r : underlay_new_remote(u, &list->ip[i]);
 		if (!r)
 			goto full;
 		t->remote[t->n++] = r;
@@ -229,11 +266,16 @@ underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err 
 	/* Nothing fails from here on. */
 	for (unsigned i = 0; i < t->n; i++) {
 		t->remote[i]->tun = &t->t;
+		t->remote[i]->asked = fixed_local(&conf->conf);
+		/* Those that get floods are found by flows as well. */
+		t->remote[i]->learned = is_flow(t);
 		t->remote[i]->wanted = true;
 	}
+	if (old)
+		take_learned(u, old, t);
 	for (unsigned i = 0; old && i < old->n; i++)
 		if (!old->remote[i]->wanted)
-			free_remote(u, old->remote[i]);
+			underlay_free_remote(u, old->remote[i]);
 	for (unsigned i = 0; i < t->n; i++)
 		t->remote[i]->wanted = false;
 	if (old) {
@@ -242,12 +284,13 @@ underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err 
 	}
 	t->next = u->tunnels;
 	u->tunnels = t;
+	u->n_flow += is_flow(t);
 	u->dirty = true;
 	return 0;
 full:
 	for (unsigned i = 0; i < t->n; i++)
 		if (!t->remote[i]->tun)
-			free_remote(u, t->remote[i]);
+			underlay_free_remote(u, t->remote[i]);
 	free(t);
 	return err_set(e, ENOSPC, "more than %d tunnel remotes", TUN_MAX_DST - 1);
 }
@@ -267,7 +310,7 @@ underlay_del(struct underlay *u, uint16_t port)
 unsigned
 underlay_dsts(const struct underlay *u, uint16_t port, uint32_t dst[OPT_LIST_MAX])
 {
-	const struct tunnel *t = find_tunnel(u, port);
+	const struct tunnel *t = underlay_find(u, port);
 
 	for (unsigned i = 0; t && i < t->n; i++)
 		dst[i] = t->remote[i]->dst;
@@ -286,8 +329,8 @@ find_squat(const struct underlay *u, bool v6, uint8_t ip_proto, uint16_t port)
 	return s;
 }
 
-static void
-want_squat(struct underlay *u, bool v6, uint8_t ip_proto, uint16_t port)
+void
+underlay_want_squat(struct underlay *u, bool v6, uint8_t ip_proto, uint16_t port)
 {
 	struct squat *s = find_squat(u, v6, ip_proto, port);
 
@@ -310,8 +353,9 @@ update_squats(struct underlay *u)
 		const struct remote *r = u->by_dst[i];
 
 		if (r && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT)
-			want_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
+			underlay_want_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
 	}
+	flow_want_squats(u);
 	for (struct squat **p = &u->squats, *s; (s = *p);) {
 		if (!s->wanted) {
 			*p = s->next;
@@ -357,6 +401,8 @@ make_row(const struct remote *r, struct tun_dst *d)
 	d->local = r->local;
 	d->remote = r->ip;
 	d->next_hop = r->mac;
+	d->learned = r->learned;
+	d->asked = r->asked;
 	if (!r->via)
 		return;
 	d->underlay_port = r->via->link.port;
@@ -372,6 +418,8 @@ static void
 make_path(const struct remote *r, struct ofp_tun_path *p)
 {
 	memset(p, 0, sizeof *p);
+	p->port = r->learned ? r->tun->port : 0;
+	p->asked = r->learned ? r->asked : (struct ipaddr){ { 0 } };
 	p->local = r->local;
 	p->remote = r->ip;
 	if (!r->via)
@@ -382,8 +430,8 @@ make_path(const struct remote *r, struct ofp_tun_path *p)
 }
 
 /* Compares a remote with what was handed on. */
-static void
-update_row(struct underlay *u, struct remote *r)
+void
+underlay_update_row(struct underlay *u, struct remote *r)
 {
 	struct ofp_tun_path path;
 	struct tun_dst row;
@@ -413,6 +461,7 @@ add_endpoint(struct tun_view *v, const struct remote *r)
 		.dst = r->dst,
 		.remote = r->ip,
 		.local = r->local,
+		.wild = tun_key_is_flow(c) ? TUN_WILD_KEY : 0,
 		.zero_csum6 = c->zero_csum6_rx,
 		.drop_inner_vlan = r->tun->drop_inner_vlan,
 	});
@@ -430,8 +479,8 @@ add_underlay_ports(struct tun_view *view, const struct via *v)
 		tun_view_add_underlay(view, v->link.rx[i], v->nl.mac);
 }
 
-static void
-hand_on_view(struct underlay *u)
+void
+underlay_hand_on(struct underlay *u)
 {
 	struct tun_view *view = tun_view_create();
 
@@ -441,9 +490,10 @@ hand_on_view(struct underlay *u)
 		if (!r)
 			continue;
 		tun_view_set_dst(view, r->dst, &r->row);
-		if (r->via)
+		if (r->via && !r->learned)
 			add_endpoint(view, r);
 	}
+	flow_add_endpoints(u, view);
 	for (const struct via *v = u->vias; v; v = v->next)
 		if (v->seen)
 			add_underlay_ports(view, v);
@@ -457,8 +507,12 @@ look(struct underlay *u, bool routes, uint64_t now)
 {
 	bool changed;
 
-	if (routes)
+	if (routes) {
 		via_pass_begin(u);
+		flow_read_addrs(u);
+		flow_expire(u, now);
+		flow_listen(u, now);
+	}
 	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
 		struct remote *r = u->by_dst[i];
 
@@ -468,7 +522,7 @@ look(struct underlay *u, bool routes, uint64_t now)
 			remote_resolve(u, r, now);
 		else if (r->via)
 			remote_neighbour(u, r, now);
-		update_row(u, r);
+		underlay_update_row(u, r);
 	}
 	if (routes) {
 		update_squats(u);
@@ -478,7 +532,7 @@ look(struct underlay *u, bool routes, uint64_t now)
 		u->dirty |= !v->seen;
 	changed = u->dirty;
 	if (changed)
-		hand_on_view(u);
+		underlay_hand_on(u);
 	/* The ports of links that are no longer used go with the view that does not name them. */
 	if (routes)
 		via_pass_end(u);
@@ -529,18 +583,18 @@ look_at_timers(struct underlay *u, uint64_t now)
 		if (!r || !r->via || !r->timer_ms || now < r->timer_ms)
 			continue;
 		remote_neighbour(u, r, now);
-		update_row(u, r);
+		underlay_update_row(u, r);
 	}
 	changed = u->dirty;
 	if (changed)
-		hand_on_view(u);
+		underlay_hand_on(u);
 	return changed;
 }
 
 static unsigned
 next_due(const struct underlay *u, uint64_t now)
 {
-	uint64_t due = u->n_remotes ? u->recheck_ms : now + UNDERLAY_RECHECK_MS;
+	uint64_t due = u->n_remotes || u->n_flow ? u->recheck_ms : now + UNDERLAY_RECHECK_MS;
 
 	if (u->events)
 		due = MIN_OF(due, u->events_due_ms);
@@ -563,7 +617,7 @@ underlay_poll(struct underlay *u, uint64_t now)
 		/* Longer with many remotes, so that a flapping network cannot eat the control thread. */
 		u->events_due_ms = now + UNDERLAY_COALESCE_MS + u->n_remotes / 8;
 	u->events |= bits;
-	if (u->n_remotes) {
+	if (u->n_remotes || u->n_flow) {
 		if (u->events && now >= u->events_due_ms)
 			changed |= look_at_events(u, now);
 		changed |= look_at_timers(u, now);
@@ -610,6 +664,7 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 		.via_port = r->via ? r->via->link.port : 0,
 		.mtu = r->mtu,
 		.max_frame = r->max_frame,
+		.learned = r->learned,
 	};
 	if (r->via)
 		str_copy(out->via, sizeof out->via, r->via->nl.name);
@@ -623,9 +678,30 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 unsigned
 underlay_remotes(const struct underlay *u, uint16_t port, struct underlay_remote out[OPT_LIST_MAX])
 {
-	const struct tunnel *t = find_tunnel(u, port);
+	const struct tunnel *t = underlay_find(u, port);
 
 	for (unsigned i = 0; t && i < t->n; i++)
 		describe(u, t->remote[i], &out[i]);
 	return t ? t->n : 0;
+}
+
+unsigned
+underlay_learned(const struct underlay *u, uint16_t port, void (*cb)(void *, const struct underlay_remote *), void *arg)
+{
+	const struct tunnel *t = underlay_find(u, port);
+	struct underlay_remote out;
+
+	for (const struct remote *r = t ? t->learned : NULL; r; r = r->next) {
+		describe(u, r, &out);
+		cb(arg, &out);
+	}
+	return t ? t->n_learned : 0;
+}
+
+const char *
+underlay_deaf(const struct underlay *u, uint16_t port)
+{
+	const struct tunnel *t = underlay_find(u, port);
+
+	return t ? t->deaf : "";
 }

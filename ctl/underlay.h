@@ -54,8 +54,13 @@ struct underlay_ops {
 	 * zero for one that is gone). */
 	void (*set_view)(void *arg, struct tun_view *view);
 	void (*set_path)(void *arg, uint32_t dst, const struct ofp_tun_path *path);
-	/* The pictures above were changed by underlay_poll(): commit them.  Not called by underlay_update(). */
+	/* The pictures above were changed by underlay_poll() or underlay_flush(): commit them.  Not called by
+	 * underlay_update(). */
 	void (*commit)(void *arg);
+	/* When a learned destination was last used, in seconds; 0: never.  NULL: they never grow old. */
+	uint32_t (*used)(void *arg, uint32_t dst);
+	/* The number is another learned destination's from now on. */
+	void (*used_reset)(void *arg, uint32_t dst);
 	void *arg;
 };
 
@@ -87,6 +92,13 @@ unsigned underlay_poll(struct underlay *, uint64_t now_ms);
 /* Packets wait for this destination: ask for its next hop now. */
 void underlay_resolve(struct underlay *, uint32_t dst, uint64_t now_ms);
 
+/* A tunnel port whose remotes are set per flow has heard from one ('heard'), or is to send to one: it becomes a
+ * destination, unless the port's settings speak against it.  underlay_flush() hands it on. */
+void underlay_peer(struct underlay *, uint16_t port, const struct ipaddr *remote, const struct ipaddr *local, bool heard,
+		   uint64_t now_ms);
+/* Hands on what underlay_peer() has found since the last time. */
+void underlay_flush(struct underlay *);
+
 /* Live state, for `show`. */
 struct underlay_remote {
 	struct ipaddr remote;
@@ -101,8 +113,13 @@ struct underlay_remote {
 	uint16_t via_port;              /* Weft port on it; 0 while unknown. */
 	uint32_t mtu;                   /* Of the underlay; 0 while unknown. */
 	uint32_t max_frame;             /* Longest guest frame that fits. */
+	bool learned;
 };
 /* In the order of the remotes.  Returns how many there are. */
 unsigned underlay_remotes(const struct underlay *, uint16_t port, struct underlay_remote out[OPT_LIST_MAX]);
+/* Calls cb for each learned one.  Returns how many there are. */
+unsigned underlay_learned(const struct underlay *, uint16_t port, void (*cb)(void *, const struct underlay_remote *), void *arg);
+/* Why a tunnel port whose remotes are set per flow hears nothing; empty: it listens. */
+const char *underlay_deaf(const struct underlay *, uint16_t port);
 
 #endif

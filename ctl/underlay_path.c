@@ -115,8 +115,7 @@ via_refresh(struct underlay *u, struct via *v, const struct nl_link *l, uint64_t
 		u->dirty = true;
 }
 
-/* NULL: the link is gone. */
-static struct via *
+struct via *
 via_get(struct underlay *u, int ifindex, uint64_t now)
 {
 	struct nl_link l;
@@ -243,12 +242,12 @@ tell_no_route(struct underlay *u, const struct remote *r, int code, struct err *
 static struct via *
 find_route(struct underlay *u, const struct remote *r, struct nl_route *route, uint64_t now, struct err *e)
 {
-	const struct ipaddr *local = &r->tun->conf.local;
+	const struct ipaddr *local = &r->asked;
 	char ip[IP_STR_LEN];
 	struct via *v;
 	int rc;
 
-	if (!ip_is_none(local) && !nl_addr_is_local(u->nl, local, NULL)) {
+	if (!ip_is_none(local) && !flow_addr_link(u, local)) {
 		err_set(e, EADDRNOTAVAIL, "local %s is not an address of this host: assign it, or drop 'local'",
 			ip_format(*local, ip));
 		return NULL;

@@ -14,6 +14,8 @@ enum {
 	UNDERLAY_GIVE_UP_MS = 3000,
 	UNDERLAY_ASK_AGAIN_MS = 500,
 	UNDERLAY_BACKOFF_MS = 1000,     /* Doubles up to UNDERLAY_RECHECK_MS. */
+	UNDERLAY_LEARNED_IDLE_MS = 300000,      /* A learned remote that nobody uses is forgotten then. */
+	UNDERLAY_MAX_ADDRS = 256,       /* Of this host that are looked at. */
 	UNDERLAY_MAX_UDP = 8,           /* Distinct UDP ports of all tunnels: a limit of the datapath. */
 };
 
@@ -35,6 +37,10 @@ struct remote {
 	struct ipaddr ip;
 	uint32_t dst;
 	bool wanted;                    /* While a tunnel's remotes are compared. */
+	bool learned;
+	struct ipaddr asked;            /* The local address that it must have; none: any. */
+	uint64_t born_ms;
+	struct remote *next;            /* In its tunnel's list of learned ones. */
 
 	enum tun_dst_state state;
 	char reason[200];
@@ -57,7 +63,10 @@ struct remote {
 struct tunnel {
 	struct tunnel *next;
 	struct underlay_tunnel t;
-	uint16_t n;
+	char deaf[160];                 /* Of one with remote=flow: why it cannot hear. */
+	unsigned n_learned;
+	struct remote *learned;
+	uint16_t n;                     /* Configured remotes; with remote=flow those that get floods. */
 	struct remote *remote[OPT_LIST_MAX];
 };
 
@@ -77,6 +86,14 @@ struct underlay {
 	struct via *vias;
 	struct squat *squats;
 	unsigned n_remotes;
+	unsigned n_flow;                /* Tunnels with remote=flow. */
+	/* Addresses of this host, as of the last pass. */
+	unsigned n_addrs;
+	struct {
+		struct ipaddr ip;
+		int ifindex;
+	} addr[UNDERLAY_MAX_ADDRS];
+	bool forgot;                    /* Learned remotes went since the last pass. */
 	struct remote *by_dst[TUN_MAX_DST];
 	/* Pass in which an index became free: not handed out again before the next one, so that no reader takes
 	 * the new destination for the old. */
@@ -88,11 +105,46 @@ struct underlay {
 	uint64_t recheck_ms;
 };
 
+/* --- underlay.c ---------------------------------------------------------------------------- */
+
+struct tunnel *underlay_find(const struct underlay *, uint16_t port);
+/* With a number of its own; NULL: there is none left.  tun, learned and asked are the caller's to fill in. */
+struct remote *underlay_new_remote(struct underlay *, const struct ipaddr *);
+void underlay_free_remote(struct underlay *, struct remote *);
+/* Compares a remote with what was handed on. */
+void underlay_update_row(struct underlay *, struct remote *);
+void underlay_hand_on(struct underlay *);
+void underlay_want_squat(struct underlay *, bool v6, uint8_t ip_proto, uint16_t port);
+
+/* --- underlay_flow.c: tunnels whose remotes are set per flow -------------------------------------- */
+
+static inline bool
+is_flow(const struct tunnel *t)
+{
+	return tun_remote_is_flow(&t->t.conf);
+}
+
+/* The addresses of this host, read anew. */
+void flow_read_addrs(struct underlay *);
+/* The link that has the address; 0: none of ours. */
+int flow_addr_link(const struct underlay *, const struct ipaddr *);
+/* Finds the links to listen on. */
+void flow_listen(struct underlay *, uint64_t now_ms);
+/* Puts their endpoints into the view. */
+void flow_add_endpoints(const struct underlay *, struct tun_view *);
+/* UDP ports to keep quiet. */
+void flow_want_squats(struct underlay *);
+/* Forgets learned remotes that nobody uses; those of 't' whatever they do. */
+void flow_expire(struct underlay *, uint64_t now_ms);
+void flow_forget_all(struct underlay *, struct tunnel *);
+
 /* --- underlay_path.c ----------------------------------------------------------------------- */
 
 /* Starts and ends a pass over all remotes: links are looked at anew; those that nobody uses go. */
 void via_pass_begin(struct underlay *);
 void via_pass_end(struct underlay *);
+/* The link with that index as it is now; NULL: gone.  It stays for this pass. */
+struct via *via_get(struct underlay *, int ifindex, uint64_t now_ms);
 /* Finds route, link, address and MTU, then looks at the neighbour. */
 void remote_resolve(struct underlay *, struct remote *, uint64_t now_ms);
 /* Looks at the neighbour alone. */

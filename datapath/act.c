@@ -7,6 +7,7 @@
 
 #include "datapath/drop.h"
 #include "datapath/text_priv.h"
+#include "tunnels/tun.h"
 
 const struct act_field_info act_field_info[ACT_N_FIELDS] = {
 	[ACT_F_ETH_DST] = { "eth_dst", 6 },
@@ -98,6 +99,57 @@ put_tun_push(struct act_text *x, const struct act *a, unsigned n UNUSED)
 	text_add(&x->t, "tun_push(");
 	put_port(x, a->port);
 	text_add(&x->t, ",dst=%u)", a->arg);
+}
+
+/* "tun_set(tun_id=0x5,tun_dst=10.0.0.1,tos=0x20)": what rules ask of the tunnel headers that follow. */
+static void
+put_tun_set(struct act_text *x, const struct act *a, unsigned n)
+{
+	char ip[IP_STR_LEN];
+	struct tun_set s;
+	const char *comma = "";
+
+	text_add(&x->t, "tun_set(");
+	if (a->arg * sizeof *a < sizeof s || n <= a->arg) {
+		text_add(&x->t, "...)");
+		return;
+	}
+	memcpy(&s, &a[1], sizeof s);
+	if (s.bits & TUN_SET_KEY) {
+		text_add(&x->t, "tun_id=0x%llx", (unsigned long long)s.key);
+		comma = ",";
+	}
+	if (s.bits & TUN_SET_REMOTE) {
+		text_add(&x->t, "%sdst=%s", comma, ip_format(s.remote, ip));
+		comma = ",";
+		if (!ip_is_none(&s.local))
+			text_add(&x->t, ",src=%s", ip_format(s.local, ip));
+	}
+	for (unsigned i = 0; i < 3; i++) {
+		static const struct {
+			const char *name;
+			uint16_t bit;
+		} one[] = { { "tos", TUN_SET_TOS }, { "ttl", TUN_SET_TTL }, { "flags", TUN_SET_FLAGS } };
+
+		if (!(s.bits & one[i].bit))
+			continue;
+		text_add(&x->t, "%s%s=%u", comma, one[i].name, i == 0 ? s.tos : i == 1 ? s.ttl : s.flags);
+		comma = ",";
+	}
+	if (s.bits & TUN_SET_EXT) {
+		text_add(&x->t, "%sext=", comma);
+		for (unsigned i = 0; i < sizeof s.ext; i++)
+			text_add(&x->t, "%02x", s.ext[i]);
+	}
+	text_add(&x->t, ")");
+}
+
+static void
+put_tun_flood(struct act_text *x, const struct act *a, unsigned n UNUSED)
+{
+	text_add(&x->t, "tun_flood(");
+	put_port(x, a->port);
+	text_add(&x->t, ")");
 }
 
 static void
@@ -223,6 +275,8 @@ static void (*const put[ACT_N_OPS])(struct act_text *, const struct act *, unsig
 	[ACT_POP_VLAN] = put_pop_vlan,
 	[ACT_SET_VLAN] = put_set_vlan,
 	[ACT_TUN_PUSH] = put_tun_push,
+	[ACT_TUN_SET] = put_tun_set,
+	[ACT_TUN_FLOOD] = put_tun_flood,
 	[ACT_DROP] = put_drop,
 	[ACT_SET] = put_set,
 	[ACT_PUSH_MPLS] = put_push_mpls,

@@ -15,7 +15,8 @@ enum act_op {
 	ACT_PUSH_VLAN,          /* arg: tpid << 16 | tci, host order. */
 	ACT_POP_VLAN,           /* Strips the outermost tag. */
 	ACT_SET_VLAN,           /* arg: VLAN of the outermost tag, host order; its priority bits stay. */
-	ACT_TUN_PUSH,           /* port: the tunnel port (counters), arg: index of the tunnel destination. */
+	ACT_TUN_PUSH,           /* port: the tunnel port (counters), arg: index of the tunnel destination; 0: the one that
+				 * ACT_TUN_SET names by its addresses, when there is one; nothing follows then. */
 	ACT_CLONE,              /* arg: the next 'arg' instructions run on a copy of the packet. */
 	ACT_DROP,               /* arg: enum dp_drop.  Last in its program. */
 	/* Those below with 'data' are followed by 'arg' words of eight bytes that are no instructions. */
@@ -27,6 +28,8 @@ enum act_op {
 	ACT_TRUNC,              /* arg: bytes; a longer packet is cut to them. */
 	ACT_METER,              /* arg: number of the meter; what is above its rate goes, or is remarked. */
 	ACT_PUNT,               /* port: bytes of the packet that are wanted (0xffff: all); data: handed to dp_conf.punt(). */
+	ACT_TUN_SET,            /* data: struct tun_set (tunnels/tun.h), for the ACT_TUN_* that follows. */
+	ACT_TUN_FLOOD,          /* port: to every learned destination of that tunnel port.  The packet is left as it is. */
 	ACT_N_OPS
 };
 
@@ -79,7 +82,7 @@ act_field_words(enum act_field f)
 static inline unsigned
 act_n_data(uint8_t op, uint32_t arg)
 {
-	return op == ACT_SET || op == ACT_PUNT ? arg : 0;
+	return op == ACT_SET || op == ACT_PUNT || op == ACT_TUN_SET ? arg : 0;
 }
 
 struct act {

@@ -65,6 +65,48 @@ admit(const struct tun_endpoint *e, struct rte_mbuf *m, const struct tun_meta *m
 	return DROP_NONE;
 }
 
+/* The number of the far end; 0: it has none yet. */
+static uint32_t
+peer_of(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta)
+{
+	uint32_t now = (uint32_t)(lc->ms / 1000), peer, *at;
+
+	if (LIKELY(!(e->wild & TUN_WILD_REMOTE)))
+		return e->dst;
+	peer = tun_view_peer(lc->view->tun, e->port, &meta->src, &meta->dst);
+	at = &lc->dp->tun_used[peer];
+	if (peer && __atomic_load_n(at, __ATOMIC_RELAXED) != now)
+		__atomic_store_n(at, now, __ATOMIC_RELAXED);
+	return peer;
+}
+
+static void
+wait_for_number(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta, struct rte_mbuf *m)
+{
+	struct tun_set s = { .remote = meta->src, .local = meta->dst, .key = meta->key, .tos = meta->tos,
+			     .ttl = meta->ttl };
+
+	memcpy(s.ext, meta->ext, sizeof s.ext);
+	tun_wait_rx(lc, e->port, &s, m);
+}
+
+static void
+put_out(struct decap_out *out, const struct tun_endpoint *e, uint32_t peer, const struct tun_meta *meta, struct rte_mbuf *m)
+{
+	unsigned n = out->n++;
+
+	out->m[n] = m;
+	out->in_port[n] = e->port;
+	out->peer[n] = peer;
+	out->key[n] = meta->key;
+	out->info[n].tos = meta->tos;
+	out->info[n].ttl = meta->ttl;
+	/* What OpenFlow calls so is none of what 'meta' says; OAM is never delivered. */
+	out->info[n].flags = 0;
+	out->info[n].pad = 0;
+	memcpy(out->info[n].ext, meta->ext, sizeof out->info[n].ext);
+}
+
 static void
 pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_out *out)
 {
@@ -78,6 +120,7 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct tun_endpoint *e;
 		enum dp_drop why;
+		uint32_t peer;
 
 		if (UNLIKELY(b->drop[i])) {
 			exec_drop(lc, underlay, header_drop(r->type, b->drop[i]), &b->pkt[i], 1);
@@ -92,15 +135,20 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			exec_drop(lc, underlay, why, &b->pkt[i], 1);
 			continue;
 		}
+		peer = peer_of(lc, e, &b->meta[i]);
+		if (UNLIKELY(!peer && !tun_endpoint_allows(e, &b->meta[i].src))) {
+			exec_drop(lc, e->port, DROP_TUN_UNKNOWN_REMOTE, &b->pkt[i], 1);
+			continue;
+		}
 		why = admit(e, b->pkt[i], &b->meta[i], r->csum_zero6[i]);
 		if (UNLIKELY(why != DROP_NONE)) {
 			exec_drop(lc, e->port, why, &b->pkt[i], 1);
 			continue;
 		}
-		out->m[out->n] = b->pkt[i];
-		out->in_port[out->n] = e->port;
-		out->peer[out->n] = e->dst;
-		out->key[out->n++] = b->meta[i].key;
+		if (UNLIKELY(!peer))
+			wait_for_number(lc, e, &b->meta[i], b->pkt[i]);
+		else
+			put_out(out, e, peer, &b->meta[i], b->pkt[i]);
 	}
 	b->n = 0;
 }

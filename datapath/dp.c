@@ -289,6 +289,19 @@ dp_destroy(struct dp *dp)
 	free(dp);
 }
 
+uint32_t
+dp_tun_used(const struct dp *dp, uint32_t dst)
+{
+	return dst < TUN_MAX_DST ? __atomic_load_n(&dp->tun_used[dst], __ATOMIC_RELAXED) : 0;
+}
+
+void
+dp_tun_used_reset(struct dp *dp, uint32_t dst)
+{
+	if (dst < TUN_MAX_DST)
+		__atomic_store_n(&dp->tun_used[dst], 0, __ATOMIC_RELAXED);
+}
+
 /* --- Events -------------------------------------------------------------------------------- */
 
 int
@@ -308,6 +321,10 @@ handle_event(struct dp *dp, struct dp_event *ev)
 	case EV_RESOLVE:
 		if (dp->conf.resolve)
 			dp->conf.resolve(dp->conf.arg, ev->tun_dst);
+		break;
+	case EV_PEER:
+		if (dp->conf.peer)
+			dp->conf.peer(dp->conf.arg, &ev->peer);
 		break;
 	case EV_REQUEST_DONE:
 		ev->request->done(dp, ev->request);

@@ -17,6 +17,12 @@ enum {
 	DP_MAX_LCORES = 32,
 };
 
+struct dp_tun_peer {
+	uint16_t port;
+	bool heard;                     /* It has sent something; else something is to be sent there. */
+	struct ipaddr remote, local;    /* 'local' none: whatever the route prefers. */
+};
+
 struct dp_conf {
 	unsigned n_lcores;
 	unsigned cpu[DP_MAX_LCORES];    /* CPU of each polling thread. */
@@ -34,6 +40,8 @@ struct dp_conf {
 	void (*port_changed)(void *arg, uint16_t port);
 	/* Packets wait for a tunnel destination whose next hop is unresolved. */
 	void (*resolve)(void *arg, uint32_t tun_dst);
+	/* Packets wait for a remote of a tunnel port to become a (learned) destination. */
+	void (*peer)(void *arg, const struct dp_tun_peer *);
 	/* ACT_PUNT: a packet for the control plane, with the instruction's data.  'frame' has 'len' of the packet's
 	 * 'orig_len' bytes.  Borrowed.  NULL: such packets are dropped. */
 	void (*punt)(void *arg, uint16_t in_port, const void *data, unsigned data_len, const void *frame, uint32_t len,
@@ -67,6 +75,10 @@ struct port *dp_port(const struct dp *, uint16_t id);           /* NULL: none. *
 /* What translate() will be given.  The datapath calls 'destroy' on the old one after its grace period. */
 void dp_set_xlate_view(struct dp *, const void *view, void (*destroy)(void *));
 void dp_set_tunnels(struct dp *, struct tun_view *);
+/* When a learned destination was last used, in seconds of clock_ms(); 0: never. */
+uint32_t dp_tun_used(const struct dp *, uint32_t dst);
+/* The index is another destination's from now on. */
+void dp_tun_used_reset(struct dp *, uint32_t dst);
 /* Marks a tag: cached flows that depend on it are translated anew on their next hit. */
 void dp_tag_changed(struct dp *, dp_tag);
 /* Runs fn(obj) after the grace period of the next commit. */

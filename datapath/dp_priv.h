@@ -25,6 +25,7 @@ enum {
 	MAX_RXQ = 16,                   /* Queues of one port. */
 	TUN_WAIT_MAX = 256,             /* Packets of one thread that wait for next hops... */
 	TUN_WAIT_PER_DST = 16,          /* ...and for any one of them. */
+	TUN_WAIT_RX = 64,               /* From remotes not heard of before. */
 	EVENT_RING = 4096,
 	REQUEST_RING = 4096,
 	TICK_SHIFT = 20,                /* Coarse time: TSC >> 20, half a millisecond at 2 GHz. */
@@ -78,18 +79,20 @@ struct dp_view {
 };
 
 /* lcore -> control thread. */
-enum dp_event_kind { EV_LEARN, EV_RESOLVE, EV_REQUEST_DONE };
+enum dp_event_kind { EV_LEARN, EV_RESOLVE, EV_PEER, EV_REQUEST_DONE };
 
 struct dp_event {
 	enum dp_event_kind kind;
 	union {
 		struct xlate_learn learn;
 		uint32_t tun_dst;
+		struct dp_tun_peer peer;
 		struct dp_request *request;
 	};
 };
 
 struct lcore;
+struct decap_out;
 
 /* Control thread -> lcore and back.  'run' on the lcore between bursts, with a view no older than the request; false:
  * it wants to be run again in the next turn.  'done' on the control thread. */
@@ -119,11 +122,14 @@ struct tx_buf {
 	struct rte_mbuf *m[TX_BUF];
 };
 
+/* A packet that waits for a destination's next hop, or for a remote to get a number. */
 struct tun_wait {
 	struct rte_mbuf *m;
-	uint32_t dst;
+	uint32_t dst;                   /* 0: none yet; by the addresses in 'set'. */
 	uint16_t port;                  /* The tunnel port, for its counters. */
+	bool rx;                        /* It came from there; 'set' is what was outside. */
 	uint64_t since;
+	struct tun_set set;
 };
 
 struct upcall_budget {
@@ -200,11 +206,16 @@ struct dp_isa {
 	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
 	/* The same for frames, at least one, that stay their port's. */
 	void (*process_frames)(struct lcore *, const struct frames *, uint16_t in_port);
+	/* Packets that came out of tunnels. */
+	void (*process_decap)(struct lcore *, struct decap_out *);
 };
 extern const struct dp_isa dp_isa_v2, dp_isa_v3, dp_isa_v4;
 
 struct dp {
 	struct dp_conf conf;
+	/* Second in which a learned destination was last used, by its index: written by any thread, and only when it is
+	 * another one than before. */
+	uint32_t tun_used[TUN_MAX_DST];
 	struct port_owner owner;
 	struct rcu *rcu;
 	struct rte_mempool *pool;
@@ -355,12 +366,21 @@ struct decap_out {
 	uint16_t in_port[BURST];
 	uint32_t peer[BURST];
 	uint64_t key[BURST];
+	struct {                        /* The last bytes of a flow key, from tun_tos on. */
+		uint8_t tos, ttl, flags, pad;
+		uint8_t ext[TUN_EXT_LEN];
+	} info[BURST];
 };
 unsigned tun_decap(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port, struct decap_out *);
-/* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  Returns how many
- * are left in 'm'. */
-unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port, uint32_t dst,
+/* A packet from a remote that has no number yet waits for it, if there is room: takes it. */
+void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outside, struct rte_mbuf *);
+/* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  'set' (may be NULL) is what
+ * the flow asks for.  Returns how many are left in 'm'. */
+unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port, uint32_t dst, const struct tun_set *set,
 		   struct rte_mbuf **m, unsigned n);
+/* Copies of the packets to all learned destinations of a port that are ready.  Borrows. */
+void tun_flood(struct lcore *, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
+	       struct rte_mbuf *const *m, unsigned n);
 void tun_wait_service(struct lcore *);
 void tun_wait_drop_all(struct lcore *);
 /* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */

@@ -46,6 +46,7 @@
 	DROP(TUN_OPTION, "tun-option", "a critical option that is not known here") \
 	DROP(TUN_UNKNOWN_KEY, "tun-unknown-key", "no tunnel has this VNI, VSID or key") \
 	DROP(TUN_UNKNOWN_REMOTE, "tun-unknown-remote", "the VNI, VSID or key is known, but not from this remote") \
+	DROP(TUN_NEW_REMOTE, "tun-new-remote", "from a remote not heard of before, faster than those are learned, or above max-remotes") \
 	DROP(TUN_INNER_VLAN, "tun-inner-vlan", "tagged frame inside a tunnel that carries none") \
 	DROP(TUN_INNER_SHORT, "tun-inner-short", "no whole Ethernet header inside the tunnel") \
 	DROP(TUN_ECN, "tun-ecn", "congestion marked outside, not ECN-capable inside (RFC 6040)") \

@@ -7,6 +7,15 @@
 
 enum { WAIT_S = 3, ASK_AGAIN_MS = 500 };
 
+static void
+used(struct lcore *lc, uint32_t dst, const struct tun_dst *d)
+{
+	uint32_t now = (uint32_t)(lc->ms / 1000), *at = &lc->dp->tun_used[dst];
+
+	if (d->learned && __atomic_load_n(at, __ATOMIC_RELAXED) != now)
+		__atomic_store_n(at, now, __ATOMIC_RELAXED);
+}
+
 static unsigned
 too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_dst *d,
 	struct rte_mbuf **m, unsigned n)
@@ -27,15 +36,23 @@ too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const s
 }
 
 static unsigned
-push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, struct rte_mbuf **m, unsigned n)
+push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
+     unsigned n)
 {
 	struct dp_port_stats *ps = &lc->pstats[tun_port];
+	const struct tun_hdr *hdr = &d->hdr;
 	uint64_t bytes = 0;
 	unsigned left = 0;
 	struct tun_batch b;
+	struct tun_hdr own;
 
+	if (set) {
+		own = *hdr;
+		tun_hdr_set(d->type, &own, set);
+		hdr = &own;
+	}
 	b.n = (uint16_t)n;
-	b.hdr = &d->hdr;
+	b.hdr = hdr;
 	memcpy(b.pkt, m, n * sizeof *m);
 	memset(b.drop, 0, n);
 	for (unsigned i = 0; i < n; i++)
@@ -48,9 +65,9 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, struct rte_mb
 			continue;
 		}
 		/* A long frame in a tunnel in a tunnel. */
-		if (UNLIKELY(!offl_tunnel_on(b.pkt[i], d->hdr.l3_off, d->hdr.l4_off - d->hdr.l3_off,
-					     d->hdr.len - d->hdr.l4_off, d->hdr.v6))) {
-			bytes -= b.pkt[i]->pkt_len - d->hdr.len;
+		if (UNLIKELY(!offl_tunnel_on(b.pkt[i], hdr->l3_off, hdr->l4_off - hdr->l3_off,
+					     hdr->len - hdr->l4_off, hdr->v6))) {
+			bytes -= b.pkt[i]->pkt_len - hdr->len;
 			exec_drop(lc, tun_port, DROP_TX_SEGMENT, &b.pkt[i], 1);
 			continue;
 		}
@@ -61,61 +78,75 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, struct rte_mb
 	return left;
 }
 
+/* Whether two packets wait for the same thing. */
+static bool
+same_wait(const struct tun_wait *a, const struct tun_wait *b)
+{
+	if (a->dst || b->dst)
+		return a->dst == b->dst;
+	return a->port == b->port && ip_equal(&a->set.remote, &b->set.remote) && ip_equal(&a->set.local, &b->set.local);
+}
+
 static unsigned
-waiting_for(const struct lcore *lc, uint32_t dst)
+waiting_with(const struct lcore *lc, const struct tun_wait *w)
 {
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < lc->n_wait; i++)
-		n += lc->wait[i].dst == dst;
+		n += same_wait(&lc->wait[i], w);
 	return n;
 }
 
 static void
-ask(struct lcore *lc, uint32_t dst)
+ask(struct lcore *lc, const struct tun_wait *w)
 {
-	if (lcore_event_room(lc))
-		lcore_event(lc, &(struct dp_event){ .kind = EV_RESOLVE, .tun_dst = dst });
+	struct dp_event e = { .kind = EV_RESOLVE, .tun_dst = w->dst };
+
+	if (!lcore_event_room(lc))
+		return;
+	if (!w->dst)
+		e = (struct dp_event){ .kind = EV_PEER,
+				       .peer = { .port = w->port, .heard = w->rx, .remote = w->set.remote, .local = w->set.local } };
+	lcore_event(lc, &e);
 }
 
 /* Takes packets; the first for a destination asks the control thread to resolve it. */
 static void
-wait_add(struct lcore *lc, uint16_t tun_port, uint32_t dst, struct rte_mbuf **m, unsigned n)
+wait_add(struct lcore *lc, const struct tun_wait *what, struct rte_mbuf **m, unsigned n)
 {
-	unsigned have = waiting_for(lc, dst);
+	unsigned have = waiting_with(lc, what);
 
 	if (!have)
-		ask(lc, dst);
+		ask(lc, what);
 	for (unsigned i = 0; i < n; i++) {
+		struct tun_wait *w = &lc->wait[lc->n_wait];
+
 		if (have >= TUN_WAIT_PER_DST || lc->n_wait == TUN_WAIT_MAX) {
-			exec_drop(lc, tun_port, DROP_TUN_NEIGH_WAIT, &m[i], 1);
+			exec_drop(lc, what->port, DROP_TUN_NEIGH_WAIT, &m[i], 1);
 			continue;
 		}
-		lc->wait[lc->n_wait++] =
-			(struct tun_wait){ .m = m[i], .dst = dst, .port = tun_port, .since = lc->tsc };
+		*w = *what;
+		w->m = m[i];
+		w->since = lc->tsc;
+		lc->n_wait++;
 		have++;
 	}
 	ctr_set(&lc->stats.tun_waiting, lc->n_wait);
 }
 
-unsigned
-tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint32_t dst, struct rte_mbuf **m,
-	  unsigned n)
+void
+tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, struct rte_mbuf *m)
 {
-	const struct tun_dst *d = tun_view_dst(lc->view->tun, dst);
+	struct tun_wait w = { .port = tun_port, .rx = true, .set = *outside };
+	unsigned n_rx = 0;
 
-	if (UNLIKELY(!d || d->state == TUN_DST_NO_ROUTE)) {
-		exec_drop(lc, tun_port, DROP_TUN_NO_ROUTE, m, n);
-		return 0;
-	}
-	n = too_big(lc, key, tun_port, d, m, n);
-	if (LIKELY(d->state == TUN_DST_READY))
-		return push(lc, tun_port, d, m, n);
-	if (d->state == TUN_DST_FAILED)
-		exec_drop(lc, tun_port, DROP_TUN_NEIGH_FAILED, m, n);
-	else if (n)
-		wait_add(lc, tun_port, dst, m, n);
-	return 0;
+	for (unsigned i = 0; i < lc->n_wait; i++)
+		n_rx += lc->wait[i].rx;
+	/* Strangers must not keep others from waiting. */
+	if (n_rx >= TUN_WAIT_RX || waiting_with(lc, &w) >= TUN_WAIT_PER_DST)
+		exec_drop(lc, tun_port, DROP_TUN_NEW_REMOTE, &m, 1);
+	else
+		wait_add(lc, &w, &m, 1);
 }
 
 /* A packet whose destination became reachable leaves by the underlay port, or through the bridge of the
@@ -126,7 +157,7 @@ release(struct lcore *lc, const struct tun_wait *w, const struct tun_dst *d)
 	const struct vport *vp = &lc->ports->port[d->underlay_port];
 	struct rte_mbuf *m = w->m;
 
-	if (!push(lc, w->port, d, &m, 1))
+	if (!push(lc, w->port, d, w->set.bits ? &w->set : NULL, &m, 1))
 		return;
 	if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
 		lc->isa->process(lc, &m, 1, d->underlay_port);
@@ -134,42 +165,155 @@ release(struct lcore *lc, const struct tun_wait *w, const struct tun_dst *d)
 		output(lc, d->underlay_port, &m, 1);
 }
 
+/* For a destination that had no number when the flow was made.  All of them go: nothing follows in the program. */
+static void
+encap_unnumbered(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
+		 struct rte_mbuf **m, unsigned n)
+{
+	struct tun_wait w = { .port = tun_port, .set = *set };
+	const struct tun_dst *d;
+
+	w.dst = tun_view_peer(lc->view->tun, tun_port, &set->remote, &set->local);
+	d = tun_view_dst(lc->view->tun, w.dst);
+	n = d && d->max_frame ? too_big(lc, key, tun_port, d, m, n) : n;
+	if (d && d->state == TUN_DST_NO_ROUTE) {
+		exec_drop(lc, tun_port, DROP_TUN_NO_ROUTE, m, n);
+	} else if (d && d->state == TUN_DST_FAILED) {
+		exec_drop(lc, tun_port, DROP_TUN_NEIGH_FAILED, m, n);
+	} else {
+		wait_add(lc, &w, m, n);
+	}
+}
+
+unsigned
+tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint32_t dst, const struct tun_set *set,
+	  struct rte_mbuf **m, unsigned n)
+{
+	const struct tun_dst *d = tun_view_dst(lc->view->tun, dst);
+	struct tun_wait w = { .dst = dst, .port = tun_port };
+
+	if (UNLIKELY(!dst && set && set->bits & TUN_SET_REMOTE)) {
+		encap_unnumbered(lc, key, tun_port, set, m, n);
+		return 0;
+	}
+	if (UNLIKELY(!d || d->state == TUN_DST_NO_ROUTE)) {
+		exec_drop(lc, tun_port, DROP_TUN_NO_ROUTE, m, n);
+		return 0;
+	}
+	used(lc, dst, d);
+	n = too_big(lc, key, tun_port, d, m, n);
+	if (LIKELY(d->state == TUN_DST_READY))
+		return push(lc, tun_port, d, set, m, n);
+	if (set)
+		w.set = *set;
+	if (d->state == TUN_DST_FAILED)
+		exec_drop(lc, tun_port, DROP_TUN_NEIGH_FAILED, m, n);
+	else if (n)
+		wait_add(lc, &w, m, n);
+	return 0;
+}
+
+void
+tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
+	  struct rte_mbuf *const *m, unsigned n)
+{
+	const struct tun_view *v = lc->view->tun;
+
+	for (uint32_t i = tun_view_next_peer(v, tun_port, 0); i; i = tun_view_next_peer(v, tun_port, i)) {
+		const struct tun_dst *d = tun_view_dst(v, i);
+		struct tun_wait w = { .dst = i, .port = tun_port };
+		struct rte_mbuf *copy[BURST];
+		const struct vport *vp;
+		unsigned left;
+
+		if (!d || d->state != TUN_DST_READY)
+			continue;
+		for (unsigned k = 0; k < n; k++)
+			rte_pktmbuf_refcnt_update(m[k], 1);
+		memcpy(copy, m, n * sizeof *m);
+		left = too_big(lc, key, tun_port, d, copy, exec_own(lc, tun_port, copy, n));
+		vp = &lc->ports->port[d->underlay_port];
+		if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG) {
+			if (set)
+				w.set = *set;
+			wait_add(lc, &w, copy, left);
+			continue;
+		}
+		left = push(lc, tun_port, d, set, copy, left);
+		output(lc, d->underlay_port, copy, left);
+	}
+}
+
+/* --- Waiting ----------------------------------------------------------------------------------- */
+
+/* The remote has a number: the packet goes on as if it had come just now. */
+static void
+release_rx(struct lcore *lc, const struct tun_wait *w)
+{
+	struct decap_out out = { .n = 1, .m = { w->m }, .in_port = { w->port }, .peer = { w->dst }, .key = { w->set.key } };
+
+	out.info[0].tos = w->set.tos;
+	out.info[0].ttl = w->set.ttl;
+	out.info[0].flags = w->set.flags;
+	memcpy(out.info[0].ext, w->set.ext, sizeof out.info[0].ext);
+	lc->isa->process_decap(lc, &out);
+}
+
+/* What becomes of one packet that waits; false: it goes on waiting. */
+static bool
+service_one(struct lcore *lc, struct tun_wait *w)
+{
+	const struct tun_view *v = lc->view->tun;
+	bool late = lc->tsc - w->since > WAIT_S * lc->tsc_hz;
+	const struct tun_dst *d;
+
+	if (!w->dst)
+		w->dst = tun_view_peer(v, w->port, &w->set.remote, &w->set.local);
+	if (!w->dst) {
+		if (late)
+			exec_drop(lc, w->port, w->rx ? DROP_TUN_NEW_REMOTE : DROP_TUN_NO_ROUTE, &w->m, 1);
+		return late;
+	}
+	d = tun_view_dst(v, w->dst);
+	/* The index may be another tunnel's by now. */
+	if (!d || d->port != w->port || (d->state == TUN_DST_NO_ROUTE && !w->rx))
+		exec_drop(lc, w->port, DROP_TUN_NO_ROUTE, &w->m, 1);
+	else if (w->rx)
+		release_rx(lc, w);
+	else if (d->state == TUN_DST_READY)
+		release(lc, w, d);
+	else if (d->state == TUN_DST_FAILED || late)
+		exec_drop(lc, w->port, DROP_TUN_NEIGH_FAILED, &w->m, 1);
+	else
+		return false;
+	return true;
+}
+
 /* Looks after the waiting packets; called once per turn while there are any. */
 void
 tun_wait_service(struct lcore *lc)
 {
-	struct tun_wait still[TUN_WAIT_MAX], all[TUN_WAIT_MAX];
+	struct tun_wait all[TUN_WAIT_MAX];
 	unsigned n = lc->n_wait, left = 0;
 
 	/* Releasing may queue anew (a loop of tunnels): work on a copy. */
 	memcpy(all, lc->wait, n * sizeof all[0]);
 	lc->n_wait = 0;
-	for (unsigned i = 0; i < n; i++) {
-		struct tun_wait *w = &all[i];
-		const struct tun_dst *d = tun_view_dst(lc->view->tun, w->dst);
-
-		/* The index may be another tunnel's by now. */
-		if (!d || d->port != w->port || d->state == TUN_DST_NO_ROUTE)
-			exec_drop(lc, w->port, DROP_TUN_NO_ROUTE, &w->m, 1);
-		else if (d->state == TUN_DST_READY)
-			release(lc, w, d);
-		else if (d->state == TUN_DST_FAILED || lc->tsc - w->since > WAIT_S * lc->tsc_hz)
-			exec_drop(lc, w->port, DROP_TUN_NEIGH_FAILED, &w->m, 1);
-		else
-			still[left++] = *w;
-	}
+	for (unsigned i = 0; i < n; i++)
+		if (!service_one(lc, &all[i]))
+			all[left++] = all[i];
 	for (unsigned i = 0; i < left; i++) {
 		if (lc->n_wait < TUN_WAIT_MAX)
-			lc->wait[lc->n_wait++] = still[i];
+			lc->wait[lc->n_wait++] = all[i];
 		else
-			exec_drop(lc, still[i].port, DROP_TUN_NEIGH_WAIT, &still[i].m, 1);
+			exec_drop(lc, all[i].port, DROP_TUN_NEIGH_WAIT, &all[i].m, 1);
 	}
 	if (lc->n_wait && lc->tsc - lc->ask_tsc > lc->tsc_hz * ASK_AGAIN_MS / 1000) {
 		lc->ask_tsc = lc->tsc;
 		/* An earlier question may have been lost to a full ring. */
 		for (unsigned i = 0; i < lc->n_wait; i++)
-			if (!i || lc->wait[i].dst != lc->wait[i - 1].dst)
-				ask(lc, lc->wait[i].dst);
+			if (!i || !same_wait(&lc->wait[i], &lc->wait[i - 1]))
+				ask(lc, &lc->wait[i]);
 	}
 	ctr_set(&lc->stats.tun_waiting, lc->n_wait);
 }

@@ -165,6 +165,8 @@ void
 exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, unsigned n_acts,
 	  struct rte_mbuf **m, unsigned n)
 {
+	const struct tun_set *set = NULL;
+
 	for (unsigned i = 0; i < n_acts && n; i++) {
 		switch (a[i].op) {
 		case ACT_OUTPUT:
@@ -186,7 +188,19 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			break;
 		case ACT_TUN_PUSH:
 			n = exec_own(lc, key->in_port, m, n);
-			n = tun_encap(lc, key, a[i].port, a[i].arg, m, n);
+			n = tun_encap(lc, key, a[i].port, a[i].arg, set, m, n);
+			set = NULL;
+			break;
+		case ACT_TUN_SET: {
+			unsigned words = MIN_OF(a[i].arg, n_acts - i - 1);
+
+			set = words * sizeof *a >= sizeof *set ? (const struct tun_set *)&a[i + 1] : NULL;
+			i += words;
+			break;
+		}
+		case ACT_TUN_FLOOD:
+			tun_flood(lc, key, a[i].port, set, m, n);
+			set = NULL;
 			break;
 		case ACT_CLONE: {
 			unsigned len = MIN_OF(a[i].arg, n_acts - i - 1);

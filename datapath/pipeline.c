@@ -209,6 +209,7 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 		k->flags |= FLOW_F_TUNNEL;
 		k->tun_peer = d->peer[i];
 		k->tun_id = be64(d->key[i]);
+		memcpy(&k->tun_tos, &d->info[i], sizeof d->info[i]);
 		key_mask(k, mask, l4);
 		d->m[b.n++] = d->m[i];
 	}
@@ -431,4 +432,5 @@ const struct dp_isa PASTE(dp_isa_, WEFT_ISA) = {
 	.supported = supported,
 	.process = process,
 	.process_frames = process_frames,
+	.process_decap = process_decapsulated,
 };

@@ -21,18 +21,24 @@ tun_view_destroy(struct tun_view *v)
 {
 	if (!v)
 		return;
+	for (unsigned i = 0; i < v->n_allow; i++)
+		free(v->allow[i]);
+	free(v->allow);
 	free(v->endpoint);
 	free(v->slot);
 	free(v->key_slot);
 	free(v->pair_slot);
 	free(v->dst);
+	free(v->peer_slot);
+	free(v->peer_next);
+	free(v->peer_head);
 	free(v);
 }
 
 static uint64_t
-key_hash(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+key_hash(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key)
 {
-	return hash_add(hash_add(v->seed, (uintptr_t)type), (uint64_t)udp_port << 32 | key);
+	return hash_add(hash_add(v->seed, (uintptr_t)type), (uint64_t)wild << 48 | (uint64_t)udp_port << 32 | key);
 }
 
 static uint64_t
@@ -47,40 +53,66 @@ full_hash(uint64_t h, const struct ipaddr *remote, const struct ipaddr *local)
 	return h;
 }
 
-const struct tun_endpoint *
-tun_view_find(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key,
-	      const struct ipaddr *remote, const struct ipaddr *local)
+/* Among the endpoints that leave open what 'wild' says. */
+static const struct tun_endpoint *
+find_shape(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key,
+	   const struct ipaddr *remote, const struct ipaddr *local)
 {
+	static const struct ipaddr none;
 	uint64_t h;
 
-	if (!v->n_slots)
-		return NULL;
-	h = full_hash(key_hash(v, type, udp_port, key), remote, local);
+	key = wild & TUN_WILD_KEY ? 0 : key;
+	remote = wild & TUN_WILD_REMOTE ? &none : remote;
+	local = wild & TUN_WILD_LOCAL ? &none : local;
+	h = full_hash(key_hash(v, wild, type, udp_port, key), remote, local);
 	for (uint32_t i = (uint32_t)h & (v->n_slots - 1); v->slot[i]; i = (i + 1) & (v->n_slots - 1)) {
 		const struct tun_endpoint *e = &v->endpoint[v->slot[i] - 1];
 
-		if (e->key == key && e->udp_port == udp_port && e->type == type && ip_equal(&e->remote, remote) &&
-		    ip_equal(&e->local, local))
+		if (e->key == key && e->udp_port == udp_port && e->type == type && e->wild == wild &&
+		    ip_equal(&e->remote, remote) && ip_equal(&e->local, local))
 			return e;
 	}
 	return NULL;
 }
 
-bool
-tun_view_has_key(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+const struct tun_endpoint *
+tun_view_find(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key,
+	      const struct ipaddr *remote, const struct ipaddr *local)
 {
-	uint64_t h;
+	for (unsigned left = v->shapes; left; left &= left - 1) {
+		const struct tun_endpoint *e = find_shape(v, (unsigned)__builtin_ctz(left), type, udp_port, key, remote,
+							  local);
 
-	if (!v->n_slots)
-		return false;
-	h = key_hash(v, type, udp_port, key);
+		if (LIKELY(e))
+			return e;
+	}
+	return NULL;
+}
+
+static bool
+has_key(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+{
+	uint64_t h = key_hash(v, wild, type, udp_port, key);
+
 	for (uint32_t i = (uint32_t)h & (v->n_slots - 1); v->key_slot[i]; i = (i + 1) & (v->n_slots - 1)) {
 		const struct tun_endpoint *e = &v->endpoint[v->key_slot[i] - 1];
 
-		if (e->key == key && e->udp_port == udp_port && e->type == type)
+		if (e->key == key && e->udp_port == udp_port && e->type == type && (e->wild & TUN_WILD_KEY) == wild)
 			return true;
 	}
 	return false;
+}
+
+bool
+tun_view_has_key(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+{
+	return v->n_slots && (has_key(v, 0, type, udp_port, key) || has_key(v, TUN_WILD_KEY, type, udp_port, 0));
+}
+
+bool
+tun_endpoint_allows(const struct tun_endpoint *e, const struct ipaddr *remote)
+{
+	return !e->allow || opt_prefixes_have(e->allow, remote);
 }
 
 static uint64_t
@@ -106,6 +138,16 @@ has_pair(const struct tun_view *v, const struct tun_type *type, const struct ipa
 	return false;
 }
 
+/* Of endpoints that leave them open, the addresses are none. */
+static bool
+takes_pair(const struct tun_view *v, const struct tun_type *type, const struct ipaddr *remote, const struct ipaddr *local)
+{
+	static const struct ipaddr none;
+
+	return has_pair(v, type, remote, local) ||
+	       (v->shapes & ~1u && (has_pair(v, type, &none, local) || has_pair(v, type, &none, &none)));
+}
+
 static void
 index_pair(struct tun_view *v, uint32_t n)
 {
@@ -124,16 +166,18 @@ static void
 index_endpoint(struct tun_view *v, uint32_t n)
 {
 	const struct tun_endpoint *e = &v->endpoint[n];
-	uint64_t kh = key_hash(v, e->type, e->udp_port, e->key);
-	uint32_t i = (uint32_t)full_hash(kh, &e->remote, &e->local) & (v->n_slots - 1);
+	unsigned wild = e->wild & TUN_WILD_KEY;
+	uint64_t h = full_hash(key_hash(v, e->wild, e->type, e->udp_port, e->key), &e->remote, &e->local);
+	uint32_t i = (uint32_t)h & (v->n_slots - 1);
 
 	while (v->slot[i])
 		i = (i + 1) & (v->n_slots - 1);
 	v->slot[i] = n + 1;
 	index_pair(v, n);
-	if (tun_view_has_key(v, e->type, e->udp_port, e->key))
+	if (has_key(v, wild, e->type, e->udp_port, e->key))
 		return;
-	for (i = (uint32_t)kh & (v->n_slots - 1); v->key_slot[i]; i = (i + 1) & (v->n_slots - 1))
+	h = key_hash(v, wild, e->type, e->udp_port, e->key);
+	for (i = (uint32_t)h & (v->n_slots - 1); v->key_slot[i]; i = (i + 1) & (v->n_slots - 1))
 		;
 	v->key_slot[i] = n + 1;
 }
@@ -186,24 +230,107 @@ note_ports(struct tun_view *v, const struct tun_endpoint *e)
 }
 
 int
+tun_view_add_local(struct tun_view *v, const struct ipaddr *ip)
+{
+	if (tun_view_is_local(v, ip))
+		return 0;
+	if (v->n_local == TUN_MAX_LOCAL)
+		return -ENOSPC;
+	v->local[v->n_local++] = *ip;
+	return 0;
+}
+
+static const struct opt_prefixes *
+keep_allow(struct tun_view *v, const struct opt_prefixes *allow)
+{
+	struct opt_prefixes *copy = xcalloc(1, sizeof *copy);
+
+	*copy = *allow;
+	v->allow = xrealloc(v->allow, (v->n_allow + 1) * sizeof *v->allow);
+	v->allow[v->n_allow++] = copy;
+	return copy;
+}
+
+int
 tun_view_add_endpoint(struct tun_view *v, const struct tun_endpoint *e)
 {
+	static const struct ipaddr none;
+	struct tun_endpoint n = *e;
 	int rc;
 
-	if (tun_view_find(v, e->type, e->udp_port, e->key, &e->remote, &e->local))
+	n.key = n.wild & TUN_WILD_KEY ? 0 : n.key;
+	n.remote = n.wild & TUN_WILD_REMOTE ? none : n.remote;
+	n.local = n.wild & TUN_WILD_LOCAL ? none : n.local;
+	if (v->n_slots && find_shape(v, n.wild, n.type, n.udp_port, n.key, &n.remote, &n.local))
 		return -EEXIST;
-	if (!tun_view_is_local(v, &e->local) && v->n_local == TUN_MAX_LOCAL)
-		return -ENOSPC;
-	rc = note_ports(v, e);
+	rc = note_ports(v, &n);
+	if (!rc && !(n.wild & TUN_WILD_LOCAL))
+		rc = tun_view_add_local(v, &n.local);
 	if (rc)
 		return rc;
-	if (!tun_view_is_local(v, &e->local))
-		v->local[v->n_local++] = e->local;
+	if (n.allow)
+		n.allow = keep_allow(v, n.allow);
 	if (v->n_endpoints >= v->n_slots / 2)
 		grow(v);
-	v->endpoint[v->n_endpoints] = *e;
+	v->shapes |= (uint8_t)(1u << n.wild);
+	v->endpoint[v->n_endpoints] = n;
 	index_endpoint(v, v->n_endpoints++);
 	return 0;
+}
+
+/* --- Destinations ------------------------------------------------------------------------------ */
+
+static uint32_t *
+peer_at(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	uint64_t h = full_hash(hash_add(v->seed, port), remote, asked);
+	uint32_t i = (uint32_t)h & (v->n_peer_slots - 1);
+
+	for (; v->peer_slot[i]; i = (i + 1) & (v->n_peer_slots - 1)) {
+		const struct tun_dst *d = &v->dst[v->peer_slot[i]];
+
+		if (d->port == port && ip_equal(&d->remote, remote) && ip_equal(&d->asked, asked))
+			break;
+	}
+	return &v->peer_slot[i];
+}
+
+static void
+grow_peers(struct tun_view *v)
+{
+	uint32_t *old = v->peer_slot, n_old = v->n_peer_slots;
+
+	v->n_peer_slots = MAX_OF(n_old * 2, 64u);
+	v->peer_slot = xcalloc(v->n_peer_slots, sizeof *v->peer_slot);
+	for (uint32_t i = 0; i < n_old; i++) {
+		const struct tun_dst *d = old[i] ? &v->dst[old[i]] : NULL;
+
+		if (d)
+			*peer_at(v, d->port, &d->remote, &d->asked) = old[i];
+	}
+	free(old);
+}
+
+static void
+add_peer(struct tun_view *v, uint32_t index)
+{
+	const struct tun_dst *d = &v->dst[index];
+	uint32_t *at;
+
+	if (v->n_peers >= v->n_peer_slots / 2)
+		grow_peers(v);
+	at = peer_at(v, d->port, &d->remote, &d->asked);
+	if (*at)
+		return;
+	*at = index;
+	v->n_peers++;
+	if (d->port >= v->n_heads) {
+		v->peer_head = xrealloc(v->peer_head, (d->port + 1u) * sizeof *v->peer_head);
+		memset(v->peer_head + v->n_heads, 0, (d->port + 1u - v->n_heads) * sizeof *v->peer_head);
+		v->n_heads = d->port + 1u;
+	}
+	v->peer_next[index] = v->peer_head[d->port];
+	v->peer_head[d->port] = index;
 }
 
 void
@@ -212,12 +339,34 @@ tun_view_set_dst(struct tun_view *v, uint32_t index, const struct tun_dst *d)
 	if (index >= TUN_MAX_DST)
 		return;
 	if (index >= v->n_dst) {
-		v->dst = xrealloc(v->dst, (index + 1) * sizeof *v->dst);
-		memset(v->dst + v->n_dst, 0, (index + 1 - v->n_dst) * sizeof *v->dst);
-		v->n_dst = index + 1;
+		uint32_t n = MAX_OF(index + 1, MIN_OF(2 * v->n_dst, (uint32_t)TUN_MAX_DST));
+
+		v->dst = xrealloc(v->dst, n * sizeof *v->dst);
+		memset(v->dst + v->n_dst, 0, (n - v->n_dst) * sizeof *v->dst);
+		v->peer_next = xrealloc(v->peer_next, n * sizeof *v->peer_next);
+		memset(v->peer_next + v->n_dst, 0, (n - v->n_dst) * sizeof *v->peer_next);
+		v->n_dst = n;
 	}
 	v->dst[index] = *d;
+	if (d->learned && index)
+		add_peer(v, index);
 }
+
+uint32_t
+tun_view_peer(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	return v && v->n_peers ? *peer_at(v, port, remote, asked) : 0;
+}
+
+uint32_t
+tun_view_next_peer(const struct tun_view *v, uint16_t port, uint32_t index)
+{
+	if (!v || port >= v->n_heads)
+		return 0;
+	return index ? v->peer_next[index] : v->peer_head[port];
+}
+
+/* --- Underlay ---------------------------------------------------------------------------------- */
 
 void
 tun_view_add_underlay(struct tun_view *v, uint16_t port, struct mac mac)
@@ -246,7 +395,7 @@ tun_view_type(const struct tun_view *v, const struct tun_outer *o)
 	for (unsigned i = 0; i < v->n_listen; i++) {
 		if (v->listen[i].port != o->port || v->listen[i].ip_proto != o->ip_proto)
 			continue;
-		if (LIKELY(!v->shared) || has_pair(v, v->listen[i].type, &o->src, &o->dst))
+		if (LIKELY(!v->shared) || takes_pair(v, v->listen[i].type, &o->src, &o->dst))
 			return v->listen[i].type;
 		if (!first)
 			first = v->listen[i].type;

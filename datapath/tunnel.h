@@ -17,7 +17,8 @@ enum tun_dst_state {
 	TUN_DST_FAILED,         /* The neighbour did not answer: DROP_TUN_NEIGH_FAILED. */
 };
 
-/* One (tunnel port, remote).  Its index is stable for the life of the configuration row. */
+/* One (tunnel port, remote), or of a port whose remotes are set per flow one (tunnel port, remote, local) that was used
+ * or heard of.  Its index is stable for the life of the configuration row, or while it is in use. */
 struct tun_dst {
 	enum tun_dst_state state;
 	uint16_t port;                  /* Tunnel port number. */
@@ -27,10 +28,16 @@ struct tun_dst {
 	const struct tun_type *type;
 	struct ipaddr local, remote;
 	struct mac next_hop;
+	bool learned;                   /* Not configured: found by tun_view_peer()... */
+	struct ipaddr asked;            /* ...with this local address; none: whatever the route prefers. */
 	struct tun_hdr hdr;             /* READY only. */
 };
 
-#define TUN_MAX_DST 4096
+#define TUN_MAX_DST 16384
+
+/* What an endpoint leaves open.  Of several that fit a packet, the one that says more has it: first the key counts, then
+ * the remote, then the local address. */
+enum tun_wild { TUN_WILD_LOCAL = 1 << 0, TUN_WILD_REMOTE = 1 << 1, TUN_WILD_KEY = 1 << 2, TUN_N_WILD = 8 };
 
 /* A row of the decapsulation table. */
 struct tun_endpoint {
@@ -38,8 +45,10 @@ struct tun_endpoint {
 	uint16_t udp_port;              /* Host order. */
 	uint16_t port;                  /* Tunnel port number: the packet's new in_port. */
 	uint32_t key;
-	uint32_t dst;                   /* Index of the way back; becomes flow_key.tun_peer. */
+	uint32_t dst;                   /* Index of the way back; becomes flow_key.tun_peer.  TUN_WILD_REMOTE: 0. */
 	struct ipaddr remote, local;
+	uint8_t wild;                   /* enum tun_wild; those fields are ignored. */
+	const struct opt_prefixes *allow;       /* TUN_WILD_REMOTE: who may send here; NULL: anybody.  Copied. */
 	bool zero_csum6;
 	bool drop_inner_vlan;
 };
@@ -51,10 +60,16 @@ struct tun_view *tun_view_create(void);
 void tun_view_destroy(struct tun_view *);
 int tun_view_add_endpoint(struct tun_view *, const struct tun_endpoint *);      /* -EEXIST: same key, remote, local. */
 void tun_view_set_dst(struct tun_view *, uint32_t index, const struct tun_dst *);
+/* An address that packets may be for although no endpoint names it; -ENOSPC. */
+int tun_view_add_local(struct tun_view *, const struct ipaddr *);
 /* Underlay: packets of 'port' that are addressed to MAC 'mac' (zero: any) are looked at for tunnels. */
 void tun_view_add_underlay(struct tun_view *, uint16_t port, struct mac mac);
 
 /* Any thread that may read the view. */
 const struct tun_dst *tun_view_dst(const struct tun_view *, uint32_t index);
+/* The learned destination of a port with that remote; 0: there is none (yet). */
+uint32_t tun_view_peer(const struct tun_view *, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked);
+/* The learned destinations of a port, one after the other; 'index' 0: the first.  0: no more. */
+uint32_t tun_view_next_peer(const struct tun_view *, uint16_t port, uint32_t index);
 
 #endif

@@ -33,9 +33,17 @@ struct tun_view {
 	uint32_t *key_slot;
 	/* (type, remote, local) in use, likewise. */
 	uint32_t *pair_slot;
+	uint8_t shapes;                 /* Bit w: there are endpoints with wild == w. */
 	uint64_t seed;
 	uint32_t n_dst;
 	struct tun_dst *dst;
+	/* Learned destinations: a table of their indices, and a list for each port. */
+	uint32_t n_peers, n_peer_slots;
+	uint32_t *peer_slot;
+	uint32_t *peer_next;            /* [n_dst] */
+	uint32_t n_heads, *peer_head;   /* By port number. */
+	unsigned n_allow;
+	struct opt_prefixes **allow;
 };
 
 bool tun_view_is_underlay(const struct tun_view *, uint16_t port);
@@ -44,6 +52,8 @@ const struct tun_type *tun_view_type(const struct tun_view *, const struct tun_o
 bool tun_view_is_local(const struct tun_view *, const struct ipaddr *);
 const struct tun_endpoint *tun_view_find(const struct tun_view *, const struct tun_type *, uint16_t udp_port,
 					 uint32_t key, const struct ipaddr *remote, const struct ipaddr *local);
+/* Whether an endpoint takes packets of that remote. */
+bool tun_endpoint_allows(const struct tun_endpoint *, const struct ipaddr *remote);
 bool tun_view_has_key(const struct tun_view *, const struct tun_type *, uint16_t udp_port, uint32_t key);
 
 #endif

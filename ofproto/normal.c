@@ -95,10 +95,14 @@ want_learned(struct xl *x, const struct place *p, struct mac src)
 /* Whether an answer may ask to learn from this port; ofp_learn() would refuse anything else, and the flow
  * would never be told. */
 static bool
-may_learn(const struct place *p)
+may_learn(const struct xl *x, const struct place *p)
 {
+	const struct ofp_view *v = x->view;
+
 	if (!p->in->learning || !p->in->up)
 		return false;
+	if (p->tun_peer && p->tun_peer < v->n_paths && v->path[p->tun_peer].port == p->in_port)
+		return true;
 	for (unsigned i = 0; p->tun_peer && i < p->in->n_dst; i++)
 		if (p->in->dst[i] == p->tun_peer)
 			return true;
@@ -120,7 +124,7 @@ check_source(struct xl *x, const struct place *p, struct mac src)
 			x->out->touch = touch_make(p->bridge, e.row, e.gen);
 		return DROP_NONE;
 	}
-	if (!may_learn(p))
+	if (!may_learn(x, p))
 		return DROP_NONE;
 	if (!here && p->in->mac_limit && fdb_n_port(fdb, p->in_port) >= p->in->mac_limit)
 		return DROP_MAC_LIMIT;
@@ -185,9 +189,11 @@ deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uin
 		for (unsigned i = 0; i < to->n_dst; i++)
 			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = to->dst[i],
 								.flooded = flooded });
+		if (to->tun.flood_learned)
+			outs_add(o, &f, x->key, (struct leave){ .port = port, .learned = true });
 		if (!flooded)
 			xl_tag(x, dp_tag_make(TAG_BRIDGE, p->bridge));
-		return to->n_dst ? DROP_NONE : DROP_NO_DEST;
+		return to->n_dst || to->tun.flood_learned ? DROP_NONE : DROP_NO_DEST;
 	}
 	return DROP_NO_DEST;
 }
@@ -383,17 +389,24 @@ translate_normal(struct xl *x, const struct view_port *in)
 	}
 }
 
+void
+xl_translate(struct xl *x)
+{
+	const struct view_port *in = port_find(x->view, x->key->in_port);
+
+	if (LIKELY(!in || normal_ref(&x->view->bridge[in->bridge])))
+		translate_normal(x, in);
+	else
+		pipe_translate(x);
+	xl_finish(x);
+}
+
 static void
 translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
 	struct xl x = { .view = view, .key = key, .mask = &out->mask, .out = out, .pkt = pkt };
-	const struct view_port *in = port_find(view, key->in_port);
 
-	if (LIKELY(!in || normal_ref(&x.view->bridge[in->bridge])))
-		translate_normal(&x, in);
-	else
-		pipe_translate(&x);
-	xl_finish(&x);
+	xl_translate(&x);
 }
 
 void

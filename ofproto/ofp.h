@@ -121,11 +121,22 @@ void ofp_port_set_tun_dsts(struct ofp *, uint16_t port, const uint32_t *dst, uin
  * interface, a NIC); through its bridge, as if the host had sent the outer frame, when it is an internal
  * one.  'underlay_port' 0: not known yet. */
 struct ofp_tun_path {
+	uint16_t port;                  /* Learned, not configured: the tunnel port it is of; else 0... */
+	struct ipaddr asked;            /* ...and the local address it was asked for with; none: any. */
 	uint16_t underlay_port;
 	struct mac src, next_hop;       /* Of the outer frame; zero while unresolved. */
 	struct ipaddr local, remote;    /* Of the outer packet: what OpenFlow calls tun_src and tun_dst, the other way round. */
 };
 void ofp_set_tun_path(struct ofp *, uint32_t dst, const struct ofp_tun_path *);
+
+/* What of a tunnel port is set per flow. */
+struct ofp_tun_flow {
+	bool remote, local, key;
+	bool flood_learned;             /* Flooded frames go to all learned destinations as well. */
+	struct ipaddr fixed_local;      /* None: any. */
+	const struct tun_type *type;
+};
+void ofp_port_set_tun_flow(struct ofp *, uint16_t port, const struct ofp_tun_flow *);
 
 /* --- OpenFlow ------------------------------------------------------------------------------ */
 

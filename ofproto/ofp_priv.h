@@ -40,6 +40,7 @@ struct view_port {
 	uint16_t peer;                  /* Of a patch port. */
 	uint16_t n_dst;                 /* Of a tunnel port. */
 	const uint32_t *dst;
+	struct ofp_tun_flow tun;        /* What flows set of it. */
 	uint32_t of_no;                 /* OpenFlow's number. */
 	uint32_t of_config;             /* OFPPC_*. */
 };
@@ -70,6 +71,8 @@ struct ofp_view {
 	struct view_port *port;
 	struct view_bridge *bridge;
 	struct ofp_tun_path *path;
+	uint32_t n_peer_slots;          /* A power of two, or 0. */
+	uint32_t *peer_slot;            /* Learned destinations, by port and addresses. */
 	struct opt_vlans *trunks;       /* Storage that ports point to. */
 	uint32_t *dst;
 	uint16_t *lists;
@@ -113,6 +116,7 @@ struct ofp_port {
 	uint16_t peer;
 	uint16_t n_dst;
 	uint16_t n_moves;               /* Addresses that moved here since the last tick. */
+	struct ofp_tun_flow tun;
 	uint32_t *dst;
 	uint32_t of_config;
 };
@@ -129,6 +133,7 @@ struct ofp {
 	struct ofp_port *port[DP_MAX_PORTS];
 	struct ofp_tun_path path[TUN_MAX_DST];
 	uint16_t dst_port[TUN_MAX_DST]; /* Tunnel port of each destination; 0: none. */
+	uint32_t n_learned;             /* Destinations that are learned. */
 	bool view_dirty;
 	const struct ofp_view *view;    /* The last one that was handed on: there until the next one is. */
 	struct ofp_shared *shared;
@@ -168,6 +173,15 @@ unsigned ofp_mac_remove(struct ofp *, uint16_t bridge, bool (*match)(const struc
 unsigned ofp_mac_remove_port(struct ofp *, uint16_t port, bool statics);
 /* Gives the bridge a table of another size; it has room for its static rows in any case. */
 void ofp_mac_resize(struct ofp *, uint16_t bridge, uint32_t limit);
+
+/* tun.c */
+/* The learned destination of a tunnel port with these addresses; 0: none. */
+uint32_t view_peer(const struct ofp_view *, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked);
+/* What an answer depends on that has asked so: it changes when there is another. */
+dp_tag peer_tag(uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked);
+/* For the view: how many paths it takes, and the table to find learned ones by. */
+uint32_t ofp_n_paths(const struct ofp *);
+void ofp_view_peers(const struct ofp *, struct ofp_view *);
 
 /* view.c */
 struct ofp_view *ofp_view_create(const struct ofp *);

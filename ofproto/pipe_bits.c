@@ -207,4 +207,5 @@ pipe_bits_key(const struct oflow *b, bool tunnel, struct flow_key *m)
 	m->tun_id |= b->tun_id;
 	m->tun_tos |= b->tun_tos;
 	m->tun_ttl |= b->tun_ttl;
+	m->tun_flags |= (uint8_t)host16(b->tun_flags);
 }

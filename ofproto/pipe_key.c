@@ -203,6 +203,7 @@ fill_tunnel(struct oflow *f, const struct ofp_view *v, const struct flow_key *k)
 	f->tun_id = k->tun_id;
 	f->tun_tos = k->tun_tos;
 	f->tun_ttl = k->tun_ttl;
+	f->tun_flags = be16(k->tun_flags);
 	if (!k->tun_peer || !path)
 		return;
 	/* It came from the remote end. */
@@ -232,6 +233,12 @@ fill(struct pipe_tr *t, const struct xl *x)
 	pipe_fill_l3(f, k);
 	if (k->flags & FLOW_F_TUNNEL || k->tun_peer)
 		fill_tunnel(f, x->view, k);
+	if (UNLIKELY(x->from)) {
+		f->tun_src = x->from->tun_src;
+		f->tun_dst = x->from->tun_dst;
+		memcpy(f->tun_ipv6_src, x->from->tun_ipv6_src, sizeof f->tun_ipv6_src);
+		memcpy(f->tun_ipv6_dst, x->from->tun_ipv6_dst, sizeof f->tun_ipv6_dst);
+	}
 	if (x->pkt && (k->dl_type == be16(ETH_IPV6) || is_arp(k->dl_type)))
 		pipe_fill_extra(f, k, x->pkt, 0);
 	if (f->nw_frag && (t->flags & OFPC_FRAG_MASK) == OFPC_FRAG_NORMAL) {
@@ -255,6 +262,7 @@ freshen(struct pipe_tr *t, struct xl *x)
 	t->fresh.flags |= k->flags & FLOW_F_TUNNEL;
 	t->fresh.tun_id = k->tun_id;
 	t->fresh.tun_peer = k->tun_peer;
+	memcpy(&t->fresh.tun_tos, &k->tun_tos, sizeof *k - offsetof(struct flow_key, tun_tos));
 	t->key = &t->fresh;
 	x->out->no_cache = true;
 }
@@ -469,11 +477,12 @@ mask_l2(const struct oflow *wc, struct flow_key *m)
 static void
 mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 {
-	if (!t->key->tun_peer)
+	if (!(t->key->flags & FLOW_F_TUNNEL) && !t->key->tun_peer)
 		return;
 	m->tun_id |= wc->tun_id;
 	m->tun_tos |= wc->tun_tos;
 	m->tun_ttl |= wc->tun_ttl;
+	m->tun_flags |= (uint8_t)host16(wc->tun_flags);
 	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16))
 		pipe_look_at_peer(t);
 }

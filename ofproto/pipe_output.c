@@ -24,40 +24,125 @@ send_patch(struct walk *w, uint16_t port)
 	pipe_branch_end(w->t, &b);
 }
 
-/* Whether a tunnel's end is the one that the actions have chosen, if they have. */
-static bool
-is_chosen(const struct walk *w, uint32_t dst)
+/* An address that actions have set; none if they have not. */
+static struct ipaddr
+own_ip(const struct pipe_pkt *pk, size_t v4, size_t v6)
 {
-	const struct pipe_pkt *pk = &w->t->pk;
-	const struct ofp_view *v = w->x->view;
-	be32_t want = pk->flow.tun_dst;
+	const uint8_t *flow = (const uint8_t *)&pk->flow, *own = (const uint8_t *)&pk->own;
+	struct ipaddr ip = { { 0 } };
 
-	if (!want || !pk->own.tun_dst || dst >= v->n_paths)
-		return true;
-	return ip_is_v4(&v->path[dst].remote) && ip_v4(&v->path[dst].remote) == want;
+	if (load_be32(own + v4) && load_be32(flow + v4))
+		return ip_from_v4(load_be32(flow + v4));
+	for (unsigned i = 0; i < 16; i++)
+		ip.b[i] = flow[v6 + i] & own[v6 + i];
+	return ip;
+}
+
+#define OWN_IP(pk, which) own_ip(pk, offsetof(struct oflow, tun_##which), offsetof(struct oflow, tun_ipv6_##which))
+
+/* What the flow asks of the outer headers. */
+static void
+fill_set(struct pipe_tr *t, const struct view_port *to, struct tun_set *s)
+{
+	const struct pipe_pkt *pk = &t->pk;
+
+	memset(s, 0, sizeof *s);
+	if (to->tun.key) {
+		t->wc.tun_id = UINT64_MAX;
+		s->bits |= TUN_SET_KEY;
+		s->key = host64(pk->flow.tun_id);
+	}
+	if (pk->own.tun_flags) {
+		s->bits |= TUN_SET_FLAGS;
+		s->flags = (uint8_t)host16(pk->flow.tun_flags);
+	}
+}
+
+void
+pipe_tun_set(struct pipe_tr *t, uint16_t port)
+{
+	struct tun_set s;
+
+	fill_set(t, &t->x->view->port[port], &s);
+	if (s.bits)
+		act_add_data(&t->x->out->acts, ACT_TUN_SET, 0, &s, sizeof s);
+}
+
+/* Into a tunnel to one of its ends, or to all that are learned. */
+static void
+send_end(struct walk *w, const struct leave *leave)
+{
+	struct pipe_branch b;
+
+	pipe_branch_begin(w->t, &b);
+	if (leave->learned)
+		program_tunnel_learned(w->x, leave->port);
+	else
+		program_tunnel(w->x, leave);
+	w->t->keep = w->x->out->acts.n;
+	pipe_branch_end(w->t, &b);
+}
+
+/* To an end that has no number yet: packets wait until it has. */
+static void
+send_unnumbered(struct walk *w, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	struct act_list *l = &w->x->out->acts;
+	struct pipe_branch b;
+	struct tun_set s;
+
+	fill_set(w->t, &w->x->view->port[port], &s);
+	s.bits |= TUN_SET_REMOTE;
+	s.remote = *remote;
+	s.local = *asked;
+	pipe_branch_begin(w->t, &b);
+	act_add_data(l, ACT_TUN_SET, 0, &s, sizeof s);
+	act_add(l, ACT_TUN_PUSH, port, 0);
+	pipe_effect(w->t);
+	pipe_branch_end(w->t, &b);
+}
+
+/* To the end that the actions have named. */
+static void
+send_chosen(struct walk *w, uint16_t port, const struct ipaddr *remote)
+{
+	const struct view_port *to = &w->x->view->port[port];
+	struct ipaddr asked = ip_is_none(&to->tun.fixed_local) ? OWN_IP(&w->t->pk, src) : to->tun.fixed_local;
+	struct leave leave = { .port = port, .tunnel = true };
+
+	leave.dst = view_peer(w->x->view, port, remote, &asked);
+	xl_tag(w->x, peer_tag(port, remote, &asked));
+	if (leave.dst)
+		send_end(w, &leave);
+	else
+		send_unnumbered(w, port, remote, &asked);
 }
 
 static void
 send_tunnel(struct walk *w, uint16_t port)
 {
 	const struct view_port *to = &w->x->view->port[port];
-	struct pipe_tr *t = w->t;
+	const struct ofp_view *v = w->x->view;
+	struct ipaddr remote = OWN_IP(&w->t->pk, dst);
 	unsigned sent = w->x->n_sent;
 
-	pipe_commit(t);
+	pipe_commit(w->t);
+	if (to->tun.remote && !ip_is_none(&remote)) {
+		send_chosen(w, port, &remote);
+		return;
+	}
 	if (to->n_dst != 1)
 		xl_tag(w->x, dp_tag_make(TAG_BRIDGE, w->bridge));
 	for (unsigned i = 0; i < to->n_dst; i++) {
-		struct leave leave = { .port = port, .tunnel = true, .dst = to->dst[i], .flooded = to->n_dst != 1 };
-		struct pipe_branch b;
+		uint32_t dst = to->dst[i];
 
-		if (!is_chosen(w, to->dst[i]))
+		/* Of several fixed ends the actions may choose one. */
+		if (!ip_is_none(&remote) && dst < v->n_paths && !ip_equal(&v->path[dst].remote, &remote))
 			continue;
-		pipe_branch_begin(t, &b);
-		program_tunnel(w->x, &leave);
-		t->keep = w->x->out->acts.n;
-		pipe_branch_end(t, &b);
+		send_end(w, &(struct leave){ .port = port, .tunnel = true, .dst = dst, .flooded = to->n_dst != 1 });
 	}
+	if (to->tun.flood_learned)
+		send_end(w, &(struct leave){ .port = port, .learned = true });
 	if (w->x->n_sent == sent)
 		pipe_why(w, DROP_NO_DEST);
 }

@@ -109,6 +109,8 @@ program_tunnel(struct xl *x, const struct leave *to)
 
 	if (!to->flooded)
 		xl_tag(x, dp_tag_make(TAG_NEXTHOP, to->dst));
+	if (UNLIKELY(x->of) && !x->of->foreign)
+		pipe_tun_set(x->of, to->port);
 	act_add(&x->out->acts, ACT_TUN_PUSH, to->port, to->dst);
 	x->n_sent++;
 	/* Without a next hop the packet waits or goes within ACT_TUN_PUSH. */
@@ -119,6 +121,15 @@ program_tunnel(struct xl *x, const struct leave *to)
 		emit_outer(x, path);
 	else
 		act_add(&x->out->acts, ACT_OUTPUT, via, 0);
+}
+
+void
+program_tunnel_learned(struct xl *x, uint16_t port)
+{
+	if (UNLIKELY(x->of) && !x->of->foreign)
+		pipe_tun_set(x->of, port);
+	act_add(&x->out->acts, ACT_TUN_FLOOD, port, 0);
+	x->n_sent++;
 }
 
 /* Copies that need the same change.  'is_last': nobody needs the packet afterwards. */
@@ -134,6 +145,10 @@ emit_group(struct xl *x, const struct outs *o, uint32_t edit, bool is_last)
 			continue;
 		if (o->o[i].to.tunnel || o->o[i].to.pipe) {
 			n_others++;
+			continue;
+		}
+		if (o->o[i].to.learned) {
+			program_tunnel_learned(x, o->o[i].to.port);
 			continue;
 		}
 		act_add(l, ACT_OUTPUT, o->o[i].to.port, 0);

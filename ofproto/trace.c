@@ -185,21 +185,35 @@ trace_normal(struct trace *t, const struct outs *o, enum dp_drop why)
 
 /* --- The whole ---------------------------------------------------------------------------------- */
 
-/* The remote end that a tunnel port has with this address; the first one if none. */
+static struct ipaddr
+ip_of(be32_t v4, const uint8_t v6[16])
+{
+	struct ipaddr ip;
+
+	memcpy(&ip, v6, sizeof ip);
+	return v4 ? ip_from_v4(v4) : ip;
+}
+
+/* The remote end that a tunnel port has with these addresses; of configured ones the first if none.  0: it has no
+ * number. */
 static uint32_t
 peer_of(const struct ofp *o, uint16_t port, const struct oflow *f)
 {
 	const struct ofp_port *p = ofp_port_find(o, port);
+	struct ipaddr src = ip_of(f->tun_src, f->tun_ipv6_src), dst = ip_of(f->tun_dst, f->tun_ipv6_dst);
 
-	if (!p || p->kind != OFP_PORT_TUNNEL || !p->n_dst)
+	if (!p || p->kind != OFP_PORT_TUNNEL)
 		return 0;
-	for (unsigned i = 0; i < p->n_dst; i++) {
-		const struct ipaddr *a = &o->path[p->dst[i]].remote;
+	for (uint32_t i = 1; o->n_learned && i < TUN_MAX_DST; i++) {
+		const struct ofp_tun_path *a = &o->path[i];
 
-		if (f->tun_src && ip_is_v4(a) && ip_v4(a) == f->tun_src)
-			return p->dst[i];
+		if (a->port == port && ip_equal(&a->remote, &src) && (ip_is_none(&dst) || ip_equal(&a->local, &dst)))
+			return i;
 	}
-	return p->dst[0];
+	for (unsigned i = 0; i < p->n_dst; i++)
+		if (ip_equal(&o->path[p->dst[i]].remote, &src))
+			return p->dst[i];
+	return p->n_dst && !p->tun.remote ? p->dst[0] : 0;
 }
 
 static void
@@ -258,10 +272,11 @@ put_answer(struct trace *t, const struct flow_key *key, const struct xlate_out *
 
 /* Runs the tables for what there is to tell. */
 static void
-tell(struct trace *t, const struct flow_key *key, const struct xlate_pkt *pkt)
+tell(struct trace *t, const struct flow_key *key, const struct xlate_pkt *pkt, const struct oflow *from)
 {
 	struct xlate_out *out = xalloc_aligned(CACHE_LINE, sizeof *out);
-	struct xl x = { .view = t->ofp->view, .key = key, .mask = &out->mask, .out = out, .pkt = pkt, .trace = t };
+	struct xl x = { .view = t->ofp->view, .key = key, .mask = &out->mask, .out = out, .pkt = pkt, .trace = t,
+			.from = from };
 
 	pipe_translate(&x);
 	xl_finish(&x);
@@ -275,6 +290,8 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	const struct xlate_pkt pkt = { .data = frame, .contig = len, .len = len };
 	uint16_t in_port = ofp_port_by_no(o, bridge, host32(flow->in_port));
 	struct trace t = { .ofp = o };
+	const struct ofp_port *port;
+	const struct oflow *from = NULL;
 	struct xlate_out *answer = xalloc_aligned(CACHE_LINE, sizeof *answer);
 	struct flow_key key;
 	char *text;
@@ -283,17 +300,26 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 		frame = NULL;
 	if (!frame)
 		pipe_key_of(flow, in_port, &key);
-	key.tun_peer = peer_of(o, in_port, flow);
-	if (key.tun_peer) {
+	port = ofp_port_find(o, in_port);
+	if (port && port->kind == OFP_PORT_TUNNEL) {
+		key.tun_peer = peer_of(o, in_port, flow);
 		key.flags |= FLOW_F_TUNNEL;
 		key.tun_id = flow->tun_id;
+		key.tun_tos = flow->tun_tos;
+		key.tun_ttl = flow->tun_ttl;
+		key.tun_flags = (uint8_t)host16(flow->tun_flags);
+		/* Its addresses are all that is known of it then. */
+		from = key.tun_peer ? NULL : flow;
 	}
 	if (!o->view || !in_port) {
 		of_text_puts(&t.text, "no such port\n");
 	} else {
+		struct xl x = { .view = o->view, .key = &key, .mask = &answer->mask, .out = answer, .pkt = frame ? &pkt : NULL,
+				.from = from };
+
 		put_flow(&t, flow, &key, frame ? &pkt : NULL);
-		tell(&t, &key, frame ? &pkt : NULL);
-		ofp_xlate.translate(o->view, &key, frame ? &pkt : NULL, answer);
+		tell(&t, &key, frame ? &pkt : NULL, from);
+		xl_translate(&x);
 		put_answer(&t, &key, answer);
 	}
 	if (out_key)

@@ -33,6 +33,7 @@ measure(const struct ofp *o)
 	for (unsigned i = 0; i < OFP_MAX_BRIDGES; i++)
 		if (o->bridge[i])
 			s.n_bridges = i + 1;
+	s.n_paths = MAX_OF(s.n_paths, ofp_n_paths(o));
 	return s;
 }
 
@@ -66,7 +67,7 @@ copy_ports(const struct ofp *o, struct ofp_view *v)
 			.up = p->up && !(p->of_config & OFPPC_PORT_DOWN),
 			.protected_port = p->conf.protected_port, .learning = p->conf.learning,
 			.flood = p->conf.flood && !(p->of_config & OFPPC_NO_FLOOD), .vlan = ofp_port_vlan(p), .mac_limit = p->conf.mac_limit,
-			.peer = p->peer, .n_dst = p->n_dst, .dst = dst,
+			.peer = p->peer, .n_dst = p->n_dst, .dst = dst, .tun = p->tun,
 			.of_no = ofp_port_no(o, (uint16_t)i), .of_config = p->of_config,
 		};
 		if (vp->vlan.trunks) {
@@ -157,6 +158,7 @@ ofp_view_create(const struct ofp *o)
 	v->lists = xcalloc(s.n_lists, sizeof *v->lists);
 	for (uint32_t i = 0; i < s.n_paths; i++)
 		v->path[i] = o->path[i];
+	ofp_view_peers(o, v);
 	v->shared = o->shared;
 	v->shared->refs++;
 	copy_ports(o, v);
@@ -181,6 +183,7 @@ ofp_view_destroy(void *view)
 	free(v->port);
 	free(v->bridge);
 	free(v->path);
+	free(v->peer_slot);
 	free(v->trunks);
 	free(v->dst);
 	free(v->lists);

@@ -31,6 +31,7 @@ struct xl {
 	struct pipe_tr *of;             /* The packet in OpenFlow's terms, once a pipeline has seen it. */
 	struct xl_tags *tags;           /* NULL: straight into the answer. */
 	const struct ofp_tun_path *outer;       /* Of the tunnel whose outer frame is followed. */
+	const struct oflow *from;       /* Of a trace: the tunnel it came out of, whose far end has no number; NULL. */
 	struct trace *trace;            /* Who wants to read what happens; NULL. */
 	unsigned depth;                 /* Bridges around this one. */
 	unsigned n_visits;              /* Bridges so far. */
@@ -72,6 +73,7 @@ struct leave {
 	uint16_t port;
 	bool tunnel : 1;                /* To destination 'dst' of tunnel port 'port'. */
 	bool flooded : 1;               /* One of many: the bridge's tag covers what it depends on. */
+	bool learned : 1;               /* To all learned destinations of tunnel port 'port'. */
 	bool pipe : 1;                  /* Into the OpenFlow bridge of 'port', which is the end of a patch... */
 	bool outer : 1;                 /* ...the outer frame of a tunnel packet. */
 	uint32_t dst;
@@ -119,6 +121,8 @@ void outs_add(struct outs *, const struct frame *, const struct flow_key *, stru
 void program_emit(struct xl *, const struct outs *);
 /* The packet into a tunnel, and on its way.  It is another packet then. */
 void program_tunnel(struct xl *, const struct leave *);
+/* Copies of it to all learned destinations of a tunnel port. */
+void program_tunnel_learned(struct xl *, uint16_t port);
 
 /* normal.c */
 /* Lets the frame into the bridge of 'in_port'.  DROP_NONE: copies were added to 'o'. */
@@ -126,6 +130,8 @@ enum dp_drop visit(struct xl *, struct outs *o, struct frame, uint16_t in_port, 
 /* The learning switch itself; 'in' may be made up for frames that come from no port. */
 enum dp_drop visit_bridge(struct xl *, struct outs *o, struct frame, const struct view_port *in, uint16_t in_port,
 			  uint32_t tun_peer);
+/* The whole of translate(); view, key, mask, out and pkt are set. */
+void xl_translate(struct xl *);
 /* Whether the frame may come in there: counts it, with the bridges around it.  DROP_NONE: visit_end() follows. */
 enum dp_drop visit_begin(struct xl *, struct mac dst, uint16_t in_port, const struct view_port **in);
 void visit_end(struct xl *);

@@ -24,21 +24,10 @@ const char *const tun_csum_names[] = { "auto", "on", "off", NULL };
 
 /* --- Configuration to template ------------------------------------------------------------- */
 
-static bool
-has_prefix(const struct ipaddr *ip, const struct opt_prefix *p)
-{
-	unsigned n = p->len / 8;
-
-	return !memcmp(ip->b, p->ip.b, n) && (p->len % 8 == 0 || !((ip->b[n] ^ p->ip.b[n]) >> (8 - p->len % 8)));
-}
-
 bool
 tun_conf_allows(const struct tun_conf *c, const struct ipaddr *remote)
 {
-	for (unsigned i = 0; i < c->allow.n; i++)
-		if (has_prefix(remote, &c->allow.p[i]))
-			return true;
-	return !c->allow.n;
+	return !c->allow.n || opt_prefixes_have(&c->allow, remote);
 }
 
 /* What goes with remotes that are set per flow, and only with those. */
@@ -50,7 +39,7 @@ check_flow(const struct tun_conf *c, struct err *e)
 	if (tun_local_is_flow(c))
 		return err_set(e, EINVAL, "local: 'flow' goes with remote=flow only");
 	if (c->flood.n)
-		return err_set(e, EINVAL, "flood: goes with remote=flow only: list the addresses in 'remote'");
+		return err_set(e, EINVAL, "flood-list: goes with remote=flow only: list the addresses in 'remote'");
 	if (c->allow.n)
 		return err_set(e, EINVAL, "allow: goes with remote=flow only");
 	return 0;
@@ -60,7 +49,7 @@ int
 tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e)
 {
 	const struct opt_ips *list = tun_remote_is_flow(c) ? &c->flood : &c->remote;
-	const char *what = tun_remote_is_flow(c) ? "flood" : "remote";
+	const char *what = tun_remote_is_flow(c) ? "flood-list" : "remote";
 	bool any_local = ip_is_none(&c->local) || tun_local_is_flow(c);
 	char text[IP_STR_LEN];
 	int rc = check_flow(c, e);
@@ -298,8 +287,6 @@ push_one(struct push_ctx *c, struct rte_mbuf *m)
 
 		store_be16(udp, be16(PORT_FIRST + (in.entropy >> 18)));
 		store_be16(udp + 4, be16(l3_len + ETH_HLEN - h->l4_off));
-	} else if (h->flow_off) {
-		p[h->flow_off] = in.entropy >> 24;
 	}
 	return 0;
 }
@@ -323,24 +310,6 @@ fill_udp_csum(const struct tun_hdr *h, struct rte_mbuf *m)
 	store_be16(udp + 6, csum ? csum : 0xffff);
 }
 
-/* Takes off the tags in front of what the frame carries. */
-static void
-untag(struct rte_mbuf *m)
-{
-	uint8_t *p;
-
-	while ((p = pkt_peek(m, 0, ETH_HLEN + 4)) && (load_be16(p + 12) == be16(0x8100) || load_be16(p + 12) == be16(0x88a8))) {
-		memmove(p + 4, p, 12);
-		pkt_pull(m, 4);
-		if (LIKELY(!is_undone(m)))
-			continue;
-		if (m->outer_l3_len)
-			m->outer_l2_len = (m->outer_l2_len - 4) & 0x7f;
-		else
-			m->l2_len = (m->l2_len - 4) & 0x7f;
-	}
-}
-
 void
 tun_push(const struct tun_type *t, struct tun_batch *b)
 {
@@ -348,9 +317,6 @@ tun_push(const struct tun_type *t, struct tun_batch *b)
 	struct push_ctx c;
 
 	push_ctx_init(&c, h);
-	if (t->caps & TUN_CAP_UNTAGGED)
-		for (uint16_t i = 0; i < b->n; i++)
-			untag(b->pkt[i]);
 	/* The headroom is the one line of the packet that nobody has touched yet. */
 	for (uint16_t i = 0; i < b->n; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->pkt[i], uint8_t *) - h->len, 1);

@@ -380,3 +380,43 @@ dp_exec(struct dp *dp, const struct flow_key *key, const void *frame, uint32_t l
 	(void)n;
 	return 0;
 }
+
+void
+underlay_peer(struct underlay *u, uint16_t port, const struct ipaddr *remote, const struct ipaddr *local, bool heard,
+	      uint64_t now_ms)
+{
+	(void)u, (void)port, (void)remote, (void)local, (void)heard, (void)now_ms;
+}
+
+void
+underlay_flush(struct underlay *u)
+{
+	(void)u;
+}
+
+unsigned
+underlay_learned(const struct underlay *u, uint16_t port, void (*cb)(void *, const struct underlay_remote *), void *arg)
+{
+	(void)u, (void)port, (void)cb, (void)arg;
+	return 0;
+}
+
+const char *
+underlay_deaf(const struct underlay *u, uint16_t port)
+{
+	(void)u, (void)port;
+	return "";
+}
+
+uint32_t
+dp_tun_used(const struct dp *dp, uint32_t dst)
+{
+	(void)dp, (void)dst;
+	return 0;
+}
+
+void
+dp_tun_used_reset(struct dp *dp, uint32_t dst)
+{
+	(void)dp, (void)dst;
+}

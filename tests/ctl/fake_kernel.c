@@ -176,6 +176,15 @@ nl_neigh_resolve(struct nl *nl, int ifindex, const struct ipaddr *ip)
 	return 0;
 }
 
+int
+nl_addr_each(struct nl *nl, void (*cb)(void *, const struct ipaddr *, int ifindex), void *arg)
+{
+	(void)nl;
+	for (unsigned i = 0; i < fake.n_addrs; i++)
+		cb(arg, &fake.addr[i], fake.addr_link[i] ? fake.addr_link[i] : fake.link[0].ifindex);
+	return 0;
+}
+
 bool
 nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 {

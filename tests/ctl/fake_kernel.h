@@ -26,6 +26,7 @@ extern struct fake_kernel {
 	struct fake_route route[FAKE_MAX];
 	struct fake_neigh neigh[FAKE_MAX];
 	struct ipaddr addr[FAKE_MAX];
+	int addr_link[FAKE_MAX];        /* 0: the first link. */
 	unsigned events;
 	unsigned n_questions;
 	int resolve_rc;

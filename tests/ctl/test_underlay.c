@@ -24,6 +24,7 @@ static struct owner {
 	unsigned n_opened, n_closed, n_commits, n_views, n_paths;
 	struct tun_view *view;
 	struct ofp_tun_path path[TUN_MAX_DST];
+	uint32_t used[TUN_MAX_DST];
 } owner;
 
 static struct underlay *u;
@@ -87,10 +88,24 @@ commit(void *arg)
 	((struct owner *)arg)->n_commits++;
 }
 
+static uint32_t
+used(void *arg, uint32_t dst)
+{
+	return ((struct owner *)arg)->used[dst];
+}
+
+static void
+used_reset(void *arg, uint32_t dst)
+{
+	((struct owner *)arg)->used[dst] = 0;
+}
+
 static int
 begin(void **state)
 {
-	const struct underlay_ops ops = { find_link, open_link, close_link, set_view, set_path, commit, &owner };
+	const struct underlay_ops ops = { .find_link = find_link, .open_link = open_link, .close_link = close_link,
+					  .set_view = set_view, .set_path = set_path, .commit = commit, .used = used,
+					  .used_reset = used_reset, .arg = &owner };
 	struct err e;
 
 	(void)state;

@@ -159,10 +159,10 @@ what_is_set_per_flow_fits_together(void **state)
 		int rc;
 	} rows[] = {
 		{ "remote=flow", 0 }, { "remote=flow vni=flow local=flow", 0 }, { "remote=10.0.0.1 vni=flow", 0 },
-		{ "remote=flow local=10.0.0.1 flood=10.0.0.2 allow=10.0.0.0/8", 0 }, { "remote=flow flood=::2", 0 },
-		{ "remote=10.0.0.1 local=flow", -EINVAL }, { "remote=10.0.0.1 flood=10.0.0.2", -EINVAL },
-		{ "remote=10.0.0.1 allow=10.0.0.0/8", -EINVAL }, { "remote=flow flood=224.0.0.1", -EINVAL },
-		{ "remote=flow local=10.0.0.1 flood=::2", -EINVAL }, { "remote=flow local=10.0.0.1 flood=10.0.0.1", -EINVAL },
+		{ "remote=flow local=10.0.0.1 flood-list=10.0.0.2 allow=10.0.0.0/8", 0 }, { "remote=flow flood-list=::2", 0 },
+		{ "remote=10.0.0.1 local=flow", -EINVAL }, { "remote=10.0.0.1 flood-list=10.0.0.2", -EINVAL },
+		{ "remote=10.0.0.1 allow=10.0.0.0/8", -EINVAL }, { "remote=flow flood-list=224.0.0.1", -EINVAL },
+		{ "remote=flow local=10.0.0.1 flood-list=::2", -EINVAL }, { "remote=flow local=10.0.0.1 flood-list=10.0.0.1", -EINVAL },
 	};
 
 	(void)state;

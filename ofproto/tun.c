@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tunnel ports: which destinations they have, configured ones and learned ones, and how packets get there. */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ofproto/ofp_priv.h"
+
+/* --- Configured destinations ------------------------------------------------------------------- */
+
+static bool
+dst_gone(const struct fdb_row_info *row, const void *arg)
+{
+	const struct ofp *o = arg;
+
+	/* Rows of other tunnel ports keep theirs. */
+	return row->tun_dst && !row->is_static && row->tun_dst < TUN_MAX_DST &&
+	       o->dst_port[row->tun_dst] != row->port;
+}
+
+/* A destination has one owner; the last to claim it is right. */
+static void
+release_dst(struct ofp *o, uint32_t dst)
+{
+	uint16_t port = o->dst_port[dst];
+	struct ofp_port *p = o->port[port];
+
+	for (unsigned i = 0; i < p->n_dst; i++) {
+		if (p->dst[i] != dst)
+			continue;
+		p->dst[i] = p->dst[--p->n_dst];
+		break;
+	}
+	o->dst_port[dst] = 0;
+	ofp_mac_remove(o, p->bridge, dst_gone, o);
+	ofp_port_changed(o, port);
+}
+
+void
+ofp_port_set_tun_dsts(struct ofp *o, uint16_t port, const uint32_t *dst, uint16_t n)
+{
+	struct ofp_port *p = ofp_port_find(o, port);
+
+	if (!p || p->kind != OFP_PORT_TUNNEL || (p->n_dst == n && !(n && memcmp(p->dst, dst, n * sizeof *dst))))
+		return;
+	for (unsigned i = 0; i < p->n_dst; i++)
+		if (o->dst_port[p->dst[i]] == port)
+			o->dst_port[p->dst[i]] = 0;
+	p->dst = xrealloc(p->dst, n * sizeof *dst);
+	p->n_dst = 0;
+	for (unsigned i = 0; i < n; i++) {
+		if (dst[i] >= TUN_MAX_DST || o->dst_port[dst[i]] == port)
+			continue;
+		if (o->dst_port[dst[i]])
+			release_dst(o, dst[i]);
+		p->dst[p->n_dst++] = dst[i];
+		o->dst_port[dst[i]] = port;
+	}
+	ofp_mac_remove(o, p->bridge, dst_gone, o);
+	ofp_port_changed(o, port);
+}
+
+void
+ofp_port_set_tun_flow(struct ofp *o, uint16_t port, const struct ofp_tun_flow *f)
+{
+	struct ofp_port *p = ofp_port_find(o, port);
+	struct ofp_tun_flow *was = p ? &p->tun : NULL;
+
+	if (!p || p->kind != OFP_PORT_TUNNEL ||
+	    (was->remote == f->remote && was->local == f->local && was->key == f->key && was->type == f->type &&
+	     was->flood_learned == f->flood_learned && ip_equal(&was->fixed_local, &f->fixed_local)))
+		return;
+	*was = *f;
+	ofp_port_changed(o, port);
+}
+
+/* --- Paths ------------------------------------------------------------------------------------- */
+
+static uint64_t
+peer_hash(uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	uint64_t w[4], h = port;
+
+	memcpy(w, remote, 16);
+	memcpy(w + 2, asked, 16);
+	for (unsigned i = 0; i < 4; i++)
+		h = hash_add(h, w[i]);
+	return h;
+}
+
+dp_tag
+peer_tag(uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	return dp_tag_make(TAG_NEXTHOP, (uint32_t)(peer_hash(port, remote, asked) >> 32));
+}
+
+static bool
+same_path(const struct ofp_tun_path *a, const struct ofp_tun_path *b)
+{
+	return a->port == b->port && ip_equal(&a->asked, &b->asked) && a->underlay_port == b->underlay_port &&
+	       mac_equal(a->src, b->src) && mac_equal(a->next_hop, b->next_hop) && ip_equal(&a->local, &b->local) &&
+	       ip_equal(&a->remote, &b->remote);
+}
+
+/* A learned destination comes or goes: what has asked for it looks again, and whoever was behind it is not any more. */
+static void
+learned_changed(struct ofp *o, uint32_t dst, const struct ofp_tun_path *was, const struct ofp_tun_path *now)
+{
+	struct ofp_port *p = ofp_port_find(o, was->port);
+
+	if (was->port) {
+		ofp_mark(o, peer_tag(was->port, &was->remote, &was->asked));
+		o->n_learned--;
+		if (o->dst_port[dst] == was->port) {
+			o->dst_port[dst] = 0;
+			if (p && fdb_n_port(o->bridge[p->bridge]->fdb, was->port))
+				ofp_mac_remove(o, p->bridge, dst_gone, o);
+		}
+	}
+	if (now->port) {
+		ofp_mark(o, peer_tag(now->port, &now->remote, &now->asked));
+		o->n_learned++;
+		if (o->dst_port[dst] && o->dst_port[dst] != now->port)
+			release_dst(o, dst);
+		o->dst_port[dst] = now->port;
+	}
+}
+
+/* Whether a port's floods go there one by one. */
+static bool
+is_listed(const struct ofp *o, uint32_t dst)
+{
+	const struct ofp_port *p = ofp_port_find(o, o->dst_port[dst]);
+
+	for (unsigned i = 0; p && i < p->n_dst; i++)
+		if (p->dst[i] == dst)
+			return true;
+	return false;
+}
+
+void
+ofp_set_tun_path(struct ofp *o, uint32_t dst, const struct ofp_tun_path *path)
+{
+	struct ofp_tun_path *p, was;
+
+	if (!dst || dst >= TUN_MAX_DST || same_path(&o->path[dst], path))
+		return;
+	p = &o->path[dst];
+	was = *p;
+	*p = *path;
+	o->view_dirty = true;
+	ofp_mark(o, dp_tag_make(TAG_NEXTHOP, dst));
+	if (was.port != path->port || !ip_equal(&was.remote, &path->remote) || !ip_equal(&was.asked, &path->asked))
+		learned_changed(o, dst, &was, path);
+	/* Floods have too many destinations to depend on each: they depend on the bridge. */
+	if (is_listed(o, dst))
+		ofp_bridge_changed(o, o->port[o->dst_port[dst]]->bridge);
+}
+
+/* --- For the view ------------------------------------------------------------------------------ */
+
+uint32_t
+ofp_n_paths(const struct ofp *o)
+{
+	uint32_t n = TUN_MAX_DST;
+
+	if (!o->n_learned)
+		return 0;
+	while (n && !o->path[n - 1].port)
+		n--;
+	return n;
+}
+
+static uint32_t *
+peer_at(const struct ofp_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	uint32_t mask = v->n_peer_slots - 1, i = (uint32_t)peer_hash(port, remote, asked) & mask;
+
+	for (; v->peer_slot[i]; i = (i + 1) & mask) {
+		const struct ofp_tun_path *p = &v->path[v->peer_slot[i]];
+
+		if (p->port == port && ip_equal(&p->remote, remote) && ip_equal(&p->asked, asked))
+			break;
+	}
+	return &v->peer_slot[i];
+}
+
+uint32_t
+view_peer(const struct ofp_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	return v->n_peer_slots ? *peer_at(v, port, remote, asked) : 0;
+}
+
+void
+ofp_view_peers(const struct ofp *o, struct ofp_view *v)
+{
+	if (!o->n_learned)
+		return;
+	for (v->n_peer_slots = 64; v->n_peer_slots < 2 * o->n_learned;)
+		v->n_peer_slots *= 2;
+	v->peer_slot = xcalloc(v->n_peer_slots, sizeof *v->peer_slot);
+	for (uint32_t i = 1; i < v->n_paths; i++)
+		if (v->path[i].port)
+			*peer_at(v, v->path[i].port, &v->path[i].remote, &v->path[i].asked) = i;
+}
