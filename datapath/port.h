@@ -86,7 +86,7 @@ struct port_sleep {
  * reads it. */
 struct port_peek {
 	const uint16_t *word;           /* Atomic: the port may replace it from any thread. */
-	uint16_t mask, idle;
+	uint16_t mask, idle;            /* Atomic, too. */
 };
 
 /* Ports that give and take frames in their peers' memory; see frame.h.  All [lcore]. */

@@ -212,8 +212,8 @@ vhp_queue_rest(struct vhp *v, unsigned q)
 
 	/* Whatever of it a polling thread sees first, the outcome is "nothing" or one look in vain. */
 	__atomic_store_n(&k->word, &v->q[q].quiet, __ATOMIC_RELAXED);
-	k->mask = 0;
-	k->idle = 0;
+	__atomic_store_n(&k->mask, 0, __ATOMIC_RELAXED);
+	__atomic_store_n(&k->idle, 0, __ATOMIC_RELAXED);
 }
 
 void

@@ -118,7 +118,7 @@ vq_init(struct vq *vq, const struct vq_conf *c, struct port *port, struct err *e
 	};
 	choose_code(vq);
 	if (vq->peek) {
-		vq->peek->mask = vq->packed ? PACKED_AVAIL : 0xffff;
+		__atomic_store_n(&vq->peek->mask, vq->packed ? PACKED_AVAIL : 0xffff, __ATOMIC_RELAXED);
 		if (!vq->packed)
 			__atomic_store_n(&vq->peek->word, &vq->avail->idx, __ATOMIC_RELAXED);
 		vq_peek_moved(vq);
@@ -135,8 +135,8 @@ vq_break(struct vq *vq, enum vq_fault f)
 	if (!vq->peek)
 		return;
 	__atomic_store_n(&vq->peek->word, &nothing, __ATOMIC_RELAXED);
-	vq->peek->mask = 0xffff;
-	vq->peek->idle = 0;
+	__atomic_store_n(&vq->peek->mask, 0xffff, __ATOMIC_RELAXED);
+	__atomic_store_n(&vq->peek->idle, 0, __ATOMIC_RELAXED);
 }
 
 /* Queues of one port are worked on by several threads, and this is rare. */

@@ -204,10 +204,10 @@ vq_peek_moved(struct vq *vq)
 	if (!k)
 		return;
 	if (vq->packed) {
-		k->idle = vq->avail_wrap ? 0 : PACKED_AVAIL;
+		__atomic_store_n(&k->idle, vq->avail_wrap ? 0 : PACKED_AVAIL, __ATOMIC_RELAXED);
 		__atomic_store_n(&k->word, &vq->pdesc[vq->last_avail].flags, __ATOMIC_RELAXED);
 	} else {
-		k->idle = vq->last_avail;
+		__atomic_store_n(&k->idle, vq->last_avail, __ATOMIC_RELAXED);
 	}
 }
 
