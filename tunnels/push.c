@@ -287,6 +287,8 @@ push_one(struct push_ctx *c, struct rte_mbuf *m)
 
 		store_be16(udp, be16(PORT_FIRST + (in.entropy >> 18)));
 		store_be16(udp + 4, be16(l3_len + ETH_HLEN - h->l4_off));
+	} else if (h->flow_off) {
+		p[h->flow_off] = in.entropy >> 24;
 	}
 	return 0;
 }
@@ -310,6 +312,24 @@ fill_udp_csum(const struct tun_hdr *h, struct rte_mbuf *m)
 	store_be16(udp + 6, csum ? csum : 0xffff);
 }
 
+/* Takes off the tags in front of what the frame carries. */
+static void
+untag(struct rte_mbuf *m)
+{
+	uint8_t *p;
+
+	while ((p = pkt_peek(m, 0, ETH_HLEN + 4)) && (load_be16(p + 12) == be16(0x8100) || load_be16(p + 12) == be16(0x88a8))) {
+		memmove(p + 4, p, 12);
+		pkt_pull(m, 4);
+		if (LIKELY(!is_undone(m)))
+			continue;
+		if (m->outer_l3_len)
+			m->outer_l2_len = (m->outer_l2_len - 4) & 0x7f;
+		else
+			m->l2_len = (m->l2_len - 4) & 0x7f;
+	}
+}
+
 void
 tun_push(const struct tun_type *t, struct tun_batch *b)
 {
@@ -317,6 +337,9 @@ tun_push(const struct tun_type *t, struct tun_batch *b)
 	struct push_ctx c;
 
 	push_ctx_init(&c, h);
+	if (t->caps & TUN_CAP_UNTAGGED)
+		for (uint16_t i = 0; i < b->n; i++)
+			untag(b->pkt[i]);
 	/* The headroom is the one line of the packet that nobody has touched yet. */
 	for (uint16_t i = 0; i < b->n; i++)
 		__builtin_prefetch(rte_pktmbuf_mtod(b->pkt[i], uint8_t *) - h->len, 1);

@@ -46,6 +46,12 @@ struct tun_conf {
 	int csum;                       /* enum tun_csum: outer UDP (or GRE's own) checksum on send. */
 	bool zero_csum6_rx;             /* Accept UDP checksum 0 over IPv6 (RFC 6935). */
 	bool seq, zero_key;             /* GRE: send sequence numbers; send a key though it is 0. */
+	bool gbp;                       /* VXLAN: send a group policy id, this one unless a rule says otherwise. */
+	uint16_t gbp_id;
+	int erspan_version;             /* 0: II, 1: III. */
+	int erspan_egress;
+	uint32_t erspan_index;
+	uint16_t erspan_hwid;
 	int inner_vlan;                 /* enum tun_inner_vlan. */
 	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
@@ -85,13 +91,15 @@ struct tun_hdr {
 	bool udp;
 	bool csum;                      /* Fill the outer UDP checksum per packet. */
 	bool tos_inherit, ttl_inherit;
+	uint16_t flow_off;              /* Of a byte for the hash of the inner headers (NVGRE's FlowID); 0: none. */
 	uint32_t ip4_sum;               /* Sum of the IPv4 header without length, TOS, and TTL when that is inherited. */
 };
 
 enum tun_meta_flags {
-	TUN_META_CSUM = 1 << 0,         /* There was a checksum, and it was right. */
-	TUN_META_KEY = 1 << 1,          /* There was a key: GRE tells none from 0. */
-	TUN_META_NO_LEARN = 1 << 2,     /* The inner source address must not be learned (GBP's D bit). */
+	/* The first bit is TUN_F_OAM. */
+	TUN_META_CSUM = 1 << 1,         /* There was a checksum, and it was right. */
+	TUN_META_KEY = 1 << 2,          /* There was a key: GRE tells none from 0. */
+	TUN_META_NO_LEARN = 1 << 3,     /* The inner source address must not be learned (GBP's D bit, ERSPAN). */
 };
 
 /* What decapsulation learned of a packet; becomes part of its flow key. */
@@ -100,6 +108,7 @@ struct tun_meta {
 	uint64_t key;                   /* VNI and the like, host order. */
 	uint8_t tos, ttl;               /* Outer. */
 	uint8_t flags;                  /* enum tun_meta_flags. */
+	uint8_t opts_len;               /* Geneve: bytes of options, which stand in front of the packet still. */
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
 };
 
@@ -210,6 +219,14 @@ const struct tun_type *tun_type_find(const char *name);
 	  "answer guest packets that cannot fit with ICMP \"too big\"; they are counted either way", "true" }, \
 	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
 	  "underlay MTU; 0 takes it from the route or link", "9000" }
+/* And those of types over UDP, with their usual port as text. */
+#define TUN_UDP_OPTS(port) \
+	{ "dst-port", OPT_U16, offsetof(struct tun_conf, dst_port), 1, 65535, NULL, port, false, \
+	  "UDP port of the tunnel, here and at the far end", port }, \
+	{ "csum", OPT_ENUM, offsetof(struct tun_conf, csum), 0, 0, tun_csum_names, "auto", false, \
+	  "outer UDP checksum on send: auto is off over IPv4 and on over IPv6", "on" }, \
+	{ "zero-csum6-rx", OPT_BOOL, offsetof(struct tun_conf, zero_csum6_rx), 0, 0, NULL, "false", false, \
+	  "accept packets without UDP checksum over IPv6 (RFC 6935)", "true" }
 extern const char *const tun_inherit_names[];
 extern const char *const tun_flow_names[];
 extern const char *const tun_inner_vlan_names[];

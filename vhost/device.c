@@ -116,7 +116,10 @@ before_message(struct vhp *v, struct vhp_conn *c, struct vhp_msg *m)
 
 	/* What had been mapped is no guest's memory any more: this connection has no future. */
 	c->pending = m->request;
-	if (c->mem_lost || m->flags & VHP_MSG_REPLY || !vhp_msg_facts(m, &f)) {
+	if (c->mem_lost)
+		vhp_say(c->refused, "%s", c->broken);
+	if (c->mem_lost || m->flags & VHP_MSG_REPLY || !vhp_msg_facts(m, &f) ||
+	    (m->request == VHP_SET_MEM_TABLE && !vhp_msg_memory_ok(m, c->refused, sizeof c->refused))) {
 		vhp_msg_close_fds(m);
 		return RTE_VHOST_MSG_RESULT_ERR;
 	}
@@ -187,9 +190,10 @@ after_message(struct vhp *v, struct vhp_conn *c, const struct vhp_msg *m)
 			c->ring[f.ring].enabled = m->state.num;
 		break;
 	case VHP_SEND_RARP:
-		/* The address is in its first six bytes. */
-		__atomic_store_n(&v->port->announce, (m->u64 & ~(0xffffull << 48)) | PORT_ANNOUNCE, __ATOMIC_RELEASE);
-		v->port->owner->changed(v->port->owner, v->port);
+		/* The address is in its first six bytes.  A guest that is paused where it arrives is announced before it has
+		 * rings, and not again. */
+		c->announce = (m->u64 & ~(0xffffull << 48)) | PORT_ANNOUNCE;
+		vhp_settle(v);
 		break;
 	case VHP_GET_VRING_BASE:
 		if (!proto && f.n_rings)

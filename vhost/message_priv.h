@@ -6,6 +6,7 @@
 
 #include <linux/vhost.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum { VHP_MSG_REPLY = 1 << 2 };  /* In vhp_msg.flags. */
@@ -50,6 +51,12 @@ struct vhp_msg {
 		struct {
 			uint64_t size, offset;
 		} log;
+		struct {
+			uint32_t n, padding;
+			struct {
+				uint64_t gpa, size, user, offset;
+			} r[8];
+		} mem;
 	} __attribute__((packed));
 } __attribute__((packed));
 
@@ -60,6 +67,10 @@ struct vhp_msg_facts {
 
 /* False: not to be handled at all, since it is too short, out of range, or nothing that was offered. */
 bool vhp_msg_facts(const struct vhp_msg *, struct vhp_msg_facts *);
+
+/* SET_MEM_TABLE: whether each region can be mapped, and is in its file for all its length.  The library does not look at
+ * the latter, and loses the descriptor of what it cannot map.  False: 'why' has 'room' bytes. */
+bool vhp_msg_memory_ok(const struct vhp_msg *, char *why, size_t room);
 
 /* "SET_FEATURES", or "an unknown message". */
 const char *vhp_msg_name(uint32_t request);

@@ -64,6 +64,7 @@ struct vhp_conn {
 	char broken[VHP_TEXT];               /* Why its rings are not used, until it sets up something anew; or empty. */
 	unsigned broken_ring;           /* Which one it was, if it was one. */
 	char problem[VHP_TEXT];              /* What keeps a ring that is enabled from running; or empty. */
+	uint64_t announce;              /* To be port.announce as soon as the port is up; or 0. */
 	uint32_t pending;               /* A message that was not handled yet, or was refused; 0: none. */
 	char refused[VHP_TEXT];              /* Why we end the connection; or empty. */
 	struct vhp_ring ring[VHP_MAX_RINGS];

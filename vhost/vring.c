@@ -296,6 +296,10 @@ vhp_settle(struct vhp *v)
 		show_to(v, best);
 		__atomic_store_n(&v->port->accepts, vq_accepts(best->features), __ATOMIC_RELAXED);
 	}
+	if (best && best->announce) {
+		__atomic_store_n(&v->port->announce, best->announce, __ATOMIC_RELEASE);
+		best->announce = 0;
+	}
 	set_live(v, best);
 	eventfd_write(v->nudge, 1);
 	vhp_tell_owner(v);

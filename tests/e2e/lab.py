@@ -354,8 +354,9 @@ class Guest:
 
     sock: the vhost-user socket.  QEMU listens on it by default (the switch is the client), or connects
     (server=False).  sock None: a guest without a network device.
-    queues: pairs that the device has; the guest begins with one.  device: further properties of it.
-    incoming: it waits to be migrated here, as QEMU writes addresses.  reboot: it may."""
+    mem: MiB.  queues: pairs that the device has; the guest begins with one.  device: further properties of it.
+    incoming: it waits to be migrated here, as QEMU writes addresses; it is not to run at once when it has come.
+    reboot: it may."""
 
     def __init__(self, lab, name, sock, ip="", mac=None, vlan=None, mtu=None, mem=192, server=True, device="", queues=1,
                  incoming=None, reboot=False, cpus=1):
@@ -377,8 +378,8 @@ class Guest:
             cmdline += f" weft.vlan={vlan}"
         if mtu:
             cmdline += f" weft.mtu={mtu}"
-        argv = ["qemu-system-x86_64", "-name", name, "-M", "pc,memory-backend=mem", "-m", str(mem),
-                "-object", f"memory-backend-memfd,id=mem,size={mem}M,share=on",
+        argv = ["qemu-system-x86_64", "-name", name, "-M", "pc,memory-backend=mem", "-m", f"{round(mem * 1024)}K",
+                "-object", f"memory-backend-memfd,id=mem,size={round(mem * 1024)}K,share=on",
                 "-nodefaults", "-no-user-config", "-display", "none", "-nic", "none", "-smp", str(cpus),
                 "-qmp", f"unix:{self.qmp_path},server=on,wait=off",
                 "-kernel", os.path.join(GUEST_DIR, "vmlinuz"), "-initrd", os.path.join(GUEST_DIR, "initrd"),
@@ -386,7 +387,7 @@ class Guest:
                 "-serial", "file:" + os.path.join(lab.logs, f"guest-{name}.console"),
                 "-chardev", f"socket,id=agent,path={self.agent_path},server=on,wait=off", "-serial", "chardev:agent"]
         if incoming:
-            argv += ["-incoming", incoming]
+            argv += ["-incoming", incoming, "-S"]
         if not reboot:
             argv += ["-no-reboot"]
         if kvm_works():
@@ -468,6 +469,12 @@ class Guest:
                 raise LabError(f"guest {self.name}: {command}: {answer['error'].get('desc')}")
             else:
                 return answer["return"]
+
+    def memory(self):
+        """Its memory, as a file of this process's."""
+        fds = f"/proc/{self.proc.pid}/fd"
+        fd = next(fd for fd in os.listdir(fds) if "memory-backend-memfd" in os.readlink(f"{fds}/{fd}"))
+        return open(f"{fds}/{fd}", "rb")
 
     def spawn(self, cmd, out):
         """Starts a command in the guest; what it prints goes to a file there."""

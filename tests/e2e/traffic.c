@@ -159,11 +159,13 @@ source(const char *host, const char *port, const char *bytes)
 		while (done < len) {
 			ssize_t n = send(s, buf + done, len - done, MSG_NOSIGNAL);
 
+			if (n < 0 && stop)
+				break;
 			if (n < 0)
 				die("send");
 			done += (size_t)n;
 		}
-		at += len;
+		at += done;
 	}
 	shutdown(s, SHUT_WR);
 	/* The other side closes when it has all. */
@@ -411,21 +413,26 @@ watch(const char *dev)
 	static uint8_t buf[1 << 17];
 	struct sockaddr_ll at = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL),
 				  .sll_ifindex = (int)if_nametoindex(dev) };
+	struct timeval patience = { .tv_usec = 100000 };
 	struct virtio_net_hdr v;
 	int s = socket(AF_PACKET, SOCK_RAW, 0), one = 1, big = BIG_BUF;
 
 	setsockopt(s, SOL_SOCKET, SO_RCVBUFFORCE, &big, sizeof big);
+	setsockopt(s, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
 	if (setsockopt(s, SOL_PACKET, PACKET_VNET_HDR, &one, sizeof one) ||
 	    setsockopt(s, SOL_PACKET, PACKET_AUXDATA, &one, sizeof one) || bind(s, (struct sockaddr *)&at, sizeof at))
 		die(dev);
-	while (!stop) {
+	/* To the end of what came before the signal. */
+	for (;;) {
 		struct iovec iov[2] = { { &v, sizeof v }, { buf, sizeof buf } };
 		char control[256] __attribute__((aligned(8)));
 		struct sockaddr_ll from;
 		struct msghdr h = { .msg_name = &from, .msg_namelen = sizeof from, .msg_iov = iov, .msg_iovlen = 2,
 				    .msg_control = control, .msg_controllen = sizeof control };
-		ssize_t n = recvmsg(s, &h, 0);
+		ssize_t n = recvmsg(s, &h, stop ? MSG_DONTWAIT : 0);
 
+		if (n < 0 && stop)
+			break;
 		if (n < (ssize_t)sizeof v + 14 || from.sll_pkttype == PACKET_OUTGOING)
 			continue;
 		seen.tagged += was_tagged(&h);

@@ -256,7 +256,8 @@ kit_expect(const struct tun_type *t, const struct kit_vector *v, const char *rea
 }
 
 /* Encapsulates the inner frame, and compares with the frame of the index but for 'n_own' bytes at 'own_off' of the type's
- * own header and, of IPv4, id and checksum; of IPv6, the flow label. */
+ * own header and, of IPv4, id and checksum; of IPv6, the flow label; of UDP, the source port and a checksum over
+ * it. */
 static inline void
 kit_expect_same(const struct tun_type *t, const struct tun_conf *c, const struct kit_vector *v, uint32_t own_off,
 		uint32_t n_own)
@@ -276,6 +277,9 @@ kit_expect_same(const struct tun_type *t, const struct tun_conf *c, const struct
 		}
 		if (h.udp)
 			memset(b + h.l4_off, 0, 2);
+		/* It covers the source port. */
+		if (h.csum)
+			memset(b + h.l4_off + 6, 0, 2);
 		memset(b + h.own_off + own_off, 0, n_own);
 	}
 	assert_memory_equal(ours, theirs, v->len);

@@ -17,7 +17,7 @@
 enum {
 	GET_FEATURES = 1, SET_FEATURES = 2, SET_OWNER = 3, SET_MEM_TABLE = 5, SET_VRING_NUM = 8, SET_VRING_ADDR = 9,
 	SET_VRING_BASE = 10, SET_VRING_KICK = 12, SET_VRING_CALL = 13, GET_PROTOCOL_FEATURES = 15,
-	SET_PROTOCOL_FEATURES = 16, SET_VRING_ENABLE = 18,
+	SET_PROTOCOL_FEATURES = 16, SET_VRING_ENABLE = 18, SEND_RARP = 19,
 	F_PROTOCOL_FEATURES = 30,
 	HDR = sizeof(struct virtio_net_hdr_mrg_rxbuf),
 	RING_ROOM = 64 << 10,           /* Of one ring's tables, before its buffers. */
@@ -255,6 +255,15 @@ guest_enable_ring(struct guest *g, unsigned ring, bool on)
 	struct msg m = { .state = { ring, on } };
 
 	return send_msg(g, SET_VRING_ENABLE, &m, sizeof m.state, -1);
+}
+
+bool
+guest_announce(struct guest *g, const uint8_t mac[6])
+{
+	struct msg m = { .u64 = 0 };
+
+	memcpy(&m.u64, mac, 6);
+	return send_msg(g, SEND_RARP, &m, sizeof m.u64, -1);
 }
 
 bool

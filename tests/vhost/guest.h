@@ -48,6 +48,8 @@ bool guest_start_ring(struct guest *, unsigned ring);
 bool guest_enable_ring(struct guest *, unsigned ring, bool on);
 /* All of the above. */
 bool guest_start(struct guest *);
+/* Its hypervisor tells that this address has come here. */
+bool guest_announce(struct guest *, const uint8_t mac[6]);
 /* Asks something and waits for the answer, so that all before it was handled.  False: hung up. */
 bool guest_sync(struct guest *);
 /* Begins a message and never ends it. */

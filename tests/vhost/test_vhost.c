@@ -425,6 +425,35 @@ a_disabled_ring_takes_the_port_down_until_it_is_enabled(void **state UNUSED)
 	no_mbuf_is_lost();
 }
 
+/* A hypervisor that was told to leave the guest paused on arrival announces it before there are rings. */
+static void
+an_arrival_is_announced_once_the_port_is_up(void **state UNUSED)
+{
+	static const uint8_t mac[6] = { 2, 1, 2, 3, 4, 5 };
+	struct port *p = port_open("server");
+	uint64_t want = PORT_ANNOUNCE;
+	struct guest g;
+
+	memcpy(&want, mac, sizeof mac);
+	guest_init(&g, 64);
+	assert_int_equal(guest_connect(&g, sock_path), 0);
+	assert_true(guest_announce(&g, mac));
+	assert_true(guest_sync(&g));
+	assert_int_equal(__atomic_load_n(&p->announce, __ATOMIC_ACQUIRE), 0);
+	assert_true(guest_start(&g));
+	wait_for(p, true);
+	assert_true(__atomic_exchange_n(&p->announce, 0, __ATOMIC_ACQUIRE) == want);
+	/* Said once. */
+	assert_true(guest_enable_ring(&g, GUEST_TX, true));
+	assert_true(guest_sync(&g));
+	assert_int_equal(__atomic_load_n(&p->announce, __ATOMIC_ACQUIRE), 0);
+	assert_true(guest_announce(&g, mac));
+	assert_true(guest_sync(&g));
+	assert_true(__atomic_load_n(&p->announce, __ATOMIC_ACQUIRE) == want);
+	port_destroy(p);
+	guest_fini(&g);
+}
+
 static bool
 readable(int fd, int ms)
 {
@@ -871,6 +900,7 @@ main(void)
 		cmocka_unit_test(a_second_guest_waits_for_its_turn),
 		cmocka_unit_test(absurd_ring_sizes_end_the_connection_only),
 		cmocka_unit_test(a_disabled_ring_takes_the_port_down_until_it_is_enabled),
+		cmocka_unit_test(an_arrival_is_announced_once_the_port_is_up),
 		cmocka_unit_test(a_sleeper_is_woken_by_a_packet_and_by_a_new_guest),
 		cmocka_unit_test(what_a_sleeper_found_is_not_lost),
 		cmocka_unit_test(a_malformed_chain_keeps_nobody_awake),
