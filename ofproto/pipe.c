@@ -47,8 +47,12 @@ look_up(struct walk *w, uint32_t in_port)
 	struct pipe_tr *t = w->t;
 	struct oflow *f = &t->pk.flow;
 	be32_t was = f->in_port;
+	be16_t src = f->tp_src, dst = f->tp_dst;
 	const struct of_rule *r;
 
+	/* A fragment's ports are not looked at, not even those that an action has set. */
+	if (UNLIKELY(f->nw_frag) && (t->flags & OFPC_FRAG_MASK) == OFPC_FRAG_NORMAL)
+		f->tp_src = f->tp_dst = 0;
 	xl_tag_of(w->x, of_tag_table(w->bridge, w->table), TAG_TABLE, w->bridge);
 	f->conj_id = 0;
 	f->in_port = be32(in_port);
@@ -60,6 +64,8 @@ look_up(struct walk *w, uint32_t in_port)
 		trace_rule(w->x->trace, r);
 	}
 	f->in_port = was;
+	f->tp_src = src;
+	f->tp_dst = dst;
 	return r;
 }
 

@@ -240,6 +240,12 @@ fragments_are_dropped_or_lose_their_ports(void **state)
 	flow("priority=1,actions=3");
 	EXPECT(TCP, "2");
 	EXPECT(TCP ",ip_frag=first", "3");
+	/* Nor do later tables see what an action has made of them. */
+	flow("table=1,tcp,tp_dst=9,actions=2");
+	flow("table=1,priority=1,actions=4");
+	flow("priority=50000,tcp,tp_src=0,actions=mod_tp_dst:9,resubmit(,1)");
+	EXPECT(TCP ",ip_frag=first", "set(tp_dst=9) 4");
+	flow_mod_on(br, OFFC_DELETE, "table=0,tcp,tp_src=0");
 	ofp_of_set_config(s->ofp, br, OFPC_FRAG_DROP);
 	EXPECT(TCP ",ip_frag=first", "of-frag");
 	EXPECT(TCP, "2");
