@@ -203,7 +203,8 @@ read_port(const json_t *obj, struct conf_port *p, struct err *e)
 	p->opts_len = p->tun ? sizeof(struct tun_conf) : p->type->conf_size;
 	p->opts = xcalloc(1, p->opts_len);
 
-	const struct target t[] = { { ofp_port_opts, &p->ofp }, { guard_opts, &p->guard }, { type_opts(p), p->opts } };
+	const struct target t[] = { { ofp_port_opts, &p->ofp }, { guard_opts, &p->guard }, { rxq_opts, &p->rxq },
+				    { type_opts(p), p->opts } };
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
 		opt_defaults(t[i].opts, t[i].conf);
@@ -213,6 +214,10 @@ read_port(const json_t *obj, struct conf_port *p, struct err *e)
 	if (!rc && !guard_conf_empty(&p->guard) && (p->tun || p->type->caps & PORT_CAP_VIRTUAL))
 		rc = err_set(e, EINVAL, "rates and allowed addresses are for ports that a guest or a wire is behind, not for "
 			     "type %s", conf_port_type_name(p));
+	if (!rc && p->rxq.cpus.n && (p->tun || p->type->caps & PORT_CAP_VIRTUAL))
+		rc = err_set(e, EINVAL, "rx-cpus: a port of type %s has no receive queues", conf_port_type_name(p));
+	if (!rc)
+		rc = MIN_OF(rxq_conf_cpus(&p->rxq, (unsigned[OPT_STRS_MAX]){ 0 }, e), 0);
 	if (!rc)
 		rc = conf_macs_read(json_object_get(obj, "static-macs"), p, e);
 	return rc;
@@ -496,6 +501,7 @@ port_doc(const struct conf_port *p)
 	write_options(obj, ofp_port_opts, &p->ofp);
 	write_vlan_mode(obj, &p->ofp);
 	write_options(obj, guard_opts, &p->guard);
+	write_options(obj, rxq_opts, &p->rxq);
 	write_options(obj, type_opts(p), p->opts);
 	if (p->n_macs)
 		json_object_set_new(obj, "static-macs", conf_macs_doc(p));

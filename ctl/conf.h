@@ -10,6 +10,7 @@
 
 #include "base/err.h"
 #include "datapath/guard.h"
+#include "datapath/rxq_conf.h"
 #include "datapath/port.h"
 #include "ofproto/agent.h"
 #include "ofproto/ofp.h"
@@ -58,6 +59,7 @@ struct conf_port {
 	const struct tun_type *tun;
 	struct ofp_port_conf ofp;
 	struct guard_conf guard;
+	struct rxq_conf rxq;
 	void *opts;                     /* Of the type: type->conf_size bytes, or a struct tun_conf. */
 	size_t opts_len;
 	unsigned n_macs;

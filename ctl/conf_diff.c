@@ -79,7 +79,8 @@ diff_options(struct diff *d, const char *head, const json_t *old, const json_t *
 static bool
 is_open_option(const char *key)
 {
-	return !opt_find(ofp_port_opts, key) && !opt_find(guard_opts, key) && strcmp(key, "static-macs");
+	return !opt_find(ofp_port_opts, key) && !opt_find(guard_opts, key) && !opt_find(rxq_opts, key) &&
+	       strcmp(key, "static-macs");
 }
 
 static void

@@ -145,6 +145,7 @@ main(void)
 	all[n++] = (struct entry){ "CLI_TABLE_OPENFLOW", "openflow", "OpenFlow options of a bridge", conf_of_opts };
 	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "options of all ports", ofp_port_opts };
 	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "what a port may send, and how much", guard_opts };
+	all[n++] = (struct entry){ "CLI_TABLE_PORT", "port", "who takes its packets", rxq_opts };
 	for (unsigned i = 0; ctl_port_types[i] && n < 100; i++)
 		all[n++] = (struct entry){ "CLI_TABLE_PORT_TYPE", ctl_port_types[i]->name, ctl_port_types[i]->help,
 					   ctl_port_types[i]->opts };

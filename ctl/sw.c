@@ -296,6 +296,7 @@ void
 sw_tick(struct sw *sw, uint64_t now_ms)
 {
 	ofp_tick(sw->ofp, now_ms);
+	dp_balance(sw->dp);
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		if (sw->port[i])
 			sw_port_refresh(sw, sw->port[i]);

@@ -297,6 +297,17 @@ port_changed(const struct conf_port *a, const struct conf_port *b)
 	       (a->tun && memcmp(a->opts, b->opts, a->opts_len));
 }
 
+/* Checked before, but for whether there is such a thread. */
+static void
+pin_queues(struct sw *sw, const struct conf_port *was, const struct conf_port *c, const struct sw_port *p)
+{
+	unsigned cpu[OPT_STRS_MAX];
+	int n = rxq_conf_cpus(&c->rxq, cpu, NULL);
+
+	if (!dp_port_pin(sw->dp, p->id, cpu, n > 0 ? (unsigned)n : 0) && (!was || memcmp(&was->rxq, &c->rxq, sizeof c->rxq)))
+		log_warn("port %s: rx-cpus: some of these CPUs has no polling thread", p->name);
+}
+
 static void
 edit_port(struct change *ch, const struct conf_port *c, struct sw_port *p)
 {
@@ -316,6 +327,7 @@ edit_port(struct change *ch, const struct conf_port *c, struct sw_port *p)
 	if (p->kind == OFP_PORT_TUNNEL && (joins || port_changed(was, c)))
 		edit_tunnel(ch, p, c);
 	sw->dirty |= dp_port_guard(sw->dp, p->id, &c->guard);
+	pin_queues(sw, was, c, p);
 	sw_macs_add(sw, joins ? NULL : was, c, p);
 }
 

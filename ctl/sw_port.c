@@ -32,6 +32,7 @@ void
 sw_port_free(struct sw *sw, struct sw_port *p)
 {
 	sw->dirty |= dp_port_guard(sw->dp, p->id, &(struct guard_conf){ 0 });
+	dp_port_pin(sw->dp, p->id, NULL, 0);
 	sw->port[p->id] = NULL;
 	free(p);
 }

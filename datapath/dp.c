@@ -180,8 +180,10 @@ dp_create(const struct dp_conf *conf, struct err *e)
 	dp->rcu = rcu_create();
 	dp->epoch = 1;
 	dp->tag_epoch = map_zeroed(DP_N_TAGS * sizeof *dp->tag_epoch);
+	dp->rxq_stat = map_zeroed(DP_MAX_PORTS * MAX_RXQ * sizeof *dp->rxq_stat);
+	dp->balance_tsc = rte_rdtsc();
 	dp->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (!dp->tag_epoch || dp->event_fd < 0) {
+	if (!dp->tag_epoch || !dp->rxq_stat || dp->event_fd < 0) {
 		err_set(e, errno, "datapath: %s", strerror(errno));
 		goto fail;
 	}
@@ -283,6 +285,7 @@ dp_destroy(struct dp *dp)
 	rcu_destroy(dp->rcu);
 	rte_mempool_free(dp->pool);
 	map_free(dp->tag_epoch, DP_N_TAGS * sizeof *dp->tag_epoch);
+	map_free(dp->rxq_stat, DP_MAX_PORTS * MAX_RXQ * sizeof *dp->rxq_stat);
 	if (dp->event_fd >= 0)
 		close(dp->event_fd);
 	free(dp->punt_frame);
@@ -442,6 +445,7 @@ dp_port_add(struct dp *dp, const struct port_type *type, const char *name, uint1
 	if (!p)
 		return NULL;
 	stats_rebase(dp, id);
+	rxq_new_port(dp, id);
 	dp->port[id] = p;
 	dp->serial[id]++;
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, id));
@@ -453,7 +457,7 @@ void
 dp_port_del(struct dp *dp, struct port *p)
 {
 	dp->port[p->id] = NULL;
-	memset(dp->rxq_home[p->id], 0, sizeof dp->rxq_home[p->id]);
+	rxq_forget_port(dp, p->id);
 	dp_tag_changed(dp, dp_tag_make(TAG_PORT, p->id));
 	dp_dead_add(dp, port_free, p);
 	dp->ports_dirty = true;

@@ -70,6 +70,28 @@ struct port *dp_port_add(struct dp *, const struct port_type *, const char *name
 void dp_port_del(struct dp *, struct port *);
 struct port *dp_port(const struct dp *, uint16_t id);           /* NULL: none. */
 
+/* --- Receive queues ------------------------------------------------------------------------ */
+
+struct dp_rxq {
+	uint16_t port, q;
+	unsigned cpu;                   /* Of the thread that polls it. */
+	bool pinned, moving;
+	uint16_t load;                  /* Thousandths of that thread's time, lately. */
+	uint32_t moves;
+	uint64_t packets, busy_cycles;
+};
+enum { DP_MAX_RXQ = 16 };               /* Of one port. */
+/* The queues that live, in order; how many, at most 'max'. */
+unsigned dp_rxqs(const struct dp *, struct dp_rxq *, unsigned max);
+/* Its packets are taken by thread 'lcore' soon; none is lost or turned around.  -ENOENT: no such queue or thread, -EBUSY:
+ * it moves just now. */
+int dp_rxq_move(struct dp *, uint16_t port, uint16_t q, unsigned lcore);
+/* Queue q of the port is for the thread on cpu[q % n] alone; n 0: for any.  Of the number, whether or not a port is
+ * there.  False: some of the CPUs has no polling thread; queues that would be its are for any. */
+bool dp_port_pin(struct dp *, uint16_t port, const unsigned *cpu, unsigned n);
+/* Measures, and moves a queue if one thread has too much for long; call about once a second. */
+void dp_balance(struct dp *);
+
 /* --- Publication --------------------------------------------------------------------------- */
 
 /* What translate() will be given.  The datapath calls 'destroy' on the old one after its grace period. */

@@ -51,8 +51,15 @@ struct vport {
 	struct guard *guard;            /* NULL: none. */
 };
 
+/* What a queue has given its thread, and what that took. */
+struct rxq_stat {
+	uint64_t packets;               /* [stat] */
+	uint64_t cycles;                /* [stat] From taking them to having put them into output buffers. */
+} CACHE_ALIGNED;
+
 struct rxq_ref {
 	struct port *port;
+	struct rxq_stat *stat;
 	const struct port_peek *peek;   /* NULL: its rx() has to be called. */
 	uint16_t q;
 };
@@ -115,6 +122,7 @@ struct tx_buf {
 	uint16_t n;
 	bool queued;                    /* In lcore->tx_dirty. */
 	uint32_t bytes;                 /* Of the packets. */
+	uint32_t left;                  /* Packets that have gone, sent or not; wraps. */
 	uint32_t serial;                /* Of the port that the packets are for, while 'queued'. */
 	uint32_t stuck;                 /* Serial of the port that was given up, and has taken nothing since. */
 	uint64_t stall_tsc;             /* Since when the receiver takes nothing; 0: it does. */
@@ -165,6 +173,7 @@ struct lcore {
 	uint64_t ports_serial;          /* [lcore] Of the last one. */
 	uint64_t epoch;                 /* [lcore] Read before the view. */
 	uint64_t tsc;                   /* [lcore] At the start of the turn. */
+	uint64_t queue_tsc;             /* [lcore] Since when the queue at hand is worked on. */
 	uint32_t now;                   /* [lcore] Coarse. */
 	uint64_t ask_tsc;               /* [lcore] Last time it asked again for a next hop. */
 	uint16_t n_dirty;               /* [lcore] */
@@ -225,7 +234,18 @@ struct dp {
 	/* The next view, as edited by the control thread. */
 	struct port *port[DP_MAX_PORTS];
 	uint32_t serial[DP_MAX_PORTS];  /* Ports that have had the number. */
-	uint8_t rxq_home[DP_MAX_PORTS][MAX_RXQ];        /* lcore + 1; 0: not placed. */
+	struct rxq_ctl {
+		uint8_t home;           /* lcore + 1; 0: not placed. */
+		uint8_t pin;            /* Likewise: the one that the operator wants; 0: any. */
+		bool moving;            /* Nobody polls it. */
+		uint16_t load;          /* Thousandths of a thread's time, lately. */
+		uint32_t moves;
+		uint64_t seen;          /* rxq_stat.cycles at the last look. */
+		struct rxq_stat base;   /* Readings when the number was given to a port. */
+	} rxq[DP_MAX_PORTS][MAX_RXQ];
+	struct rxq_stat *rxq_stat;                      /* [DP_MAX_PORTS * MAX_RXQ] */
+	uint64_t balance_tsc;           /* Of the last dp_balance(). */
+	unsigned unbalanced, balance_rest;
 	uint16_t live_rxq[DP_MAX_PORTS];                /* As in the last port table. */
 	const void *xlate_view;
 	void (*xlate_destroy)(void *);
@@ -272,6 +292,14 @@ void dp_view_follow(struct dp *, const struct port *);
 /* Calls fn(arg) after the grace period of the next commit. */
 void dp_dead_add(struct dp *, void (*fn)(void *), void *arg);
 void dp_dead_run(struct dp *);                   /* At once: no thread reads any more. */
+
+/* Publishes the table of ports anew, at once, without an epoch: nothing else that is being edited becomes effective. */
+void dp_ports_republish(struct dp *);
+
+/* rxq.c: [ctl] */
+void rxq_place(struct dp *);                     /* Those that have no thread yet, of the queues that live. */
+void rxq_new_port(struct dp *, uint16_t port);
+void rxq_forget_port(struct dp *, uint16_t port);
 
 /* dp_exec.c, dp_stat.c: [ctl] Takes the request only with 0. */
 int dp_ask(struct dp *, unsigned lcore, struct dp_request *);

@@ -54,10 +54,25 @@ lcore_event(struct lcore *lc, const struct dp_event *e)
 }
 
 static void
+disarm_all(struct lcore *lc)
+{
+	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
+
+	for (unsigned i = 0; i < lc->ports->lcore[lc->idx].n; i++) {
+		const struct port_sleep *sl = rxq[i].port->type->sleep;
+
+		if (sl && !sl->always_poll)
+			sl->disarm(rxq[i].port, rxq[i].q);
+	}
+}
+
+static void
 ports_changed(struct lcore *lc)
 {
 	lc->ports_serial = lc->ports->serial;
 	poll_init(lc);
+	/* A queue may come from a thread that slept on it. */
+	disarm_all(lc);
 	tx_forget_old_ports(lc);
 	ctr_set(&lc->stats.n_rxq, lc->ports->lcore[lc->idx].n);
 }
@@ -88,19 +103,6 @@ arm_all(struct lcore *lc, struct pollfd *fds, int max, bool *naps)
 			*naps = true;
 	}
 	return n;
-}
-
-static void
-disarm_all(struct lcore *lc)
-{
-	const struct rxq_ref *rxq = lc->ports->lcore[lc->idx].rxq;
-
-	for (unsigned i = 0; i < lc->ports->lcore[lc->idx].n; i++) {
-		const struct port_sleep *sl = rxq[i].port->type->sleep;
-
-		if (sl && !sl->always_poll)
-			sl->disarm(rxq[i].port, rxq[i].q);
-	}
 }
 
 static void

@@ -23,6 +23,7 @@ tx_give_up(struct lcore *lc, uint16_t port, enum dp_drop why)
 
 	drop_count(lc, port, why, b->n);
 	rte_pktmbuf_free_bulk(b->m, b->n);
+	b->left += b->n;
 	b->n = 0;
 	b->bytes = 0;
 	b->stall_tsc = 0;
@@ -52,6 +53,7 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 	sent = port_tx(lc, vp, b->m, b->n);
 	for (unsigned i = 0; i < sent; i++)
 		bytes += len[i];
+	b->left += sent;
 	ctr_add(&ps->tx_packets, sent);
 	ctr_add(&ps->tx_bytes, bytes);
 	if (LIKELY(sent == b->n)) {
@@ -107,6 +109,7 @@ tx_forget_old_ports(struct lcore *lc)
 			continue;
 		/* Not counted: the counters under this number are the new port's. */
 		rte_pktmbuf_free_bulk(b->m, b->n);
+		b->left += b->n;
 		b->n = 0;
 		b->bytes = 0;
 		b->stall_tsc = 0;

@@ -42,6 +42,17 @@ poll_fini(struct lcore *lc)
 	lc->poll = (struct poll){ 0 };
 }
 
+/* What a queue had took the time since the last one that had something was done with, or since the turn began. */
+static inline void
+account_queue(struct lcore *lc, struct rxq_stat *st, unsigned n)
+{
+	uint64_t now = rte_rdtsc();
+
+	ctr_add(&st->packets, n);
+	ctr_add(&st->cycles, now - lc->queue_tsc);
+	lc->queue_tsc = now;
+}
+
 static unsigned
 call(struct lcore *lc, struct poll_call *c)
 {
@@ -57,6 +68,7 @@ call(struct lcore *lc, struct poll_call *c)
 	if (n) {
 		c->back = 0;
 		lc->isa->process(lc, m, n, r->port->id);
+		account_queue(lc, r->stat, n);
 	} else if (UNLIKELY(r->port->type->caps & PORT_CAP_SLOW_RX)) {
 		c->back = (uint8_t)MIN_OF(c->back * 2 + 1, SLOW_RX_BACKOFF);
 		c->skip = c->back;
@@ -86,6 +98,8 @@ take(struct lcore *lc, const struct poll_peek *p)
 		lc->isa->process_frames(lc, fr, r->port->id);
 	if (LIKELY(n || fr->chains))
 		f->release(r->port, r->q, fr);
+	if (LIKELY(n))
+		account_queue(lc, r->stat, n);
 	return n;
 }
 
@@ -148,6 +162,7 @@ poll_queues(struct lcore *lc)
 	struct poll *p = &lc->poll;
 	unsigned total = 0, n_cold;
 
+	lc->queue_tsc = lc->tsc;
 	for (unsigned i = 0; i < p->n_calls; i++)
 		total += call(lc, &p->calls[i]);
 	total += look_at_hot(lc);

@@ -99,31 +99,13 @@ live_queues(const struct port *p)
 	return (uint16_t)MIN_OF(live && live < p->n_rxq ? live : p->n_rxq, MAX_RXQ);
 }
 
-/* Queues that have no thread yet go to the one with the fewest.  A queue that comes back goes to the one it had. */
+/* A queue that comes back goes to the thread that it had. */
 static void
 place_queues(struct dp *dp)
 {
-	unsigned load[DP_MAX_LCORES] = { 0 };
-
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
+	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
 		dp->live_rxq[i] = dp->port[i] ? live_queues(dp->port[i]) : 0;
-		for (unsigned q = 0; q < dp->live_rxq[i]; q++)
-			if (dp->rxq_home[i][q])
-				load[dp->rxq_home[i][q] - 1]++;
-	}
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++) {
-		for (unsigned q = 0; q < dp->live_rxq[i]; q++) {
-			unsigned best = 0;
-
-			if (dp->rxq_home[i][q])
-				continue;
-			for (unsigned l = 1; l < dp->n_lcores; l++)
-				if (load[l] < load[best])
-					best = l;
-			dp->rxq_home[i][q] = (uint8_t)(best + 1);
-			load[best]++;
-		}
-	}
+	rxq_place(dp);
 }
 
 static bool
@@ -180,11 +162,17 @@ put_port(struct dp *dp, struct dp_ports *t, uint16_t id)
 	if (vp->guard)
 		vp->flags |= guard_limits_tx(vp->guard) ? VPORT_GUARD | VPORT_TX_LIMIT : VPORT_GUARD;
 	for (uint16_t q = 0; (p->type->rx || p->type->frames) && q < dp->live_rxq[id]; q++) {
-		unsigned l = dp->rxq_home[id][q] - 1u;
-		uint16_t n = t->lcore[l].n++;
+		unsigned l = dp->rxq[id][q].home - 1u;
+		uint16_t n;
 
+		if (dp->rxq[id][q].moving)
+			continue;
+		n = t->lcore[l].n++;
 		t->lcore[l].rxq = xrealloc(t->lcore[l].rxq, (n + 1u) * sizeof *t->lcore[l].rxq);
-		t->lcore[l].rxq[n] = (struct rxq_ref){ p, vp->frames ? vp->frames->peek(p, q) : NULL, q };
+		t->lcore[l].rxq[n] = (struct rxq_ref){
+			.port = p, .stat = &dp->rxq_stat[id * MAX_RXQ + q],
+			.peek = vp->frames ? vp->frames->peek(p, q) : NULL, .q = q,
+		};
 	}
 }
 
@@ -278,14 +266,20 @@ publish_view(struct dp *dp)
 	dp->ports_dirty = dp->tun_dirty = dp->xlate_dirty = false;
 }
 
+void
+dp_ports_republish(struct dp *dp)
+{
+	dp->ports_dirty = true;
+	publish_view(dp);
+}
+
 /* Nothing that waits for its commit gets its epoch by this. */
 void
 dp_view_follow(struct dp *dp, const struct port *p)
 {
 	if (dp->view->ports->port[p->id].port != p || live_queues(p) == dp->live_rxq[p->id])
 		return;
-	dp->ports_dirty = true;
-	publish_view(dp);
+	dp_ports_republish(dp);
 }
 
 void

@@ -19,6 +19,9 @@ struct dp {
 	const void *view;
 	void (*destroy)(void *);
 	struct guard_conf guard[DP_MAX_PORTS];
+	struct {
+		unsigned n, cpu[OPT_STRS_MAX];
+	} pin[DP_MAX_PORTS];
 	struct tun_view *tun;
 	struct deferred *dead, *queue;
 	unsigned commits;
@@ -419,4 +422,27 @@ void
 dp_tun_used_reset(struct dp *dp, uint32_t dst)
 {
 	(void)dp, (void)dst;
+}
+
+bool
+dp_port_pin(struct dp *dp, uint16_t port, const unsigned *cpu, unsigned n)
+{
+	memset(&dp->pin[port], 0, sizeof dp->pin[port]);
+	dp->pin[port].n = n;
+	for (unsigned i = 0; i < n; i++)
+		dp->pin[port].cpu[i] = cpu[i];
+	return true;
+}
+
+const unsigned *
+fake_dp_pins(const struct dp *dp, uint16_t port, unsigned *n)
+{
+	*n = dp->pin[port].n;
+	return dp->pin[port].cpu;
+}
+
+void
+dp_balance(struct dp *dp)
+{
+	(void)dp;
 }

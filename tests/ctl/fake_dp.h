@@ -11,6 +11,8 @@
 void fake_dp_grace(struct dp *);
 const struct dp_conf *fake_dp_conf(const struct dp *);
 unsigned fake_dp_commits(const struct dp *);
+/* The CPUs that a port's queues are for. */
+const unsigned *fake_dp_pins(const struct dp *, uint16_t port, unsigned *n);
 const struct guard_conf *fake_dp_guard(const struct dp *, uint16_t port);
 
 struct fake_underlay {

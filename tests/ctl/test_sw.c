@@ -388,6 +388,25 @@ full_table_of_static_addresses_can_be_exchanged_and_cut(void **state)
 }
 
 static void
+queues_go_where_the_operator_wants_them(void **state)
+{
+	struct fixture *f = *state;
+	const unsigned *cpu;
+	uint16_t id;
+	unsigned n;
+
+	apply(f, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user','rx-cpus':'2,3'}}}}}");
+	id = sw_port_id(f->sw, "vm1");
+	cpu = fake_dp_pins(sw_dp(f->sw), id, &n);
+	assert_int_equal(n, 2);
+	assert_int_equal(cpu[0], 2);
+	assert_int_equal(cpu[1], 3);
+	apply(f, "{'bridges':{'br0':{'ports':{'vm1':{'type':'vhost-user'}}}}}");
+	fake_dp_pins(sw_dp(f->sw), id, &n);
+	assert_int_equal(n, 0);
+}
+
+static void
 a_guard_follows_its_port_and_ends_with_it(void **state)
 {
 	struct fixture *f = *state;
@@ -685,6 +704,7 @@ main(void)
 		T(static_addresses_of_the_document_are_in_the_table),
 		T(static_addresses_go_with_their_port),
 		T(full_table_of_static_addresses_can_be_exchanged_and_cut),
+		T(queues_go_where_the_operator_wants_them),
 		T(a_guard_follows_its_port_and_ends_with_it),
 		T(difference_of_static_addresses_is_told_one_by_one),
 		T(many_learned_addresses_make_one_commit),
