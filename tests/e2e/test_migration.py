@@ -192,6 +192,13 @@ class Case:
         """Begins to move, and stays."""
         uri = f"unix:{self.lab.state}/given-up"
         new = self.qemu(there, uri)
+        # Not served (docs/howto/migration.md): QEMU has to know before the guest is in pieces.
+        try:
+            new.qmp("migrate-set-capabilities", capabilities=[{"capability": "postcopy-ram", "state": True}])
+            refused = False
+        except LabError:
+            refused = True
+        self.ok(refused, "post-copy is refused before it begins", new.proc.tail())
         self.guest.qmp("migrate-set-parameters", **{"max-bandwidth": 8 << 20})
         wait_for("QEMU to wait for its guest", lambda: os.path.exists(uri[5:]), 10)
         self.guest.qmp("migrate", uri=uri)
