@@ -86,6 +86,7 @@ lcore_free(struct lcore *lc)
 {
 	if (!lc)
 		return;
+	miss_fini(lc);
 	cache_fini(&lc->cache);
 	map_free(lc->tx, DP_MAX_PORTS * sizeof *lc->tx);
 	map_free(lc->pstats, DP_MAX_PORTS * sizeof *lc->pstats);
@@ -123,7 +124,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (lc->wake_fd < 0 || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
-	    tell_init(lc) || cache_init(&lc->cache, dp->conf.max_flows)) {
+	    tell_init(lc) || miss_init(lc) || cache_init(&lc->cache, dp->conf.max_flows)) {
 		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache of %u flows", idx,
 			dp->conf.max_flows);
 		lcore_free(lc);

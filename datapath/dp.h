@@ -32,6 +32,7 @@ struct dp_conf {
 	bool poll_always;               /* Never sleep. */
 	uint32_t idle_us;               /* Time without work before a thread goes to sleep. */
 	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */
+	uint32_t upcall_turn_us;        /* No translation is begun in a turn that had so much of it; 0: 50. */
 	const char *isa;                /* "auto", or one of dp_isa_names(). */
 	const struct xlate_ops *xlate;
 	/* A MAC address was seen where the answer did not expect it. */

@@ -145,6 +145,20 @@ struct upcall_budget {
 	uint32_t tokens;
 };
 
+/* Packets that wait for the slow path: see miss.c.  [lcore] */
+struct misses {
+	struct miss *e;
+	struct miss_port {
+		uint16_t n, head, tail;
+		uint16_t next;          /* Port behind it in the row of those that have some. */
+	} *port;                        /* By the number of the port that was polled. */
+	uint16_t free;
+	uint16_t n;
+	uint16_t first, last;           /* Ports, when n > 0. */
+	unsigned left;                  /* Translations of this turn... */
+	uint64_t spent;                 /* ...and cycles it had for them. */
+};
+
 /* Which queues a thread looks at: see poll.c.  [lcore] */
 struct poll {
 	uint16_t n_calls;               /* Queues whose rx() has to be called... */
@@ -182,6 +196,7 @@ struct lcore {
 	struct cache cache;             /* [lcore] */
 	struct xlate_out out;           /* [lcore] Scratch of an upcall. */
 	struct upcall_budget *budget;   /* [lcore] By port number. */
+	struct misses misses;
 	struct poll poll;
 	struct frames *frames;          /* [lcore] The burst at hand, of a port that has such. */
 	uint64_t idle_since;
@@ -213,6 +228,8 @@ struct dp_isa {
 	const char *name;
 	bool (*supported)(void);
 	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
+	/* A packet that miss_keep() took. */
+	void (*missed)(struct lcore *, struct rte_mbuf *, uint16_t in_port);
 	/* The same for frames, at least one, that stay their port's. */
 	void (*process_frames)(struct lcore *, const struct frames *, uint16_t in_port);
 	/* Packets that came out of tunnels. */
@@ -324,16 +341,35 @@ struct upcall_answer {
 	const struct act *acts;         /* Valid until the next upcall. */
 	enum dp_drop drop;              /* Why there is nothing to do. */
 };
-/* Answers a miss; the packet is counted as one that follows the answer. */
-void upcall_answer(struct lcore *, const struct flow_key *key, const struct xlate_pkt *, struct upcall_answer *);
-/* Likewise, and runs the answer; takes the packet. */
-void upcall_packet(struct lcore *, const struct flow_key *key, struct rte_mbuf *);
+/* Answers a miss; the packet is counted as one that follows the answer.  False: it would take a translation, and none
+ * may be made. */
+bool upcall_answer(struct lcore *, const struct flow_key *key, const struct xlate_pkt *, bool may, struct upcall_answer *);
+/* Likewise, and runs the answer; takes the packet with true. */
+bool upcall_packet(struct lcore *, const struct flow_key *key, bool may, struct rte_mbuf *);
 /* For a flow hit with an old epoch: CACHE_NONE when it had to go (the caller makes upcalls then). */
 uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct xlate_pkt *);
 /* cache.credit */
 void upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, uint64_t bytes, uint32_t used);
 /* 'busy': packets came in this turn. */
 void upcall_sweep(struct lcore *, bool busy);
+
+/* miss.c: what of the slow path has to wait. */
+int miss_init(struct lcore *);
+void miss_fini(struct lcore *);
+/* Whether one more translation may be made in this turn; miss_note() is told since when it was under way, and how many
+ * upcalls there were before. */
+bool miss_may(const struct lcore *);
+void miss_note(struct lcore *, uint64_t start, uint64_t upcalls);
+/* Takes a packet of a burst from 'port', and so all misses behind it that are from there. */
+void miss_keep(struct lcore *, uint16_t port, struct rte_mbuf *);
+static inline bool
+miss_waits(const struct lcore *lc, uint16_t port)
+{
+	return lc->misses.port[port].n;
+}
+/* At the end of a turn: as many as may be.  Returns their number. */
+unsigned miss_turn(struct lcore *);
+void miss_drop_all(struct lcore *);
 
 /* exec.c: runs a program on packets of one flow; takes them. */
 void exec_acts(struct lcore *, const struct flow_key *key, const struct act *, unsigned n_acts,

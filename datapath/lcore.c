@@ -241,7 +241,7 @@ account(struct lcore *lc, unsigned work)
 static bool
 may_sleep(const struct lcore *lc)
 {
-	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs &&
+	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs && !lc->misses.n &&
 	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
 }
 
@@ -255,6 +255,10 @@ lcore_turn(struct lcore *lc)
 	if (UNLIKELY(lc->n_wait))
 		tun_wait_service(lc);
 	tx_flush_all(lc);
+	if (UNLIKELY(miss_turn(lc))) {
+		tx_flush_all(lc);
+		work++;
+	}
 	if (UNLIKELY(!rte_ring_empty(lc->requests))) {
 		run_requests(lc);
 		tx_flush_all(lc);
@@ -284,6 +288,7 @@ lcore_main(void *arg)
 		rcu_quiescent(lc->dp->rcu, lc->idx);
 	}
 	tun_wait_drop_all(lc);
+	miss_drop_all(lc);
 	tx_drop_all(lc);
 	cache_flush(&lc->cache);
 	rcu_offline(lc->dp->rcu, lc->idx);

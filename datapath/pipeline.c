@@ -105,9 +105,29 @@ recheck(struct lcore *lc, const struct burst *b, unsigned from, unsigned to, uin
 	return f;
 }
 
-/* Runs the answers: hits first, in runs of equal flows; the misses after them. */
+/* Misses of a burst from port 'from': answered now as far as the turn allows.  'tunnel': all of them, wherever from. */
+static __attribute__((noinline)) void
+missed_burst(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, const uint8_t *miss, unsigned n, uint16_t from,
+	     bool tunnel)
+{
+	uint64_t start = rte_rdtsc(), upcalls = lc->stats.upcalls;
+
+	for (unsigned i = 0; i < n; i++) {
+		bool waits = !tunnel && miss_waits(lc, from);
+
+		if (waits || !upcall_packet(lc, &b->key[miss[i]], tunnel || miss_may(lc), m[miss[i]])) {
+			miss_keep(lc, from, m[miss[i]]);
+			continue;
+		}
+		miss_note(lc, start, upcalls);
+		start = rte_rdtsc();
+		upcalls = lc->stats.upcalls;
+	}
+}
+
+/* Runs the answers: hits first, in runs of equal flows; the misses after them.  'from': the port that was polled. */
 static inline __attribute__((always_inline)) void
-dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m)
+dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t from, bool tunnel)
 {
 	unsigned n_miss = 0;
 	uint8_t miss[BURST];
@@ -132,8 +152,8 @@ dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m)
 		}
 		act(lc, f, &b->key[i], &m[i], j - i, bytes);
 	}
-	for (unsigned i = 0; i < n_miss; i++)
-		upcall_packet(lc, &b->key[miss[i]], m[miss[i]]);
+	if (UNLIKELY(n_miss))
+		missed_burst(lc, b, m, miss, n_miss, from, tunnel);
 }
 
 /* Leaves in a key what its port's policy may look at. */
@@ -184,7 +204,7 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 		lookup(lc, &b, true);
 	else
 		lookup(lc, &b, false);
-	dispatch(lc, &b, m);
+	dispatch(lc, &b, m, in_port, false);
 }
 
 /* Packets that came out of tunnels: each may have another input port. */
@@ -214,7 +234,7 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 		d->m[b.n++] = d->m[i];
 	}
 	lookup(lc, &b, true);
-	dispatch(lc, &b, d->m);
+	dispatch(lc, &b, d->m, 0, true);
 }
 
 static void
@@ -253,6 +273,22 @@ process(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 		process_underlay(lc, m, n, in_port);
 	else
 		process_plain(lc, m, n, in_port);
+}
+
+/* A packet that waited: its key is made anew, for the view may be another. */
+static void
+missed(struct lcore *lc, struct rte_mbuf *m, uint16_t in_port)
+{
+	bool l4 = lc->ports->port[in_port].flags & VPORT_L4;
+	struct flow_key k;
+
+	if (UNLIKELY(!parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, in_port,
+			    l4 ? FLOW_DEPTH_L4 : FLOW_DEPTH_L2, &k))) {
+		exec_drop(lc, in_port, DROP_RX_MALFORMED, &m, 1);
+		return;
+	}
+	key_mask(&k, &lc->ports->mask[in_port], l4);
+	upcall_packet(lc, &k, true, m);
 }
 
 /* --- Frames in their sender's memory -------------------------------------------------------- */
@@ -308,15 +344,23 @@ frames_missed(struct lcore *lc, const struct burst *b, const struct frame_burst 
 	for (; miss; miss &= miss - 1) {
 		unsigned i = (unsigned)__builtin_ctz(miss);
 		struct xlate_pkt pkt = frame_pkt(fb, i);
+		uint64_t start = rte_rdtsc(), upcalls = lc->stats.upcalls;
 		struct upcall_answer ans;
 
-		upcall_answer(lc, &b->key[i], &pkt, &ans);
+		if (miss_waits(lc, fb->src.in_port) || !upcall_answer(lc, &b->key[i], &pkt, miss_may(lc), &ans)) {
+			struct rte_mbuf *m;
+
+			if (frames_to_mbufs(lc, &fb->src, &fb->idx[i], 1, &m))
+				miss_keep(lc, fb->src.in_port, m);
+			continue;
+		}
 		if (ans.out_port)
 			frames_output(lc, &fb->src, &fb->idx[i], 1, ans.out_port);
 		else if (ans.n_acts)
 			frames_exec(lc, &fb->src, &fb->idx[i], 1, &b->key[i], ans.acts, ans.n_acts);
 		else
 			exec_count_drop(lc, fb->src.in_port, ans.drop, 1);
+		miss_note(lc, start, upcalls);
 	}
 }
 
@@ -431,6 +475,7 @@ const struct dp_isa PASTE(dp_isa_, WEFT_ISA) = {
 	.name = ISA_NAME(WEFT_ISA),
 	.supported = supported,
 	.process = process,
+	.missed = missed,
 	.process_frames = process_frames,
 	.process_decap = process_decapsulated,
 };

@@ -64,6 +64,9 @@ call(struct lcore *lc, struct poll_call *c)
 		c->skip--;
 		return 0;
 	}
+	/* What is new of its last burst comes first. */
+	if (UNLIKELY(miss_waits(lc, r->port->id)))
+		return 0;
 	n = r->port->type->rx(r->port, r->q, m, BURST);
 	if (n) {
 		c->back = 0;
@@ -92,8 +95,11 @@ take(struct lcore *lc, const struct poll_peek *p)
 	const struct rxq_ref *r = &lc->ports->lcore[lc->idx].rxq[p->at];
 	const struct port_frames *f = r->port->type->frames;
 	struct frames *fr = lc->frames;
-	uint16_t n = f->take(r->port, r->q, fr);
+	uint16_t n;
 
+	if (UNLIKELY(miss_waits(lc, r->port->id)))
+		return 0;
+	n = f->take(r->port, r->q, fr);
 	if (LIKELY(n))
 		lc->isa->process_frames(lc, fr, r->port->id);
 	if (LIKELY(n || fr->chains))

@@ -85,8 +85,9 @@ upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, u
 		lc->dp->conf.xlate->credit(lc->view->xlate, refs, n, packets, bytes, lc->ms - idle * 1000 / lc->tsc_hz);
 }
 
-void
-upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt, struct upcall_answer *ans)
+bool
+upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt, bool may,
+	      struct upcall_answer *ans)
 {
 	const flow_block *k = (const flow_block *)key;
 	struct cache *c = &lc->cache;
@@ -99,12 +100,14 @@ upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_p
 		flow_hit(lc, fl, 1, pkt->len);
 		ctr_add(&lc->stats.mega_hits, 1);
 		*ans = (struct upcall_answer){ fl->out_port, fl->n_acts, cache_acts(c, fl), fl->drop };
-		return;
+		return true;
 	}
+	if (!may)
+		return false;
 	if (!budget_take(lc, key->in_port)) {
 		ctr_add(&lc->stats.upcall_drops, 1);
 		*ans = (struct upcall_answer){ .drop = DROP_UPCALL_BUDGET };
-		return;
+		return true;
 	}
 	ctr_add(&lc->stats.upcalls, 1);
 	translate(lc, key, pkt);
@@ -120,21 +123,24 @@ upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_p
 	*ans = (struct upcall_answer){ 0, lc->out.acts.n, lc->out.acts.a, lc->out.drop };
 	if (lc->out.acts.n == 1 && lc->out.acts.a[0].op == ACT_OUTPUT)
 		ans->out_port = lc->out.acts.a[0].port;
+	return true;
 }
 
-void
-upcall_packet(struct lcore *lc, const struct flow_key *key, struct rte_mbuf *m)
+bool
+upcall_packet(struct lcore *lc, const struct flow_key *key, bool may, struct rte_mbuf *m)
 {
 	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
 	struct upcall_answer ans;
 
-	upcall_answer(lc, key, &pkt, &ans);
+	if (!upcall_answer(lc, key, &pkt, may, &ans))
+		return false;
 	if (ans.out_port)
 		output(lc, ans.out_port, &m, 1);
 	else if (ans.n_acts)
 		exec_acts(lc, key, ans.acts, ans.n_acts, &m, 1);
 	else
 		exec_drop(lc, key->in_port, ans.drop, &m, 1);
+	return true;
 }
 
 uint32_t

@@ -151,7 +151,7 @@ class Bench:
         self.weft.forget()
         before = rss_kb(self.weft.p.pid)
         self.lib.gen(self.weft.socks, uniform(n), self.weft.watch(), warmup=8, clean=1)
-        grown, there = (rss_kb(self.weft.p.pid) - before) * 1024, self.weft.base.pmd()["pmd"][0]["n_flows"]
+        grown, there = (rss_kb(self.weft.p.pid) - before) * 1024, self.weft.base.pmd()["pmd"][0]["flows"]
         self.weft.pause()
         return {"kind": "memory", "ovs": 3400, "least": 400, "goal": 200, "flows": there, "bytes": grown / max(there, 1)}
 

@@ -161,6 +161,7 @@ setup(void **state)
 {
 	struct dp_conf conf = {
 		.n_lcores = n_lcores, .cpu = { 0, 1 }, .run_dir = "/tmp", .n_mbufs = 4096, .max_flows = max_flows, .idle_us = 100, .isa = isa,
+		.upcall_turn_us = 1000000,
 		.xlate = &fake_xlate, .punt = want_punts ? on_punt : NULL, .note = on_note,
 	};
 	struct err e = { 0 };

@@ -244,6 +244,28 @@ frames_of_a_burst_leave_together_by_port(void **state)
 	assert_int_equal(frame_port_count(fport[A]).sends, 0);
 }
 
+/* More than a turn answers: those that wait are packet buffers by then. */
+static void
+new_flows_of_a_burst_keep_their_order(void **state)
+{
+	(void)state;
+	set_rules(outputs(B, 0, 0, 0));
+	for (unsigned round = 0; round < 2; round++) {
+		hold();
+		for (unsigned i = 0; i < 32; i++) {
+			struct fb f = numbered((uint8_t)(4 + 4 * i), i, 64);
+
+			put(A, 0, &f);
+		}
+		let_go();
+		for (unsigned i = 0; i < 32; i++) {
+			get(B);
+			assert_int_equal(number(&got), i);
+		}
+	}
+	assert_int_equal(stats(B).tx_packets, 64);
+}
+
 static void
 a_burst_of_everything_is_sorted_out(void **state)
 {
@@ -930,6 +952,7 @@ main(void)
 		F(a_frame_goes_from_memory_to_memory),
 		F(a_frame_in_many_buffers_arrives_whole),
 		F(frames_of_a_burst_leave_together_by_port),
+		F(new_flows_of_a_burst_keep_their_order),
 		F(a_burst_of_everything_is_sorted_out),
 		F(what_finds_no_room_waits_and_stays_in_order),
 		F(a_stopped_receiver_loses_its_own_frames_only),

@@ -314,6 +314,108 @@ an_injected_frame_comes_to_its_end_when_there_is_too_much_to_learn(void **state)
 	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 2000), 64);
 }
 
+/* Frames of 32 flows that nobody has seen yet. */
+static void
+send_new_flows(struct port *p, uint8_t kind)
+{
+	uint8_t f[64];
+
+	for (unsigned i = 0; i < 32; i++) {
+		frame(f, (uint8_t)i);
+		f[4] = kind;
+		assert_true(mem_port_send(p, f, 64));
+	}
+}
+
+static void
+new_flows_beyond_a_turns_share_wait_and_keep_their_order(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } } }, .n = { [1] = 1 } };
+	struct dp_lcore_stats s;
+	uint8_t f[64], got[2048];
+	uint64_t before;
+	unsigned turns;
+
+	(void)state;
+	set_rules(&r);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	dp_lcore_stats(dp, 0, &s);
+	before = s.upcalls;
+	send_new_flows(port[1], 1);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	/* A flow that is known by now, behind 31 that may not be. */
+	frame(f, 0);
+	f[4] = 1;
+	assert_true(mem_port_send(port[1], f, 64));
+	for (turns = 1; turns < 100; turns++) {
+		dp_lcore_stats(dp, 0, &s);
+		assert_in_range(s.upcalls - before, 1, turns * 8);
+		if (s.upcalls - before == 32)
+			break;
+		/* The port is not looked at as long as they wait. */
+		assert_int_equal(mem_port_pending(port[1]), 1);
+		assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	}
+	assert_in_range(turns, 4, 99);
+	mem_port_hold(NULL, MEM_AT_RX);
+	for (unsigned i = 0; i < 33; i++) {
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
+		assert_int_equal(got[5], i % 32);
+	}
+	wait_no_mbufs();
+}
+
+static void
+ports_with_new_flows_take_turns(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } }, [3] = { { .op = ACT_OUTPUT, .port = 2 } } },
+			   .n = { [1] = 1, [3] = 1 } };
+	unsigned n[4] = { 0 };
+	uint8_t got[2048];
+
+	(void)state;
+	set_rules(&r);
+	assert_true(mem_port_hold(port[2], MEM_AT_RX));
+	send_new_flows(port[1], 1);
+	send_new_flows(port[3], 3);
+	mem_port_hold(NULL, MEM_AT_RX);
+	for (unsigned i = 0; i < 64; i++) {
+		assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), 64);
+		assert_int_equal(got[5], n[got[4]]++);
+		/* The first one is ahead by what it had in its first turn. */
+		if (n[1] < 32 && n[3] < 32)
+			assert_in_range(n[1] + 17 - n[3], 0, 34);
+	}
+	wait_no_mbufs();
+}
+
+/* A leak otherwise, which the sanitizer sees. */
+static void
+what_waits_goes_with_its_port_and_with_the_thread(void **state)
+{
+	struct rules r = { .act = { [1] = { { .op = ACT_OUTPUT, .port = 2 } }, [3] = { { .op = ACT_OUTPUT, .port = 2 } } },
+			   .n = { [1] = 1, [3] = 1 } };
+	uint8_t got[2048];
+	bool done = false;
+
+	(void)state;
+	set_rules(&r);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	send_new_flows(port[1], 1);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	assert_int_equal(mem_port_pending(port[1]), 0);
+	dp_port_del(dp, port[1]);
+	dp_commit(dp, set_flag, &done);
+	mem_port_hold(NULL, MEM_AT_RX);
+	assert_true(control_until(&done));
+	while (mem_port_recv(port[2], got, sizeof got, 10))
+		;
+	wait_no_mbufs();
+	assert_true(mem_port_hold(port[2], MEM_AT_RX));
+	send_new_flows(port[3], 3);
+	mem_port_hold(NULL, MEM_AT_RX);
+}
+
 static void
 drops_are_counted_by_reason(void **state)
 {
@@ -675,6 +777,9 @@ main(void)
 		T(learning_reaches_the_control_thread),
 		T(a_storm_of_events_leaves_the_control_thread_time_for_others),
 		T(an_injected_frame_comes_to_its_end_when_there_is_too_much_to_learn),
+		T(new_flows_beyond_a_turns_share_wait_and_keep_their_order),
+		T(ports_with_new_flows_take_turns),
+		T(what_waits_goes_with_its_port_and_with_the_thread),
 		T(drops_are_counted_by_reason),
 		T(a_stalled_receiver_loses_its_own_packets_only),
 		T(a_stalled_receiver_is_tried_once_a_turn),

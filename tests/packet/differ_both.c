@@ -115,11 +115,13 @@ punt(void *arg, uint16_t in_port, const void *data, unsigned data_len, const voi
 	keep(arg, NV_CONTROLLER, frame, len);
 }
 
-/* One turn of the polling thread, and what it has told. */
+/* One turn of the polling thread, or as many as its new flows take, and what it has told. */
 static void
 turn(struct both *b)
 {
-	lcore_turn(b->lc);
+	do
+		lcore_turn(b->lc);
+	while (b->lc->misses.n);
 	rcu_quiescent(b->dp->rcu, 0);
 	dp_poll(b->dp);
 }
