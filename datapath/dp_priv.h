@@ -151,6 +151,7 @@ struct misses {
 	struct miss_port {
 		uint16_t n, head, tail;
 		uint16_t next;          /* Port behind it in the row of those that have some. */
+		uint32_t served;        /* So many have had their turn. */
 	} *port;                        /* By the number of the port that was polled. */
 	uint16_t free;
 	uint16_t n;

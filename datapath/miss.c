@@ -105,6 +105,7 @@ take(struct lcore *lc, uint16_t *port, uint32_t *serial)
 	*serial = q->e[i].serial;
 	q->n--;
 	p->n--;
+	p->served++;
 	p->head = q->e[i].next;
 	q->e[i].next = q->free;
 	q->free = i;

@@ -76,7 +76,9 @@ struct rxq_move {
 	uint32_t serial;                /* Of the port: its number may be another's by now. */
 	uint16_t port, q;
 	uint8_t from, to;
-	bool asked;
+	bool asked;                     /* First for new flows that wait... */
+	uint32_t missed;                /* [lcore] miss_port.served when those are through. */
+	bool noted;                     /* ...then for what they, and others, left in output buffers. */
 	uint16_t n_wait;                /* [lcore] Output buffers that had something when asked. */
 	struct {
 		uint16_t port;
@@ -89,14 +91,20 @@ static bool
 move_run(struct lcore *lc, struct dp_request *req)
 {
 	struct rxq_move *mv = CONTAINER_OF(req, struct rxq_move, r);
+	const struct miss_port *missed = &lc->misses.port[mv->port];
 
-	for (unsigned i = 0; !mv->asked && i < lc->n_dirty; i++) {
+	if (!mv->asked)
+		mv->missed = missed->served + missed->n;
+	mv->asked = true;
+	if ((int32_t)(missed->served - mv->missed) < 0)
+		return false;
+	for (unsigned i = 0; !mv->noted && i < lc->n_dirty; i++) {
 		const struct tx_buf *b = &lc->tx[lc->tx_dirty[i]];
 
 		mv->wait[mv->n_wait].port = lc->tx_dirty[i];
 		mv->wait[mv->n_wait++].goal = b->left + b->n;
 	}
-	mv->asked = true;
+	mv->noted = true;
 	while (mv->n_wait) {
 		if ((int32_t)(lc->tx[mv->wait[mv->n_wait - 1].port].left - mv->wait[mv->n_wait - 1].goal) < 0)
 			return false;

@@ -43,7 +43,7 @@ port_1_to_2(void)
 struct sender {
 	pthread_t thread;
 	bool stop;
-	bool frames;
+	bool frames, fresh;
 	uint32_t sent;
 };
 
@@ -57,6 +57,9 @@ send_numbers(void *arg)
 		uint32_t n = s->sent + 1;
 
 		memcpy(f.b + SEQ_AT, &n, sizeof n);
+		/* Each of a flow that nobody has seen yet. */
+		if (s->fresh)
+			memcpy(f.b + 1, &n, sizeof n);
 		if (s->frames ? frame_port_put(port[1], 0, f.b, f.n, 0, 0, NULL) : mem_port_send(port[1], f.b, f.n))
 			s->sent = n;
 		else
@@ -89,9 +92,9 @@ take_numbers(struct seen *s)
 
 /* What was sent has come, in order, but for what a receiver that did not keep up is charged with. */
 static void
-move_under_traffic(bool frames, bool congested)
+move_under_traffic(bool frames, bool congested, bool fresh)
 {
-	struct sender s = { .frames = frames };
+	struct sender s = { .frames = frames, .fresh = fresh };
 	struct seen seen = { 0 };
 	uint64_t x = hash_random_seed();
 
@@ -130,14 +133,21 @@ static void
 nothing_is_lost_or_turned_around_while_a_queue_moves(void **state)
 {
 	(void)state;
-	move_under_traffic(false, false);
+	move_under_traffic(false, false, false);
 }
 
 static void
 what_waits_for_a_slow_receiver_leaves_first(void **state)
 {
 	(void)state;
-	move_under_traffic(false, true);
+	move_under_traffic(false, true, false);
+}
+
+static void
+new_flows_that_wait_go_before_the_new_thread_has_the_queue(void **state)
+{
+	(void)state;
+	move_under_traffic(false, false, true);
 }
 
 /* --- Frames in memory ------------------------------------------------------------------------------------------ */
@@ -154,7 +164,7 @@ frames_in_memory_keep_their_order_as_well(void **state)
 	assert_non_null(port[1]);
 	commit();
 	wait_for_cpu(1, 0);
-	move_under_traffic(true, false);
+	move_under_traffic(true, false, false);
 }
 
 static void
@@ -298,6 +308,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T2(nothing_is_lost_or_turned_around_while_a_queue_moves),
+		T2(new_flows_that_wait_go_before_the_new_thread_has_the_queue),
 		T2(what_waits_for_a_slow_receiver_leaves_first),
 		T2(frames_in_memory_keep_their_order_as_well),
 		T2(a_sleeping_thread_gives_its_queue_away),
