@@ -143,6 +143,11 @@ struct vq {
 	uint32_t lock CACHE_ALIGNED;    /* Of senders, when 'shared'. */
 };
 
+/* Packed, and the position given as that of a new device: where this one goes on, as far as the ring tells (ring_find.c);
+ * to be used as last_avail and last_used.  A ring without sense is a new one.  Before vq_init(), of which 'desc', 'size'
+ * and 'features' have to be right. */
+uint16_t vq_find_packed(const struct vq_conf *);
+
 /* -EINVAL with 'e' set when the geometry is impossible. */
 struct err;
 int vq_init(struct vq *, const struct vq_conf *, struct port *, struct err *);

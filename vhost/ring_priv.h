@@ -5,11 +5,13 @@
  *   ring_walk.c   chains of any shape: one at a time, slowly
  *   ring_take.c   bursts from the guest; built once per instruction set
  *   ring_send.c   bursts to the guest; likewise
+ *   ring_find.c   where a packed ring goes on that nobody remembers
  *
  * The order of bytes is the machine's: virtio 1.x is little-endian, and so is all that we run on. */
 #ifndef VHOST_RING_PRIV_H
 #define VHOST_RING_PRIV_H
 
+#include <linux/virtio_config.h>
 #include <string.h>
 
 #include "vhost/ring.h"

@@ -160,6 +160,9 @@ ring_start(struct vhp *v, struct vhp_conn *c, unsigned i)
 
 	if (r->vq || !ring_conf(c, i, &q, &vr, c->problem))
 		return;
+	/* As of a new device: or the hypervisor does not know. */
+	if (q.packed && q.last_avail == 1 << 15 && q.last_used == 1 << 15)
+		q.last_avail = q.last_used = vq_find_packed(&q);
 	q.peek = ring_is_from_guest(i) ? &v->q[i / 2].peek : NULL;
 	vq = xalloc_aligned(CACHE_LINE, sizeof *vq);
 	if (vq_init(vq, &q, v->port, &e)) {
