@@ -5,6 +5,7 @@
  *   ring_walk.c   chains of any shape: one at a time, slowly
  *   ring_take.c   bursts from the guest; built once per instruction set
  *   ring_send.c   bursts to the guest; likewise
+ *   ring_ahead.c  cache lines for the burst after this one
  *   ring_find.c   where a packed ring goes on that nobody remembers
  *
  * The order of bytes is the machine's: virtio 1.x is little-endian, and so is all that we run on. */
@@ -25,6 +26,7 @@ enum {
 	PACKED_USED = 1 << VRING_PACKED_DESC_F_USED,
 	VQ_MAX_BAD = 32,                /* Bad chains that one call gives back: what a guest can make us waste. */
 	VNET_LEN = 12,                  /* Of the virtio header with num_buffers, which is all of it or less. */
+	DESCS_PER_LINE = CACHE_LINE / 16,
 	ETH_LEN = 14,                   /* The shortest frame: its Ethernet header. */
 };
 
@@ -196,6 +198,10 @@ split_put_used(struct vq *vq, uint16_t at, uint32_t id, uint32_t len)
 void vq_publish_split(struct vq *, uint16_t n);
 /* After the flags of the first of the used descriptors were written; 'was' is last_used before them. */
 void vq_call_packed(struct vq *, uint16_t was);
+
+/* After a full burst was taken from the guest, and after it was given back: asks for the lines of the next. */
+void vq_fetch_descs(const struct vq *);
+void vq_fetch_frames(struct vq *);
 
 /* Keeps the polling thread's peek right. */
 static inline void
