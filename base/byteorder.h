@@ -68,6 +68,15 @@ load_be32(const void *p)
 	return v;
 }
 
+static inline be64_t
+load_be64(const void *p)
+{
+	be64_t v;
+
+	memcpy(&v, p, sizeof v);
+	return v;
+}
+
 static inline void
 store_be16(void *p, be16_t v)
 {
@@ -76,6 +85,12 @@ store_be16(void *p, be16_t v)
 
 static inline void
 store_be32(void *p, be32_t v)
+{
+	memcpy(p, &v, sizeof v);
+}
+
+static inline void
+store_be64(void *p, be64_t v)
 {
 	memcpy(p, &v, sizeof v);
 }

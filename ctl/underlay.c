@@ -407,6 +407,7 @@ make_row(const struct remote *r, struct tun_dst *d)
 		return;
 	d->underlay_port = r->via->link.port;
 	p.src_mac = r->via->nl.mac;
+	p.mtu = (uint16_t)MIN_OF(r->mtu, 65535u);
 	if (r->state == TUN_DST_READY && tun_hdr_build(d->type, &r->tun->conf, &p, &d->hdr, &e)) {
 		/* Options were checked: our own mistake, but no reason to send broken packets. */
 		log_err("%s: cannot build headers: %s", r->tun->name, e.msg);

@@ -310,6 +310,6 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 	r->local = route.src;
 	r->next_hop = next_hop;
 	r->mtu = mtu;
-	r->max_frame = mtu + 14 - added;
+	r->max_frame = tun_max_frame(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip), mtu);
 	remote_neighbour(u, r, now);
 }

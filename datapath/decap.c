@@ -33,6 +33,7 @@ static const uint8_t kind_drop[TUN_N_DROP_KINDS] = {
 	[TUN_DROP_CONTROL] = DROP_TUN_CONTROL,
 	[TUN_DROP_OPTION] = DROP_TUN_OPTION,
 	[TUN_DROP_KEY] = DROP_TUN_UNKNOWN_KEY,
+	[TUN_DROP_OVERLAP] = DROP_TUN_OVERLAP,
 	[TUN_DROP_TAGGED] = DROP_TUN_INNER_VLAN,
 };
 
@@ -50,6 +51,25 @@ inner_tagged(const struct rte_mbuf *m)
 	return flow_tpid(load_be16(p + 12));
 }
 
+/* What the far end's sender left to us: checked as a guest's virtio header would be. */
+static bool
+take_offload(struct rte_mbuf *m, const struct tun_meta *meta)
+{
+	bool tcp = meta->offl & TUN_OFFL_TCP;
+	struct virtio_net_hdr v = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM, .csum_start = meta->offl_l4,
+				    .csum_offset = tcp ? 16 : 6, .gso_size = meta->offl_mss };
+	uint16_t need;
+
+	if (meta->offl_mss)
+		v.gso_type = !tcp ? VIRTIO_NET_HDR_GSO_UDP : meta->offl & TUN_OFFL_IP4 ? VIRTIO_NET_HDR_GSO_TCPV4
+											: VIRTIO_NET_HDR_GSO_TCPV6;
+	if (!offl_check(&v, rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, &need))
+		return false;
+	if (need)
+		offl_to_mbuf(m, &v, need);
+	return true;
+}
+
 /* What happens to one popped packet: DROP_NONE when it may enter the switch by 'e'. */
 static enum dp_drop
 admit(const struct tun_endpoint *e, struct rte_mbuf *m, const struct tun_meta *meta, bool csum_zero6)
@@ -58,6 +78,8 @@ admit(const struct tun_endpoint *e, struct rte_mbuf *m, const struct tun_meta *m
 		return DROP_TUN_OUTER_CSUM;
 	if (!pkt_peek(m, 0, RTE_ETHER_HDR_LEN))
 		return DROP_TUN_INNER_SHORT;
+	if (UNLIKELY(meta->offl) && !take_offload(m, meta))
+		return DROP_TUN_HEADER;
 	if (e->drop_inner_vlan && inner_tagged(m))
 		return DROP_TUN_INNER_VLAN;
 	if (!tun_ecn_decap(m, meta->tos))
@@ -108,6 +130,36 @@ put_out(struct decap_out *out, const struct tun_endpoint *e, uint32_t peer, cons
 }
 
 static void
+reap(struct lcore *lc, const struct tun_type *t, uint16_t port, bool all)
+{
+	struct rte_mbuf *lost[TUN_BATCH_MAX];
+
+	for (unsigned n; (n = t->reap(all, lost, TUN_BATCH_MAX)) > 0;)
+		exec_drop(lc, port, DROP_TUN_INCOMPLETE, lost, n);
+}
+
+void
+tun_held_service(struct lcore *lc, bool all)
+{
+	bool holds = false;
+
+	for (unsigned i = 0; tun_types[i]; i++) {
+		if (!tun_types[i]->reap)
+			continue;
+		reap(lc, tun_types[i], lc->held_port, all);
+		holds |= tun_types[i]->holds();
+	}
+	lc->held = holds;
+}
+
+/* A key of more than 32 bits (STT) is that of no endpoint but those that leave keys to rules. */
+static uint32_t
+find_key(const struct tun_meta *meta)
+{
+	return UNLIKELY(meta->key > UINT32_MAX) ? TUN_KEY_FLOW : (uint32_t)meta->key;
+}
+
+static void
 pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_out *out)
 {
 	const struct tun_view *v = lc->view->tun;
@@ -117,19 +169,26 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 		return;
 	memset(b->drop, 0, b->n);
 	r->type->pop(b);
+	if (UNLIKELY(r->type->reap)) {
+		lc->held_port = underlay;
+		lc->held = r->type->holds();
+		reap(lc, r->type, underlay, false);
+	}
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct tun_endpoint *e;
 		enum dp_drop why;
 		uint32_t peer;
 
+		if (UNLIKELY(b->drop[i] == TUN_HELD))
+			continue;
 		if (UNLIKELY(b->drop[i])) {
 			exec_drop(lc, underlay, header_drop(r->type, b->drop[i]), &b->pkt[i], 1);
 			continue;
 		}
 		offl_tunnel_off(b->pkt[i], (uint32_t)b->pkt[i]->data_off - r->start[i]);
-		e = tun_view_find(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key, &b->meta[i].src, &b->meta[i].dst);
+		e = tun_view_find(v, r->type, r->udp_port[i], find_key(&b->meta[i]), &b->meta[i].src, &b->meta[i].dst);
 		if (UNLIKELY(!e)) {
-			why = tun_view_has_key(v, r->type, r->udp_port[i], (uint32_t)b->meta[i].key)
+			why = tun_view_has_key(v, r->type, r->udp_port[i], find_key(&b->meta[i]))
 				      ? DROP_TUN_UNKNOWN_REMOTE
 				      : DROP_TUN_UNKNOWN_KEY;
 			exec_drop(lc, underlay, why, &b->pkt[i], 1);

@@ -204,6 +204,8 @@ struct lcore {
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
 	uint32_t sweep_left;            /* Flows that are due. */
+	bool held;                      /* [lcore] A tunnel type keeps pieces of frames, */
+	uint16_t held_port;             /* of this underlay port, as far as counters go. */
 	uint16_t n_wait;                /* [lcore] */
 	struct tun_wait wait[TUN_WAIT_MAX];
 	uint64_t icmp_tsc;              /* [lcore] Token bucket of "too big" answers. */
@@ -446,6 +448,8 @@ unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port
 /* Copies of the packets to all learned destinations of a port that are ready.  Borrows. */
 void tun_flood(struct lcore *, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
 	       struct rte_mbuf *const *m, unsigned n);
+/* Counts and frees pieces of frames that will not become whole; 'all': the thread ends. */
+void tun_held_service(struct lcore *, bool all);
 void tun_wait_service(struct lcore *);
 void tun_wait_drop_all(struct lcore *);
 /* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */

@@ -42,6 +42,8 @@
 	DROP(TUN_OUTER_OPTIONS, "tun-outer-options", "outer IPv6 extension headers") \
 	DROP(TUN_HEADER, "tun-header", "the tunnel's own header is malformed") \
 	DROP(TUN_PAYLOAD, "tun-payload", "the tunnel carries something else than an Ethernet frame") \
+	DROP(TUN_INCOMPLETE, "tun-incomplete", "pieces of an STT frame are missing, or there were too many frames at a time") \
+	DROP(TUN_OVERLAP, "tun-overlap", "a piece of an STT frame came twice, or contradicts others") \
 	DROP(TUN_CONTROL, "tun-control", "a message for the tunnel's endpoint, of a protocol that is not spoken here") \
 	DROP(TUN_OPTION, "tun-option", "a critical option that is not known here") \
 	DROP(TUN_UNKNOWN_KEY, "tun-unknown-key", "no tunnel has this VNI, VSID or key") \

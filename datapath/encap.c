@@ -7,6 +7,9 @@
 
 enum { WAIT_S = 3, ASK_AGAIN_MS = 500 };
 
+static void release(struct lcore *, uint16_t tun_port, const struct tun_dst *, const struct tun_set *, struct rte_mbuf **,
+		    unsigned n);
+
 static void
 used(struct lcore *lc, uint32_t dst, const struct tun_dst *d)
 {
@@ -35,6 +38,31 @@ too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const s
 	return left;
 }
 
+/* Frames that a type cannot carry as they are (datagrams to be bundled, frames in tunnels, longer ones than its length
+ * field can say) are cut here.  What is left in 'm' can go. */
+static unsigned
+cut_first(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
+	  unsigned n)
+{
+	const uint16_t whole = OFFL_CSUM | OFFL_TSO4 | OFFL_TSO6 | OFFL_ECN | OFFL_UFO;
+	struct rte_mbuf *seg[OFFL_MAX_SEGS];
+	unsigned left = 0, n_seg;
+	int why;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(!(offl_need(m[i]) & (uint16_t)~whole) && m[i]->pkt_len <= d->max_frame)) {
+			m[left++] = m[i];
+			continue;
+		}
+		n_seg = offl_resolve(m[i], 0, lc->pool, seg, OFFL_MAX_SEGS, &why);
+		if (!n_seg)
+			ctr_add(&lc->pstats[tun_port].drops[why], 1);
+		for (unsigned k = 0; k < n_seg; k += BURST)
+			release(lc, tun_port, d, set, &seg[k], MIN_OF(n_seg - k, (unsigned)BURST));
+	}
+	return left;
+}
+
 static unsigned
 push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
      unsigned n)
@@ -51,6 +79,8 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct 
 		tun_hdr_set(d->type, &own, set);
 		hdr = &own;
 	}
+	if (UNLIKELY(d->type->caps & TUN_CAP_WHOLE))
+		n = cut_first(lc, tun_port, d, set, m, n);
 	b.n = (uint16_t)n;
 	b.hdr = hdr;
 	memcpy(b.pkt, m, n * sizeof *m);
@@ -65,7 +95,8 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct 
 			continue;
 		}
 		/* A long frame in a tunnel in a tunnel. */
-		if (UNLIKELY(!offl_tunnel_on(b.pkt[i], hdr->l3_off, hdr->l4_off - hdr->l3_off,
+		if (LIKELY(!(d->type->caps & TUN_CAP_WHOLE)) &&
+		    UNLIKELY(!offl_tunnel_on(b.pkt[i], hdr->l3_off, hdr->l4_off - hdr->l3_off,
 					     hdr->len - hdr->l4_off, hdr->v6))) {
 			bytes -= b.pkt[i]->pkt_len - hdr->len;
 			exec_drop(lc, tun_port, DROP_TX_SEGMENT, &b.pkt[i], 1);
@@ -149,20 +180,21 @@ tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, 
 		wait_add(lc, &w, &m, 1);
 }
 
-/* A packet whose destination became reachable leaves by the underlay port, or through the bridge of the
- * host's leg as if the host had sent it. */
+/* Packets whose destination is reachable leave by the underlay port, or through the bridge of the host's leg as if the
+ * host had sent them. */
 static void
-release(struct lcore *lc, const struct tun_wait *w, const struct tun_dst *d)
+release(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
+	unsigned n)
 {
 	const struct vport *vp = &lc->ports->port[d->underlay_port];
-	struct rte_mbuf *m = w->m;
 
-	if (!push(lc, w->port, d, w->set.bits ? &w->set : NULL, &m, 1))
+	n = push(lc, tun_port, d, set, m, n);
+	if (!n)
 		return;
 	if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
-		lc->isa->process(lc, &m, 1, d->underlay_port);
+		lc->isa->process(lc, m, n, d->underlay_port);
 	else
-		output(lc, d->underlay_port, &m, 1);
+		output(lc, d->underlay_port, m, n);
 }
 
 /* For a destination that had no number when the flow was made.  All of them go: nothing follows in the program. */
@@ -281,7 +313,7 @@ service_one(struct lcore *lc, struct tun_wait *w)
 	else if (w->rx)
 		release_rx(lc, w);
 	else if (d->state == TUN_DST_READY)
-		release(lc, w, d);
+		release(lc, w->port, d, w->set.bits ? &w->set : NULL, &w->m, 1);
 	else if (d->state == TUN_DST_FAILED || late)
 		exec_drop(lc, w->port, DROP_TUN_NEIGH_FAILED, &w->m, 1);
 	else

@@ -254,6 +254,8 @@ lcore_turn(struct lcore *lc)
 	work = poll_queues(lc);
 	if (UNLIKELY(lc->n_wait))
 		tun_wait_service(lc);
+	if (UNLIKELY(lc->held))
+		tun_held_service(lc, false);
 	tx_flush_all(lc);
 	if (UNLIKELY(miss_turn(lc))) {
 		tx_flush_all(lc);
@@ -289,6 +291,7 @@ lcore_main(void *arg)
 	}
 	tun_wait_drop_all(lc);
 	miss_drop_all(lc);
+	tun_held_service(lc, true);
 	tx_drop_all(lc);
 	cache_flush(&lc->cache);
 	rcu_offline(lc->dp->rcu, lc->idx);

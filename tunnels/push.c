@@ -121,6 +121,7 @@ tun_hdr_build(const struct tun_type *t, const struct tun_conf *c, const struct t
 	h->v6 = !ip_is_v4(&path->remote);
 	h->udp = t->ip_proto == IPPROTO_UDP;
 	h->csum = h->udp && (c->csum == TUN_CSUM_ON || (c->csum == TUN_CSUM_AUTO && h->v6));
+	h->mtu = path->mtu;
 	h->tos_inherit = c->tos == TUN_TOS_INHERIT;
 	h->ttl_inherit = c->ttl == TUN_TTL_INHERIT;
 
@@ -168,6 +169,14 @@ tun_overhead(const struct tun_type *t, const struct tun_conf *c, bool v6)
 {
 	return (uint16_t)(ETH_HLEN + (v6 ? IP6_HLEN : IP4_HLEN) + (t->ip_proto == IPPROTO_UDP ? UDP_HLEN : 0) +
 			  (t->hdr_len ? t->hdr_len(c) : t->hdr_max));
+}
+
+uint32_t
+tun_max_frame(const struct tun_type *t, const struct tun_conf *c, bool v6, uint32_t mtu)
+{
+	if (t->caps & TUN_CAP_WHOLE)
+		mtu = 65535;
+	return mtu + ETH_HLEN - tun_overhead(t, c, v6);
 }
 
 /* --- Template to packet -------------------------------------------------------------------- */
@@ -287,6 +296,8 @@ push_one(struct push_ctx *c, struct rte_mbuf *m)
 
 		store_be16(udp, be16(PORT_FIRST + (in.entropy >> 18)));
 		store_be16(udp + 4, be16(l3_len + ETH_HLEN - h->l4_off));
+	} else if (h->sport) {
+		store_be16(p + h->l4_off, be16(PORT_FIRST + (in.entropy >> 18)));
 	} else if (h->flow_off) {
 		p[h->flow_off] = in.entropy >> 24;
 	}

@@ -22,6 +22,9 @@ enum tun_caps {
 	TUN_CAP_L3 = 1 << 1,    /* Carries bare IP packets. */
 	TUN_CAP_KEY = 1 << 2,   /* Has an identifier (VNI, VSID, key). */
 	TUN_CAP_UNTAGGED = 1 << 3,      /* The 802.1Q tag of a frame is taken off on the way out. */
+	/* Frames up to 64 KB go as they are, long ones and those with unfinished checksums too; what is sent is cut to fit
+	 * the underlay, and made whole at the far end. */
+	TUN_CAP_WHOLE = 1 << 4,
 };
 
 enum tun_inner_vlan {
@@ -91,6 +94,9 @@ struct tun_hdr {
 	bool udp;
 	bool csum;                      /* Fill the outer UDP checksum per packet. */
 	bool tos_inherit, ttl_inherit;
+	bool sport;                     /* Write a source port, though it is not UDP's. */
+	uint16_t mtu;                   /* Of the underlay; 0: not known. */
+	uint16_t seg_len;               /* TUN_CAP_WHOLE: payload of a segment. */
 	uint16_t flow_off;              /* Of a byte for the hash of the inner headers (NVGRE's FlowID); 0: none. */
 	uint32_t ip4_sum;               /* Sum of the IPv4 header without length, TOS, and TTL when that is inherited. */
 };
@@ -102,12 +108,24 @@ enum tun_meta_flags {
 	TUN_META_NO_LEARN = 1 << 3,     /* The inner source address must not be learned (GBP's D bit, ERSPAN). */
 };
 
+enum tun_offl {
+	TUN_OFFL_PARTIAL = 1 << 0,      /* The L4 checksum is to be completed; */
+	TUN_OFFL_IP4 = 1 << 1,          /* of IPv4, else IPv6; */
+	TUN_OFFL_TCP = 1 << 2,          /* of TCP, else UDP. */
+};
+
+/* In tun_batch.drop: the packet is part of a larger one, and kept by the type. */
+#define TUN_HELD 0xff
+
 /* What decapsulation learned of a packet; becomes part of its flow key. */
 struct tun_meta {
 	struct ipaddr src, dst;             /* Outer. */
 	uint64_t key;                   /* VNI and the like, host order. */
 	uint8_t tos, ttl;               /* Outer. */
 	uint8_t flags;                  /* enum tun_meta_flags. */
+	/* TUN_CAP_WHOLE: what the frame's sender left to others, as the packet says: to be checked against the frame. */
+	uint8_t offl;                   /* enum tun_offl; 0: nothing. */
+	uint16_t offl_l4, offl_mss;     /* Where its L4 header is; the size of segments, 0: it is one. */
 	uint8_t opts_len;               /* Geneve: bytes of options, which stand in front of the packet still. */
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
 };
@@ -140,7 +158,7 @@ struct tun_batch {
 	uint16_t n;
 	struct rte_mbuf *pkt[TUN_BATCH_MAX];
 	struct tun_meta meta[TUN_BATCH_MAX];
-	uint8_t drop[TUN_BATCH_MAX];    /* Index into the type's 'drops'; 0: keep. */
+	uint8_t drop[TUN_BATCH_MAX];    /* Index into the type's 'drops'; 0: keep; TUN_HELD. */
 	const struct tun_hdr *hdr;      /* On push: the template in front of every pkt[]. */
 };
 
@@ -157,6 +175,7 @@ enum tun_drop_kind {
 	TUN_DROP_CONTROL,       /* For the endpoint, not for a tenant. */
 	TUN_DROP_OPTION,        /* An option that we do not know and must. */
 	TUN_DROP_KEY,           /* An identifier that nobody may use. */
+	TUN_DROP_OVERLAP,       /* A piece of a frame that is there already, or for which there is no room. */
 	TUN_DROP_TAGGED,        /* The frame inside has a tag, which the type forbids. */
 	TUN_N_DROP_KINDS,
 };
@@ -184,8 +203,14 @@ struct tun_type {
 	void (*set)(struct tun_hdr *h, const struct tun_set *s);
 	/* [lcore] Rewrites per-packet bytes of its header; NULL when build() wrote them all. */
 	void (*patch)(struct tun_batch *);
-	/* [lcore] Strips its header, fills meta[], sets drop[].  Frees nothing. */
+	/* [lcore] Strips its header, fills meta[], sets drop[].  Frees nothing.  With 'reap' it may keep packets
+	 * (TUN_HELD), and put a larger one in the place of the last of them. */
 	void (*pop)(struct tun_batch *);
+	/* [lcore] Gives up to 'max' packets that this thread kept in vain: too long, or too many.  'all': everything it
+	 * keeps; asked so until nothing comes.  To be asked after pop(), and while it keeps anything. */
+	unsigned (*reap)(bool all, struct rte_mbuf **out, unsigned max);
+	/* [lcore] Whether this thread keeps anything. */
+	bool (*holds)(void);
 };
 
 /* NULL-terminated, in the order of tunnels/meson.build (generated at build time). */
@@ -238,6 +263,7 @@ extern const char *const tun_csum_names[];
 struct tun_path {
 	struct ipaddr local, remote;
 	struct mac src_mac, dst_mac;    /* Our interface, the next hop. */
+	uint16_t mtu;                   /* 0: not known. */
 };
 
 /* Whether a tunnel with the remote set per flow takes packets from there. */
@@ -256,6 +282,9 @@ void tun_hdr_set(const struct tun_type *, struct tun_hdr *, const struct tun_set
 /* Bytes in front of the inner frame: the MTU arithmetic of specs/encapsulations, section 2.1.
  * A guest frame of L bytes (from its Ethernet header) fits when L + overhead - 14 <= underlay MTU. */
 uint16_t tun_overhead(const struct tun_type *, const struct tun_conf *, bool v6);
+
+/* The longest guest frame that fits an underlay MTU, which leaves room for some. */
+uint32_t tun_max_frame(const struct tun_type *, const struct tun_conf *, bool v6, uint32_t mtu);
 
 /* [lcore] Copies b->hdr in front of each packet and patches lengths, IP checksum, TTL, DSCP, ECN
  * (RFC 6040, normal mode), source port (RFC 7348: 49152-65535, from the inner headers) and, when asked,

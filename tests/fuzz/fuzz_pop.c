@@ -41,6 +41,40 @@ pop(const struct tun_type *t, struct rte_mbuf *m, uint8_t tos)
 	tun_entropy(m);
 }
 
+/* A type that keeps packets until they make a larger one: pieces, each behind its length. */
+static void
+pop_pieces(const struct tun_type *t, const uint8_t *data, size_t len)
+{
+	struct rte_mbuf *lost[4];
+	unsigned n;
+
+	while (len > 2) {
+		uint32_t take = data[0] | (data[1] & 7) << 8;
+		struct tun_batch b = { .n = 1 };
+
+		data += 2;
+		len -= 2;
+		take = take < len ? take : (uint32_t)len;
+		b.pkt[0] = frame(data, take);
+		t->pop(&b);
+		data += take;
+		len -= take;
+		if (b.drop[0] == TUN_HELD) {
+			must(t->holds());
+		} else {
+			if (!b.drop[0]) {
+				tun_ecn_decap(b.pkt[0], b.meta[0].tos);
+				tun_entropy(b.pkt[0]);
+			}
+			frame_free(b.pkt[0]);
+		}
+	}
+	while ((n = t->reap(true, lost, 4)) > 0)
+		while (n)
+			frame_free(lost[--n]);
+	must(!t->holds());
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
@@ -49,10 +83,14 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 	struct tun_outer peeked, o;
 	struct rte_mbuf *m;
 
-	if (!len || len > 2048)
+	if (!len || len > 8192)
 		return 0;
 	data++;
 	len--;
+	if (t->reap) {
+		pop_pieces(t, data, len);
+		return 0;
+	}
 	if (how & CHAINED && len > 64) {
 		m = frame(data, 64);
 		frame_chain(m, frame(data + 64, (uint32_t)len - 64));
