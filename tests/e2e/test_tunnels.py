@@ -1,0 +1,102 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Each overlay between two switches, over IPv4 and IPv6, and what tshark reads on the wire between them.
+
+     weft-ga              weft-a (weftd)                 weft-b (weftd)              weft-gb
+   +----------+       +--------------------+         +--------------------+       +----------+
+   | g0       | veth  | g -- br0 -- t0     |  veth   |     t0 -- br0 -- g |  veth | g0       |
+   | 10.0.0.1 +-------+         (wire)     +=========+     (wire)         +-------+ 10.0.0.2 |
+   +----------+       +--------------------+  1500   +--------------------+       +----------+
+                        172.16.0.1, fd16::1           172.16.0.2, fd16::2"""
+import os
+import re
+import shutil
+
+from lab import Lab, wait_for
+
+TYPES = [
+    ("gre", "", "gre.proto == 0x6558"),
+    ("gre", "key=7 csum=on seq=true", "gre.key == 7 && gre.checksum.status == 1 && gre.flags.sequence_number == 1"),
+    ("nvgre", "vsid=5001", "gre.flags_and_version == 0x2000 && gre.proto == 0x6558"),
+    ("geneve", "vni=5001", "geneve.vni == 5001 && geneve.proto_type == 0x6558"),
+    ("vxlan-gpe", "vni=5001", "vxlan.vni == 5001 && vxlan.next_proto == 3"),
+    ("erspan", "session=100 version=III", "erspan.spanid == 100 && erspan.version == 2"),
+    ("stt", "key=5001", "stt.context_id == 5001 && stt.version == 0"),
+]
+
+
+def ping(lab, ns, size=56, count=3):
+    p = lab.run(f"ping -n -c {count} -i 0.1 -W 1 -s {size} 10.0.0.2", ns=ns, check=False)
+    m = re.search(r"(\d+) received", p.stdout)
+    return int(m.group(1)) if m else 0
+
+
+def build(lab):
+    ga, a, b, gb = (lab.netns(n) for n in ("ga", "a", "b", "gb"))
+    lab.veth(ga, "g0", a, "g")
+    lab.veth(gb, "g0", b, "g")
+    lab.veth(a, "wire", b, "wire")
+    for ns, dev, addrs in ((ga, "g0", "10.0.0.1/24"), (gb, "g0", "10.0.0.2/24"), (a, "wire", "172.16.0.1/24 fd16::1/64"),
+                           (b, "wire", "172.16.0.2/24 fd16::2/64")):
+        for addr in addrs.split():
+            lab.ip(ns, f"addr add {addr} dev {dev}")
+    return ga, a, b, gb
+
+
+def tcp(lab, ga, gb):
+    server = lab.spawn("iperf", ["iperf3", "-s", "-1"], ns=gb)
+    wait_for("iperf3 listening", lambda: lab.run("ss -Hltn sport = :5201", ns=gb).stdout, 5)
+    p = lab.run("iperf3 -c 10.0.0.2 -n 3M -f m --connect-timeout 3000", ns=ga, check=False, timeout=30)
+    server.stop()
+    return re.search(r"([0-9.]+) Mbits/sec +receiver", p.stdout)
+
+
+def count(lab, pcap, want):
+    argv = ["tshark", "-r", pcap, "-o", "ip.try_heuristic_first:TRUE", "-o", "ipv6.try_heuristic_first:TRUE", "-Y", want]
+    p = lab.run(argv, check=False, timeout=30)
+    return len(p.stdout.splitlines())
+
+
+def one(lab, ga, a, gb, hv, over, row):
+    kind, opts, want = row
+    what = f"{kind} {opts}".strip() + f" over {over}"
+    net = "fd16::" if over == "IPv6" else "172.16.0."
+    for h, far in ((hv[0], 2), (hv[1], 1)):
+        h.ctl(f"tunnel add br0 t0 type={kind} remote={net}{far} {opts}")
+    pcap = os.path.join(lab.logs, f"{kind}{len(opts)}-{over}.pcap")
+    wait_for("the tunnel to carry something", lambda: ping(lab, ga, count=1), 10)
+    dump = lab.spawn(f"dump-{os.path.basename(pcap)}", ["tcpdump", "--immediate-mode", "-Uni", "wire", "-s", "300", "-w", pcap],
+                     ns=a)
+    wait_for("tcpdump", lambda: "listening on" in dump.tail(), 5)
+    got = ping(lab, ga)
+    lab.ok(got == 3, f"{what}: ping", f"{got} of 3")
+    wait_for("the capture of six packets", lambda: os.path.getsize(pcap) > 6 * 150, 5)
+    dump.stop()
+    big = ping(lab, ga, 1380)
+    lab.ok(big == 3, f"{what}: ping of 1380 bytes", f"{big} of 3")
+    lab.ok(tcp(lab, ga, gb), f"{what}: TCP")
+    if shutil.which("tshark"):
+        good, bad = count(lab, pcap, f"icmp && {want}"), count(lab, pcap, "_ws.malformed")
+        lab.ok(good >= 6 and not bad, f"{what}: tshark reads it so", f"{good} packets as wanted, {bad} malformed")
+    else:
+        lab.skip(f"{what}: tshark reads it so", "tshark is not installed")
+    for h in hv:
+        h.ctl("tunnel del t0")
+
+
+def main():
+    with Lab("tunnels") as lab:
+        ga, a, b, gb = build(lab)
+        hv = [lab.weftd(n, ns=ns) for n, ns in (("a", a), ("b", b))]
+        for h in hv:
+            h.ctl("bridge add br0")
+            h.ctl("port add br0 g type=netdev")
+        for over in ("IPv4", "IPv6"):
+            for row in TYPES:
+                one(lab, ga, a, gb, hv, over, row)
+        for h in hv:
+            lab.ok(h.stop() == 0, "SIGTERM ends weftd with status 0")
+
+
+if __name__ == "__main__":
+    main()
