@@ -159,7 +159,7 @@ vq_log_gpa(const struct vq *vq, uint64_t gpa, uint64_t len)
 	if (!vq->log || !len || last < gpa)
 		return;
 	for (uint64_t page = gpa >> 12; page <= last >> 12 && page / 8 < vq->log_len; page++)
-		__atomic_fetch_or(&vq->log[page / 8], (uint8_t)(1 << page % 8), __ATOMIC_RELAXED);
+		__atomic_fetch_or(&vq->log[page / 8], (uint8_t)(1 << page % 8), __ATOMIC_RELEASE);
 }
 
 void
