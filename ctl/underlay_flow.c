@@ -11,22 +11,33 @@
 
 /* --- Addresses of this host ---------------------------------------------------------------- */
 
+struct addrs {
+	unsigned n;
+	struct underlay_addr a[UNDERLAY_MAX_ADDRS];
+};
+
 static void
 note_addr(void *arg, const struct ipaddr *ip, int ifindex)
 {
-	struct underlay *u = arg;
+	struct addrs *l = arg;
 
-	if (u->n_addrs == UNDERLAY_MAX_ADDRS || !ip_is_unicast(ip))
+	if (l->n == UNDERLAY_MAX_ADDRS || !ip_is_unicast(ip))
 		return;
-	u->addr[u->n_addrs].ip = *ip;
-	u->addr[u->n_addrs++].ifindex = ifindex;
+	l->a[l->n++] = (struct underlay_addr){ *ip, ifindex };
 }
 
 void
 flow_read_addrs(struct underlay *u)
 {
-	u->n_addrs = 0;
-	nl_addr_each(u->nl, note_addr, u);
+	struct addrs l = { .n = 0 };
+
+	nl_addr_each(u->nl, note_addr, &l);
+	if (l.n == u->n_addrs && !memcmp(l.a, u->addr, l.n * sizeof l.a[0]))
+		return;
+	u->n_addrs = l.n;
+	memcpy(u->addr, l.a, l.n * sizeof l.a[0]);
+	/* Views name them where tunnels take packets for any of them. */
+	u->dirty |= u->n_flow != 0;
 }
 
 int

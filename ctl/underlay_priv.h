@@ -89,7 +89,7 @@ struct underlay {
 	unsigned n_flow;                /* Tunnels with remote=flow. */
 	/* Addresses of this host, as of the last pass. */
 	unsigned n_addrs;
-	struct {
+	struct underlay_addr {
 		struct ipaddr ip;
 		int ifindex;
 	} addr[UNDERLAY_MAX_ADDRS];

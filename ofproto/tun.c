@@ -22,17 +22,29 @@ static void
 release_dst(struct ofp *o, uint32_t dst)
 {
 	uint16_t port = o->dst_port[dst];
-	struct ofp_port *p = o->port[port];
+	struct ofp_port *p = ofp_port_find(o, port);
 
+	o->dst_port[dst] = 0;
+	/* A learned one may outlive its port for a while. */
+	if (!p)
+		return;
 	for (unsigned i = 0; i < p->n_dst; i++) {
 		if (p->dst[i] != dst)
 			continue;
 		p->dst[i] = p->dst[--p->n_dst];
 		break;
 	}
-	o->dst_port[dst] = 0;
 	ofp_mac_remove(o, p->bridge, dst_gone, o);
 	ofp_port_changed(o, port);
+}
+
+static bool
+has_dst(const struct ofp_port *p, uint32_t dst)
+{
+	for (unsigned i = 0; i < p->n_dst; i++)
+		if (p->dst[i] == dst)
+			return true;
+	return false;
 }
 
 void
@@ -48,9 +60,9 @@ ofp_port_set_tun_dsts(struct ofp *o, uint16_t port, const uint32_t *dst, uint16_
 	p->dst = xrealloc(p->dst, n * sizeof *dst);
 	p->n_dst = 0;
 	for (unsigned i = 0; i < n; i++) {
-		if (dst[i] >= TUN_MAX_DST || o->dst_port[dst[i]] == port)
+		if (dst[i] >= TUN_MAX_DST || has_dst(p, dst[i]))
 			continue;
-		if (o->dst_port[dst[i]])
+		if (o->dst_port[dst[i]] && o->dst_port[dst[i]] != port)
 			release_dst(o, dst[i]);
 		p->dst[p->n_dst++] = dst[i];
 		o->dst_port[dst[i]] = port;
@@ -131,10 +143,7 @@ is_listed(const struct ofp *o, uint32_t dst)
 {
 	const struct ofp_port *p = ofp_port_find(o, o->dst_port[dst]);
 
-	for (unsigned i = 0; p && i < p->n_dst; i++)
-		if (p->dst[i] == dst)
-			return true;
-	return false;
+	return p && has_dst(p, dst);
 }
 
 void

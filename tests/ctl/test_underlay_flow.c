@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tunnels whose remotes are set per flow, against a kernel of a few tables: where they listen, whom they learn, and whom
+ * they forget. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "ctl/underlay.h"
+#include "datapath/tunnel_priv.h"
+#include "tests/ctl/fake_kernel.h"
+
+enum { ETH1 = 3, ETH2 = 4, VX0 = 100, VX1 = 101, IDLE_S = 300 };
+
+static struct owner {
+	unsigned n_views, n_commits;
+	struct tun_view *view;
+	struct ofp_tun_path path[TUN_MAX_DST];
+	uint32_t used[TUN_MAX_DST];
+} owner;
+
+static struct underlay *u;
+static uint64_t now;
+
+/* Weft has a port on each link: 10 more than its index. */
+static void
+find_link(void *arg, const char *name, struct underlay_link *out)
+{
+	(void)arg;
+	*out = (struct underlay_link){ .kind = UNDERLAY_LINK_DIRECT, .port = (uint16_t)(10 + name[3] - '1' + ETH1) };
+}
+
+static int
+open_link(void *arg, const char *name, struct err *e)
+{
+	(void)arg;
+	return err_set(e, EIO, "%s", name);
+}
+
+static void
+close_link(void *arg, const char *name)
+{
+	(void)arg, (void)name;
+}
+
+static void
+set_view(void *arg, struct tun_view *v)
+{
+	(void)arg;
+	tun_view_destroy(owner.view);
+	owner.view = v;
+	owner.n_views++;
+}
+
+static void
+set_path(void *arg, uint32_t dst, const struct ofp_tun_path *p)
+{
+	(void)arg;
+	owner.path[dst] = *p;
+}
+
+static void
+commit(void *arg)
+{
+	(void)arg;
+	owner.n_commits++;
+}
+
+static uint32_t
+used(void *arg, uint32_t dst)
+{
+	(void)arg;
+	return owner.used[dst];
+}
+
+static void
+used_reset(void *arg, uint32_t dst)
+{
+	(void)arg;
+	owner.used[dst] = 0;
+}
+
+static void
+addr(const char *ip, int link)
+{
+	fake.addr_link[fake.n_addrs] = link;
+	fake.addr[fake.n_addrs++] = fake_ip(ip);
+	fake.events |= NL_EV_ADDR;
+}
+
+static int
+begin(void **state)
+{
+	const struct underlay_ops ops = { .find_link = find_link, .open_link = open_link, .close_link = close_link,
+					  .set_view = set_view, .set_path = set_path, .commit = commit, .used = used,
+					  .used_reset = used_reset };
+	struct err e;
+
+	(void)state;
+	log_to_file("/dev/null");
+	memset(&owner, 0, sizeof owner);
+	fake_reset();
+	now = 1000000;
+	fake_link(ETH1, "eth1", 1500);
+	fake_link(ETH2, "eth2", 9000);
+	fake_route(NULL, ETH1, "172.16.0.1", NULL);
+	addr("172.16.0.1", ETH1);
+	addr("172.17.0.1", ETH2);
+	addr("127.0.0.1", 1);
+	u = underlay_create(&ops, &e);
+	return 0;
+}
+
+static int
+end(void **state)
+{
+	(void)state;
+	underlay_destroy(u);
+	tun_view_destroy(owner.view);
+	return 0;
+}
+
+static struct underlay_tunnel
+tunnel(uint16_t port, const char *opts)
+{
+	struct underlay_tunnel t = { .port = port, .name = "vx", .type = tun_type_find("vxlan") };
+	char buf[256], *save = NULL;
+	struct err e = { 0 };
+
+	opt_defaults(t.type->opts, &t.conf);
+	t.conf.key = 42;
+	str_copy(buf, sizeof buf, opts);
+	for (char *w = strtok_r(buf, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
+		char *eq = strchr(w, '=');
+
+		*eq = '\0';
+		if (opt_set(t.type->opts, &t.conf, w, eq + 1, &e))
+			fail_msg("%s", e.msg);
+	}
+	return t;
+}
+
+static void
+add(uint16_t port, const char *opts)
+{
+	struct underlay_tunnel t = tunnel(port, opts);
+
+	assert_int_equal(underlay_set(u, &t, NULL), 0);
+	underlay_update(u, now);
+}
+
+static void
+peer(uint16_t port, const char *remote, const char *local, bool heard)
+{
+	struct ipaddr r = fake_ip(remote), l = fake_ip(local);
+
+	underlay_peer(u, port, &r, &l, heard, now);
+	underlay_flush(u);
+}
+
+static void
+count(void *arg, const struct underlay_remote *r)
+{
+	assert_true(r->learned);
+	++*(unsigned *)arg;
+}
+
+static unsigned
+n_learned(uint16_t port)
+{
+	unsigned n = 0, said = underlay_learned(u, port, count, &n);
+
+	assert_int_equal(said, n);
+	return n;
+}
+
+/* The destination that a port has for these addresses. */
+static uint32_t
+dst_of(uint16_t port, const char *remote, const char *local)
+{
+	struct ipaddr r = fake_ip(remote), l = fake_ip(local);
+
+	return tun_view_peer(owner.view, port, &r, &l);
+}
+
+static const struct tun_endpoint *
+find(uint32_t key, const char *remote, const char *local)
+{
+	struct ipaddr r = fake_ip(remote), l = fake_ip(local);
+
+	return tun_view_find(owner.view, tun_type_find("vxlan"), 4789, key, &r, &l);
+}
+
+static void
+live(uint64_t ms)
+{
+	uint64_t until = now + ms;
+
+	while (now < until) {
+		unsigned wait = underlay_poll(u, now);
+
+		now = MIN_OF(now + wait, until);
+	}
+	underlay_poll(u, now);
+}
+
+static void
+is_local(const char *ip, bool want)
+{
+	struct ipaddr a = fake_ip(ip);
+
+	assert_int_equal(tun_view_is_local(owner.view, &a), want);
+}
+
+/* --- Listening ----------------------------------------------------------------------------- */
+
+static void
+without_local_it_listens_wherever_the_host_has_addresses(void **state)
+{
+	(void)state;
+	add(VX0, "remote=flow");
+	assert_string_equal(underlay_deaf(u, VX0), "");
+	assert_true(tun_view_is_underlay(owner.view, 10 + ETH1));
+	assert_true(tun_view_is_underlay(owner.view, 10 + ETH2));
+	is_local("172.16.0.1", true);
+	is_local("172.17.0.1", true);
+	is_local("127.0.0.1", false);
+	assert_non_null(find(42, "1.2.3.4", "172.17.0.1"));
+	assert_null(find(43, "1.2.3.4", "172.17.0.1"));
+	addr("172.18.0.1", ETH2);
+	live(100);
+	is_local("172.18.0.1", true);
+}
+
+static void
+with_local_it_listens_there_alone(void **state)
+{
+	(void)state;
+	add(VX0, "remote=flow local=172.17.0.1 vni=flow");
+	assert_false(tun_view_is_underlay(owner.view, 10 + ETH1));
+	assert_true(tun_view_is_underlay(owner.view, 10 + ETH2));
+	is_local("172.16.0.1", false);
+	assert_non_null(find(7, "1.2.3.4", "172.17.0.1"));
+	assert_null(find(7, "1.2.3.4", "172.16.0.1"));
+}
+
+static void
+who_hears_nothing_says_why(void **state)
+{
+	(void)state;
+	add(VX0, "remote=flow local=172.19.0.1");
+	assert_non_null(strstr(underlay_deaf(u, VX0), "172.19.0.1 is not an address of this host"));
+	addr("172.19.0.1", ETH2);
+	live(100);
+	assert_string_equal(underlay_deaf(u, VX0), "");
+	fake.link[1].up = false;
+	fake.events |= NL_EV_LINK;
+	live(100);
+	assert_non_null(strstr(underlay_deaf(u, VX0), "eth2 is down"));
+}
+
+static void
+a_fixed_remote_may_leave_the_key_open(void **state)
+{
+	(void)state;
+	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ NL_NEIGH_VALID, fake_mac(0x22) };
+	add(VX0, "remote=172.16.0.2 vni=flow");
+	add(VX1, "remote=172.16.0.2 vni=5");
+	assert_int_equal(find(4, "172.16.0.2", "172.16.0.1")->port, VX0);
+	assert_int_equal(find(5, "172.16.0.2", "172.16.0.1")->port, VX1);
+	assert_null(find(5, "172.16.0.3", "172.16.0.1"));
+}
+
+/* --- Learning ------------------------------------------------------------------------------ */
+
+static void
+a_remote_that_is_heard_becomes_a_destination(void **state)
+{
+	uint32_t dst;
+
+	(void)state;
+	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ NL_NEIGH_VALID, fake_mac(0x22) };
+	add(VX0, "remote=flow");
+	peer(VX0, "172.16.0.2", "172.17.0.1", true);
+	assert_int_equal(owner.n_commits, 1);
+	dst = dst_of(VX0, "172.16.0.2", "172.17.0.1");
+	assert_int_not_equal(dst, 0);
+	assert_int_equal(tun_view_dst(owner.view, dst)->state, TUN_DST_READY);
+	assert_int_equal(owner.path[dst].port, VX0);
+	/* The way back starts where it was heard. */
+	assert_true(ip_equal(&owner.path[dst].local, &(struct ipaddr){ { [10] = 0xff, 0xff, 172, 17, 0, 1 } }));
+	assert_int_equal(tun_view_next_peer(owner.view, VX0, 0), dst);
+	assert_int_equal(tun_view_next_peer(owner.view, VX0, dst), 0);
+	assert_int_equal(tun_view_next_peer(owner.view, VX1, 0), 0);
+	/* Heard again: nothing new. */
+	peer(VX0, "172.16.0.2", "172.17.0.1", true);
+	assert_int_equal(owner.n_commits, 1);
+	assert_int_equal(n_learned(VX0), 1);
+}
+
+static void
+one_that_is_sent_to_is_asked_for(void **state)
+{
+	uint32_t dst;
+
+	(void)state;
+	add(VX0, "remote=flow");
+	peer(VX0, "172.16.0.9", NULL, false);
+	dst = dst_of(VX0, "172.16.0.9", NULL);
+	assert_int_equal(tun_view_dst(owner.view, dst)->state, TUN_DST_RESOLVING);
+	assert_int_equal(fake_neigh(ETH1, "172.16.0.9")->asked, 1);
+	live(4000);
+	assert_int_equal(tun_view_dst(owner.view, dst)->state, TUN_DST_FAILED);
+}
+
+static void
+strangers_are_not_learned(void **state)
+{
+	static const struct {
+		const char *remote;
+		bool heard;
+	} rows[] = { { "10.0.0.1", true }, { "224.0.0.1", false }, { "172.16.0.1", false }, { "127.0.0.1", false },
+		     { "2001:db8::1", false }, { "0.0.0.0", false } };
+
+	(void)state;
+	add(VX0, "remote=flow allow=172.16.0.0/16 local=172.16.0.1");
+	add(VX1, "remote=172.16.0.2 vni=1");
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+		peer(VX0, rows[i].remote, "172.16.0.1", rows[i].heard);
+	peer(VX1, "172.16.0.3", NULL, false);
+	peer(99, "172.16.0.3", NULL, false);
+	assert_int_equal(n_learned(VX0), 0);
+	assert_int_equal(n_learned(VX1), 0);
+	/* To whom rules send is theirs to say. */
+	peer(VX0, "10.0.0.1", NULL, false);
+	assert_int_equal(n_learned(VX0), 1);
+	assert_int_not_equal(dst_of(VX0, "10.0.0.1", "172.16.0.1"), 0);
+}
+
+static void
+no_more_are_learned_than_the_port_may(void **state)
+{
+	(void)state;
+	add(VX0, "remote=flow max-remotes=5");
+	for (unsigned i = 2; i < 20; i++) {
+		char ip[32];
+
+		snprintf(ip, sizeof ip, "172.16.0.%u", i);
+		peer(VX0, ip, NULL, true);
+	}
+	assert_int_equal(n_learned(VX0), 5);
+}
+
+static void
+who_is_not_used_is_forgotten(void **state)
+{
+	uint32_t a, b, c;
+
+	(void)state;
+	add(VX0, "remote=flow");
+	peer(VX0, "172.16.0.2", NULL, true);
+	peer(VX0, "172.16.0.3", NULL, true);
+	a = dst_of(VX0, "172.16.0.2", NULL);
+	b = dst_of(VX0, "172.16.0.3", NULL);
+	live(200 * 1000);
+	owner.used[b] = (uint32_t)(now / 1000);
+	for (unsigned i = 0; i < 150 && n_learned(VX0) == 2; i++)
+		live(1000);
+	assert_int_equal(n_learned(VX0), 1);
+	assert_int_equal(dst_of(VX0, "172.16.0.2", NULL), 0);
+	assert_int_equal(dst_of(VX0, "172.16.0.3", NULL), b);
+	assert_int_equal(owner.path[a].port, 0);
+	assert_null(tun_view_dst(owner.view, a));
+	/* Its number is not another's before everybody has seen that it is gone. */
+	peer(VX0, "172.16.0.4", NULL, true);
+	c = dst_of(VX0, "172.16.0.4", NULL);
+	assert_int_not_equal(c, a);
+	live(40 * 1000);
+	peer(VX0, "172.16.0.5", NULL, true);
+	assert_int_equal(dst_of(VX0, "172.16.0.5", NULL), a);
+	live((IDLE_S + 60) * 1000);
+	assert_int_equal(n_learned(VX0), 0);
+}
+
+static void
+learned_ones_outlive_changes_that_do_not_concern_them(void **state)
+{
+	uint32_t a;
+
+	(void)state;
+	add(VX0, "remote=flow");
+	peer(VX0, "172.16.0.2", NULL, true);
+	a = dst_of(VX0, "172.16.0.2", NULL);
+	add(VX0, "remote=flow ttl=7 flood-list=172.16.0.7");
+	assert_int_equal(dst_of(VX0, "172.16.0.2", NULL), a);
+	/* Those of the list can be found like learned ones, and never grow old. */
+	assert_int_not_equal(dst_of(VX0, "172.16.0.7", NULL), 0);
+	add(VX0, "remote=flow local=172.16.0.1");
+	assert_int_equal(n_learned(VX0), 0);
+	assert_int_equal(dst_of(VX0, "172.16.0.2", NULL), 0);
+	peer(VX0, "172.16.0.2", NULL, true);
+	add(VX0, "remote=172.16.0.2");
+	assert_int_equal(n_learned(VX0), 0);
+	underlay_del(u, VX0);
+	underlay_update(u, now);
+	for (unsigned i = 1; i < TUN_MAX_DST; i++)
+		assert_int_equal(owner.path[i].port, 0);
+}
+
+/* --- Together ------------------------------------------------------------------------------ */
+
+static void
+what_leaves_open_the_same_is_refused(void **state)
+{
+	static const struct {
+		const char *a, *b;
+		int rc;
+	} rows[] = {
+		{ "remote=flow", "remote=flow", -EEXIST }, { "remote=flow", "remote=flow local=flow", -EEXIST },
+		{ "remote=flow", "remote=172.16.0.2", 0 }, { "remote=flow", "remote=flow vni=43", 0 },
+		{ "remote=flow", "remote=flow vni=flow", 0 }, { "remote=flow vni=flow", "remote=flow vni=flow", -EEXIST },
+		{ "remote=flow local=172.16.0.1", "remote=flow local=172.16.0.1", -EEXIST },
+		{ "remote=flow local=172.16.0.1", "remote=flow local=172.17.0.1", 0 },
+		{ "remote=flow local=172.16.0.1", "remote=flow", 0 },
+		{ "remote=172.16.0.2 vni=flow", "remote=172.16.0.2 vni=flow", -EEXIST },
+		{ "remote=172.16.0.2 vni=flow", "remote=172.16.0.3 vni=flow", 0 },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct underlay_tunnel a = tunnel(VX0, rows[i].a), b = tunnel(VX1, rows[i].b);
+		const struct underlay_tunnel *all[] = { &a, &b };
+		struct err e = { 0 };
+
+		if (underlay_check(all, 2, NULL, &e) != rows[i].rc)
+			fail_msg("%s and %s: %s", rows[i].a, rows[i].b, e.msg);
+	}
+}
+
+/* The one that says more gets the packet: the key counts first, then the remote, then the local address. */
+static void
+the_most_specific_endpoint_wins(void **state)
+{
+	static const char *const opts[] = {
+		"remote=flow vni=flow", "remote=flow vni=flow local=172.16.0.1", "remote=172.16.0.2 vni=flow",
+		"remote=flow vni=42", "remote=flow vni=42 local=172.16.0.1", "remote=172.16.0.2 vni=42",
+	};
+
+	(void)state;
+	for (uint16_t i = 0; i < ARRAY_SIZE(opts); i++) {
+		add(VX0 + i, opts[i]);
+		assert_int_equal(find(42, "172.16.0.2", "172.16.0.1")->port, VX0 + i);
+	}
+	assert_int_equal(find(42, "172.16.0.3", "172.16.0.1")->port, VX0 + 4);
+	assert_int_equal(find(42, "172.16.0.3", "172.17.0.1")->port, VX0 + 3);
+	assert_int_equal(find(41, "172.16.0.2", "172.16.0.1")->port, VX0 + 2);
+	assert_int_equal(find(41, "172.16.0.3", "172.16.0.1")->port, VX0 + 1);
+	assert_int_equal(find(41, "172.16.0.3", "172.17.0.1")->port, VX0);
+	assert_true(tun_view_has_key(owner.view, tun_type_find("vxlan"), 4789, 12345));
+	assert_false(tun_view_has_key(owner.view, tun_type_find("vxlan"), 4790, 42));
+}
+
+int
+main(void)
+{
+#define FLOW_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+	const struct CMUnitTest tests[] = {
+		FLOW_TEST(without_local_it_listens_wherever_the_host_has_addresses),
+		FLOW_TEST(with_local_it_listens_there_alone),
+		FLOW_TEST(who_hears_nothing_says_why),
+		FLOW_TEST(a_fixed_remote_may_leave_the_key_open),
+		FLOW_TEST(a_remote_that_is_heard_becomes_a_destination),
+		FLOW_TEST(one_that_is_sent_to_is_asked_for),
+		FLOW_TEST(strangers_are_not_learned),
+		FLOW_TEST(no_more_are_learned_than_the_port_may),
+		FLOW_TEST(who_is_not_used_is_forgotten),
+		FLOW_TEST(learned_ones_outlive_changes_that_do_not_concern_them),
+		FLOW_TEST(what_leaves_open_the_same_is_refused),
+		FLOW_TEST(the_most_specific_endpoint_wins),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

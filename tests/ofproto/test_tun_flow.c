@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tunnel ports whose ends are set per flow: what rules and the learning switch make of them. */
+#include "tests/ofproto/pipesim.h"
+
+enum { VX = 20, UPLINK = 9, DST_A = 7, DST_B = 8 };
+
+static struct ipaddr
+ip(const char *text)
+{
+	struct ipaddr a = { { 0 } };
+
+	if (text)
+		assert_int_equal(ip_parse(text, &a), 0);
+	return a;
+}
+
+/* A learned destination comes (next hop known), or goes. */
+static void
+learned(uint32_t dst, const char *remote, const char *asked)
+{
+	struct ofp_tun_path p = { .port = VX, .asked = ip(asked), .underlay_port = UPLINK, .src = sim_mac(0x100),
+				  .next_hop = sim_mac(0x200), .local = ip(asked ? asked : "172.16.0.1"), .remote = ip(remote) };
+
+	ofp_set_tun_path(s->ofp, dst, remote ? &p : &(struct ofp_tun_path){ 0 });
+	sim_commit(s);
+}
+
+static void
+tunnel(const struct ofp_tun_flow *f)
+{
+	sim_port_kind(s, br, VX, OFP_PORT_TUNNEL, "");
+	ofp_port_set_tun_flow(s->ofp, VX, f);
+	sim_commit(s);
+}
+
+static int
+flow_setup(void **state)
+{
+	setup(state);
+	tunnel(&(struct ofp_tun_flow){ .remote = true, .local = true, .key = true, .flood_learned = true });
+	return 0;
+}
+
+/* A packet of the tunnel port from destination 'dst'. */
+static struct flow_key
+from_tunnel(uint32_t dst, uint64_t key)
+{
+	struct flow_key k = sim_key(VX, 2, 1, NO_TAG);
+
+	k.flags = FLOW_F_TUNNEL;
+	k.tun_peer = dst;
+	k.tun_id = be64(key);
+	return k;
+}
+
+static void
+rules_say_where_and_with_which_key(void **state)
+{
+	struct xlate_out was;
+
+	(void)state;
+	flow("in_port=1,actions=set_field:172.16.0.2->tun_dst,set_field:0x2a->tun_id,output:20");
+	EXPECT("in_port=1", "tun_set(tun_id=0x2a,dst=172.16.0.2) tun20/0");
+	EXPECT_MASK("in_port=1");
+	was = s->out;
+	learned(DST_A, "172.16.0.2", NULL);
+	/* What has asked for it looks again. */
+	assert_true(sim_is_marked(s, &was, s->epoch - 1));
+	EXPECT("in_port=1", "tun_set(tun_id=0x2a) tun20/7 9");
+	was = s->out;
+	/* That is no concern of others. */
+	learned(DST_B, "172.16.0.3", NULL);
+	assert_false(sim_is_marked(s, &was, s->epoch - 1));
+	learned(DST_A, NULL, NULL);
+	assert_true(sim_is_marked(s, &was, s->epoch - 1));
+	EXPECT("in_port=1", "tun_set(tun_id=0x2a,dst=172.16.0.2) tun20/0");
+}
+
+static void
+rules_say_from_which_address(void **state)
+{
+	(void)state;
+	flow("in_port=1,actions=set_field:172.16.0.2->tun_dst,set_field:172.16.0.11->tun_src,output:20");
+	learned(DST_A, "172.16.0.2", NULL);
+	EXPECT("in_port=1", "tun_set(tun_id=0x0,dst=172.16.0.2,src=172.16.0.11) tun20/0");
+	learned(DST_B, "172.16.0.2", "172.16.0.11");
+	EXPECT("in_port=1", "tun_set(tun_id=0x0) tun20/8 9");
+	flow("in_port=2,actions=set_field:2001:db8::2->tun_ipv6_dst,output:20");
+	EXPECT("in_port=2", "tun_set(tun_id=0x0,dst=2001:db8::2) tun20/0");
+	/* What the port's settings say goes before what rules say. */
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .remote = true, .fixed_local = ip("172.16.0.1") });
+	EXPECT("in_port=1", "tun_set(dst=172.16.0.2,src=172.16.0.1) tun20/0");
+	learned(DST_A, "172.16.0.2", "172.16.0.1");
+	EXPECT("in_port=1", "tun20/7 9");
+}
+
+static void
+each_output_has_its_own(void **state)
+{
+	(void)state;
+	learned(DST_A, "172.16.0.2", NULL);
+	learned(DST_B, "172.16.0.3", NULL);
+	flow("in_port=1,actions=set_field:172.16.0.2->tun_dst,set_field:1->tun_id,output:20,set_field:172.16.0.3->tun_dst,"
+	     "set_field:2->tun_id,output:20,output:2");
+	EXPECT("in_port=1", "{tun_set(tun_id=0x1) tun20/7 9} {tun_set(tun_id=0x2) tun20/8 9} 2");
+}
+
+static void
+without_an_address_all_that_are_learned_get_it(void **state)
+{
+	(void)state;
+	flow("in_port=1,actions=set_field:5->tun_id,output:20");
+	EXPECT("in_port=1", "tun_set(tun_id=0x5) tun_flood(20)");
+	/* Only ends that are listed. */
+	learned(DST_A, "172.16.0.2", NULL);
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .remote = true });
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_A }, 1);
+	EXPECT("in_port=1", "tun20/7 9");
+	ofp_port_set_tun_dsts(s->ofp, VX, NULL, 0);
+	EXPECT("in_port=1", "no-dest");
+}
+
+static void
+rules_match_who_sent_it(void **state)
+{
+	struct flow_key k = from_tunnel(DST_A, 0x2a);
+
+	(void)state;
+	learned(DST_A, "172.16.0.2", "172.16.0.11");
+	learned(DST_B, "2001:db8::2", "2001:db8::1");
+	flow("priority=3,tun_id=0x2a,tun_src=172.16.0.2,tun_dst=172.16.0.11,actions=output:1");
+	flow("priority=2,tun_ipv6_src=2001:db8::2,tun_ipv6_dst=2001:db8::1,actions=output:2");
+	flow("priority=1,actions=output:3");
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "1");
+	assert_true(s->out.mask.tun_id == UINT64_MAX);
+	assert_int_equal(s->out.mask.tun_peer, 0xffffffff);
+	/* The addresses are the destination's. */
+	learned(DST_A, "172.16.0.4", "172.16.0.11");
+	assert_true(sim_is_marked(s, &s->out, s->epoch - 1));
+	assert_string_equal(sim_xlate(s, &k), "3");
+	k = from_tunnel(DST_B, 1);
+	assert_string_equal(sim_xlate(s, &k), "2");
+	k = from_tunnel(0, 1);
+	assert_string_equal(sim_xlate(s, &k), "3");
+}
+
+static void
+a_packet_takes_its_key_along(void **state)
+{
+	struct flow_key k = from_tunnel(DST_A, 0x77);
+
+	(void)state;
+	learned(DST_A, "172.16.0.2", NULL);
+	learned(DST_B, "172.16.0.3", NULL);
+	flow("in_port=20,actions=set_field:172.16.0.3->tun_dst,in_port");
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "tun_set(tun_id=0x77) tun20/8 9");
+	assert_true(s->out.mask.tun_id == UINT64_MAX);
+}
+
+static void
+the_learning_switch_learns_the_remote_too(void **state)
+{
+	struct flow_key in = from_tunnel(DST_A, 42), out = sim_key(1, 1, 2, NO_TAG), all = sim_key(1, 1, BCAST, NO_TAG);
+
+	(void)state;
+	ofp_of_reset(s->ofp, br, false);
+	learned(DST_A, "172.16.0.2", NULL);
+	assert_string_equal(sim_xlate(s, &all), "2 3 4 5 6 7 8 9 tun_flood(20)");
+	sim_learn(s, &in);
+	assert_string_equal(sim_xlate(s, &out), "tun20/7 9");
+	/* It moves to another host. */
+	learned(DST_B, "172.16.0.3", NULL);
+	in.tun_peer = DST_B;
+	sim_learn(s, &in);
+	assert_string_equal(sim_xlate(s, &out), "tun20/8 9");
+	/* A remote that is forgotten takes along whoever was behind it. */
+	learned(DST_B, NULL, NULL);
+	assert_string_equal(sim_xlate(s, &out), "2 3 4 5 6 7 8 9 tun_flood(20)");
+	assert_int_equal(ofp_port_n_macs(s->ofp, VX), 0);
+	/* Who has no number teaches nothing, and neither does another port's. */
+	in.tun_peer = 0x3fff;
+	sim_xlate(s, &in);
+	assert_false(s->out.learn.wanted);
+}
+
+static void
+rules_may_give_the_learning_switch_a_key(void **state)
+{
+	(void)state;
+	flow("in_port=1,actions=set_field:9->tun_id,normal");
+	EXPECT("in_port=1,dl_src=02:00:00:00:00:01,dl_dst=ff:ff:ff:ff:ff:ff",
+	       "2 3 4 5 6 7 8 9 tun_set(tun_id=0x9) tun_flood(20)");
+}
+
+static void
+ports_come_and_go_with_what_they_learned(void **state)
+{
+	(void)state;
+	learned(DST_A, "172.16.0.2", NULL);
+	ofp_port_del(s->ofp, VX);
+	sim_commit(s);
+	/* In either order. */
+	learned(DST_A, NULL, NULL);
+	learned(DST_B, "172.16.0.3", NULL);
+	tunnel(&(struct ofp_tun_flow){ .remote = true });
+	flow("in_port=1,actions=set_field:172.16.0.3->tun_dst,output:20");
+	EXPECT("in_port=1", "tun20/8 9");
+}
+
+static void
+traces_know_remotes_without_a_number(void **state)
+{
+	struct oflow f;
+	char *text;
+
+	(void)state;
+	flow("priority=3,tun_id=0x2a,tun_src=172.16.0.2,actions=output:1");
+	sim_commit(s);
+	f = key_flow("in_port=20,tun_id=0x2a,tun_src=172.16.0.2,tun_dst=172.16.0.1");
+	text = ofp_trace(s->ofp, br, &f, NULL, 0, NULL, NULL);
+	if (!strstr(text, "datapath actions: output:1\n"))
+		fail_msg("%s", text);
+	free(text);
+	f = key_flow("in_port=20,tun_id=0x2a,tun_src=172.16.0.3,tun_dst=172.16.0.1");
+	text = ofp_trace(s->ofp, br, &f, NULL, 0, NULL, NULL);
+	assert_non_null(strstr(text, "tun_src differs"));
+	free(text);
+}
+
+int
+main(void)
+{
+#define FLOW_TEST(f) cmocka_unit_test_setup_teardown(f, flow_setup, teardown)
+	const struct CMUnitTest tests[] = {
+		FLOW_TEST(rules_say_where_and_with_which_key),
+		FLOW_TEST(rules_say_from_which_address),
+		FLOW_TEST(each_output_has_its_own),
+		FLOW_TEST(without_an_address_all_that_are_learned_get_it),
+		FLOW_TEST(rules_match_who_sent_it),
+		FLOW_TEST(a_packet_takes_its_key_along),
+		FLOW_TEST(the_learning_switch_learns_the_remote_too),
+		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
+		FLOW_TEST(ports_come_and_go_with_what_they_learned),
+		FLOW_TEST(traces_know_remotes_without_a_number),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
