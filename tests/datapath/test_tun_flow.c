@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tunnels whose ends are set per flow, on the polling threads: packets of remotes that have no number yet, packets for
+ * such, headers that a flow asks for, and floods. */
+#include "datapath/tunnel.h"
+#include "tests/datapath/execenv.h"
+#include "tunnels/tun.h"
+
+enum { VX = 5, DST = 7, VNI = 0x123456, OUTER = 50 };
+
+static struct {
+	unsigned n;
+	struct dp_tun_peer last;
+} asked;
+
+static void
+note_peer(void *arg, const struct dp_tun_peer *p)
+{
+	(void)arg;
+	asked.n++;
+	asked.last = *p;
+}
+
+static struct ipaddr
+ip4(uint8_t last)
+{
+	return ip_from_v4(be32(0x0a000000u + last));
+}
+
+/* A view in which port 1 is the underlay, and tunnel port VX takes whatever comes from 'allow'. */
+static struct tun_view *
+view(const struct opt_prefixes *allow)
+{
+	struct tun_view *v = tun_view_create();
+	struct tun_endpoint e = { .type = tun_type_find("vxlan"), .udp_port = 4789, .port = VX, .allow = allow,
+				  .wild = TUN_WILD_KEY | TUN_WILD_REMOTE | TUN_WILD_LOCAL };
+	struct ipaddr local = ip4(2);
+
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	assert_int_equal(tun_view_add_local(v, &local), 0);
+	tun_view_add_underlay(v, 1, (struct mac){ { 0 } });
+	return v;
+}
+
+/* A learned destination behind port 2. */
+static void
+add_dst(struct tun_view *v, uint32_t index, uint8_t remote, struct ipaddr local)
+{
+	struct tun_conf conf = { .key = TUN_KEY_FLOW, .dst_port = 4789, .ttl = 64, .csum = TUN_CSUM_OFF };
+	struct tun_dst d = { .state = TUN_DST_READY, .port = VX, .underlay_port = 2, .max_frame = 1450, .learned = true,
+			     .type = tun_type_find("vxlan"), .remote = ip4(remote), .local = ip4(2), .asked = local };
+	struct tun_path path = { .local = ip4(2), .remote = ip4(remote), .dst_mac = { { 2, 0, 0, 0, 1, remote } } };
+	struct err e;
+
+	assert_int_equal(tun_hdr_build(d.type, &conf, &path, &d.hdr, &e), 0);
+	tun_view_set_dst(v, index, &d);
+}
+
+static void
+set_view(struct tun_view *v)
+{
+	dp_set_tunnels(dp, v);
+	commit();
+}
+
+/* In VXLAN, from 10.0.0.1 to 10.0.0.2. */
+static struct fb
+tunnelled(const struct fb *inner)
+{
+	struct fb f;
+
+	fb_macs(&f, 1, 9);
+	fb_ip(&f, 17, 0, 0x4000);
+	fb_be16(&f, 50000);
+	fb_be16(&f, 4789);
+	fb_be16(&f, (uint16_t)(16 + inner->n));
+	fb_be16(&f, 0);
+	FB_BYTES(&f, 8, 0, 0, 0, VNI >> 16, VNI >> 8 & 0xff, VNI & 0xff, 0);
+	fb_add(&f, inner->b, inner->n);
+	fb_ip_done(&f);
+	return f;
+}
+
+static void
+control_until_asked(unsigned n)
+{
+	for (uint64_t end = clock_ms() + WAIT_MS; asked.n < n && clock_ms() < end;)
+		control_once();
+	assert_true(asked.n >= n);
+}
+
+static uint64_t
+wait_drops(unsigned p, enum dp_drop why, uint64_t n)
+{
+	for (uint64_t end = clock_ms() + WAIT_MS; drops(p, why) < n && clock_ms() < end;)
+		control_once();
+	return drops(p, why);
+}
+
+static void
+rule_output(struct act_list *l)
+{
+	act_add(l, ACT_OUTPUT, 3, 0);
+}
+
+static void
+a_packet_waits_until_its_sender_has_a_number(void **state)
+{
+	struct rules *r = new_rules();
+	struct fb inner = udp_frame(1), f = tunnelled(&inner);
+	struct ipaddr remote = ip4(1), local = ip4(2);
+	struct dp_port_stats ps;
+	struct tun_view *v;
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	set_view(view(NULL));
+	send(1, &f);
+	control_until_asked(1);
+	assert_int_equal(asked.last.port, VX);
+	assert_true(asked.last.heard);
+	assert_true(ip_equal(&asked.last.remote, &remote) && ip_equal(&asked.last.local, &local));
+	assert_int_equal(mem_port_recv(port[3], f.b, sizeof f.b, 0), 0);
+
+	v = view(NULL);
+	add_dst(v, DST, 1, ip4(2));
+	set_view(v);
+	assert_comes(3, inner.b, inner.n);
+	/* The next one goes straight through, and says that the destination is in use. */
+	f = tunnelled(&inner);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_not_equal(dp_tun_used(dp, DST), 0);
+	dp_tun_used_reset(dp, DST);
+	assert_int_equal(dp_tun_used(dp, DST), 0);
+	dp_port_stats(dp, VX, &ps);
+	assert_int_equal(ps.rx_packets, 2);
+	assert_int_equal(asked.n, 1);
+}
+
+static void
+few_packets_of_strangers_wait(void **state)
+{
+	struct fb inner = udp_frame(1), f = tunnelled(&inner);
+
+	(void)state;
+	set_rules(new_rules());
+	set_view(view(NULL));
+	for (unsigned i = 0; i < 100; i++)
+		send(1, &f);
+	assert_int_equal(wait_drops(VX, DROP_TUN_NEW_REMOTE, 84), 84);
+	/* Nobody's packets are kept when the end comes: teardown would find them. */
+}
+
+static void
+who_is_not_allowed_is_not_asked_about(void **state)
+{
+	struct opt_prefixes allow = { .n = 1, .p = { { .ip = ip4(64), .len = 96 + 26 } } };
+	struct fb inner = udp_frame(1), f = tunnelled(&inner);
+
+	(void)state;
+	set_rules(new_rules());
+	set_view(view(&allow));
+	send(1, &f);
+	assert_int_equal(wait_drops(VX, DROP_TUN_UNKNOWN_REMOTE, 1), 1);
+	assert_int_equal(asked.n, 0);
+}
+
+/* Checks one frame out of port 2: to whom, with which VNI, TOS and TTL. */
+static void
+assert_tunnelled(const struct fb *inner, uint8_t remote, uint32_t vni, uint8_t tos, uint8_t ttl)
+{
+	uint8_t got[2048];
+
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), OUTER + inner->n);
+	assert_int_equal(got[5], remote);
+	assert_int_equal(got[33], remote);
+	assert_int_equal(got[15], tos);
+	assert_int_equal(got[22], ttl);
+	assert_int_equal(csum_fold(csum_add(0, got + 14, 20)), 0xffff);
+	assert_int_equal(host32(load_be32(got + 46)) >> 8, vni);
+	assert_memory_equal(got + OUTER, inner->b, inner->n);
+}
+
+static void
+packets_wait_until_their_destination_has_a_number(void **state)
+{
+	struct tun_set s = { .bits = TUN_SET_REMOTE | TUN_SET_KEY, .key = VNI, .remote = ip4(9) };
+	struct rules *r = new_rules();
+	struct fb f = udp_frame(1);
+	struct tun_view *v;
+
+	(void)state;
+	act_add_data(&r->acts[1], ACT_TUN_SET, 0, &s, sizeof s);
+	act_add(&r->acts[1], ACT_TUN_PUSH, VX, 0);
+	set_rules(r);
+	set_view(view(NULL));
+	send(3, &f);
+	control_until_asked(1);
+	assert_false(asked.last.heard);
+	assert_true(ip_equal(&asked.last.remote, &s.remote));
+	assert_true(ip_is_none(&asked.last.local));
+	v = view(NULL);
+	add_dst(v, DST, 9, (struct ipaddr){ { 0 } });
+	set_view(v);
+	assert_tunnelled(&f, 9, VNI, 0xb9 & 3, 64);
+	/* The flow may go on as it is until it is made anew. */
+	send(3, &f);
+	assert_tunnelled(&f, 9, VNI, 0xb9 & 3, 64);
+}
+
+static void
+flows_ask_for_headers_of_their_own(void **state)
+{
+	struct tun_set s = { .bits = TUN_SET_KEY | TUN_SET_TOS | TUN_SET_TTL, .key = 5, .tos = 0x28, .ttl = 9 };
+	struct rules *r = new_rules();
+	struct tun_view *v = view(NULL);
+	struct fb f = udp_frame(1), g = udp_frame(2);
+
+	(void)state;
+	act_add_data(&r->acts[1], ACT_TUN_SET, 0, &s, sizeof s);
+	act_add(&r->acts[1], ACT_TUN_PUSH, VX, DST);
+	act_add(&r->acts[1], ACT_OUTPUT, 2, 0);
+	act_add(&r->acts[2], ACT_TUN_PUSH, VX, DST);
+	act_add(&r->acts[2], ACT_OUTPUT, 2, 0);
+	set_rules(r);
+	add_dst(v, DST, 9, (struct ipaddr){ { 0 } });
+	set_view(v);
+	send(3, &f);
+	assert_tunnelled(&f, 9, 5, 0x28 | (0xb9 & 3), 9);
+	/* The template is as it was. */
+	send(3, &g);
+	assert_tunnelled(&g, 9, 0, 0xb9 & 3, 64);
+	assert_int_not_equal(dp_tun_used(dp, DST), 0);
+}
+
+static void
+a_flood_reaches_all_that_are_learned(void **state)
+{
+	struct tun_set s = { .bits = TUN_SET_KEY, .key = 5 };
+	struct rules *r = new_rules();
+	struct tun_view *v = view(NULL);
+	struct fb f = udp_frame(1);
+	struct dp_port_stats ps;
+	uint8_t got[2048];
+
+	(void)state;
+	act_add_data(&r->acts[1], ACT_TUN_SET, 0, &s, sizeof s);
+	act_add(&r->acts[1], ACT_TUN_FLOOD, VX, 0);
+	act_add(&r->acts[1], ACT_OUTPUT, 3, 0);
+	set_rules(r);
+	for (uint32_t i = 0; i < 40; i++)
+		add_dst(v, 1 + i, (uint8_t)(10 + i), (struct ipaddr){ { 0 } });
+	/* Not all of them can be reached. */
+	tun_view_set_dst(v, 50, &(struct tun_dst){ .state = TUN_DST_FAILED, .port = VX, .learned = true, .remote = ip4(99) });
+	set_view(v);
+	send(1, &f);
+	assert_comes(3, f.b, f.n);
+	for (unsigned i = 40; i--;)
+		assert_tunnelled(&f, (uint8_t)(10 + i), 5, 0xb9 & 3, 64);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 0), 0);
+	dp_port_stats(dp, VX, &ps);
+	assert_int_equal(ps.tx_packets, 40);
+}
+
+static int
+flow_setup(void **state)
+{
+	memset(&asked, 0, sizeof asked);
+	on_peer = note_peer;
+	setup(state);
+	/* Stands for the tunnel port. */
+	assert_non_null(dp_port_add(dp, &port_type_mem, "vx", VX, NULL, NULL));
+	return 0;
+}
+
+int
+main(void)
+{
+#define F(t) cmocka_unit_test_setup_teardown(t, flow_setup, teardown)
+	const struct CMUnitTest tests[] = {
+		F(a_packet_waits_until_its_sender_has_a_number),
+		F(few_packets_of_strangers_wait),
+		F(who_is_not_allowed_is_not_asked_about),
+		F(packets_wait_until_their_destination_has_a_number),
+		F(flows_ask_for_headers_of_their_own),
+		F(a_flood_reaches_all_that_are_learned),
+	};
+
+	mem_eal_init();
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
