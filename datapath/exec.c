@@ -166,6 +166,7 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 	  struct rte_mbuf **m, unsigned n)
 {
 	const struct tun_set *set = NULL;
+	struct tun_set own;
 
 	for (unsigned i = 0; i < n_acts && n; i++) {
 		switch (a[i].op) {
@@ -194,7 +195,8 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 		case ACT_TUN_SET: {
 			unsigned words = MIN_OF(a[i].arg, n_acts - i - 1);
 
-			set = words * sizeof *a >= sizeof *set ? (const struct tun_set *)&a[i + 1] : NULL;
+			/* Instructions are less aligned than what it holds. */
+			set = words * sizeof *a >= sizeof own ? memcpy(&own, &a[i + 1], sizeof own) : NULL;
 			i += words;
 			break;
 		}

@@ -110,6 +110,7 @@ a_packet_waits_until_its_sender_has_a_number(void **state)
 	struct ipaddr remote = ip4(1), local = ip4(2);
 	struct dp_port_stats ps;
 	struct tun_view *v;
+	unsigned n;
 
 	(void)state;
 	rule_output(&r->acts[1]);
@@ -126,6 +127,7 @@ a_packet_waits_until_its_sender_has_a_number(void **state)
 	add_dst(v, DST, 1, ip4(2));
 	set_view(v);
 	assert_comes(3, inner.b, inner.n);
+	n = asked.n;
 	/* The next one goes straight through, and says that the destination is in use. */
 	f = tunnelled(&inner);
 	send(1, &f);
@@ -135,7 +137,8 @@ a_packet_waits_until_its_sender_has_a_number(void **state)
 	assert_int_equal(dp_tun_used(dp, DST), 0);
 	dp_port_stats(dp, VX, &ps);
 	assert_int_equal(ps.rx_packets, 2);
-	assert_int_equal(asked.n, 1);
+	control_once();
+	assert_int_equal(asked.n, n);
 }
 
 static void
