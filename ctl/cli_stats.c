@@ -208,6 +208,8 @@ thread_on(const json_t *list, uint64_t cpu)
 	return NULL;
 }
 
+static void print_turns(struct out *, const json_t *, const json_t *);
+
 static void
 print_pmd(struct out *o, const json_t *now, const json_t *before)
 {
@@ -241,6 +243,97 @@ print_pmd(struct out *o, const json_t *now, const json_t *before)
 		table_cell(t, ST_PLAIN, "%s", num_count(cli_num(l, "flows")).s);
 	}
 	table_print(t, o);
+	print_turns(o, now, before);
+}
+
+/* What turns with packets took, and the slow path; of threads that had any. */
+static void
+print_turns(struct out *o, const json_t *now, const json_t *before)
+{
+	static const struct col cols[] = {
+		{ .header = "cpu", .right = true }, { .header = "turn p50", .right = true }, { .header = "p99", .right = true },
+		{ .header = "p99.9", .right = true }, { .header = "longest", .right = true },
+		{ .header = "new flows", .right = true }, { .header = "us each", .right = true },
+		{ .header = "refused", .right = true }, { .header = "evicted", .right = true },
+	};
+	static const char *const keys[] = { "turn_p50_ns", "turn_p99_ns", "turn_p999_ns", "turn_max_ns" };
+	const json_t *old = json_object_get(before, "pmd");
+	struct table *t = table_create(cols, ARRAY_SIZE(cols));
+	bool any = false;
+	size_t i;
+	json_t *l;
+
+	json_array_foreach(json_object_get(now, "pmd"), i, l) {
+		const json_t *was = thread_on(old, cli_num(l, "cpu"));
+		double new = growth(l, was, "upcalls"), hz = cli_num(l, "tsc_hz");
+
+		if (!cli_num(l, "turn_max_ns"))
+			continue;
+		any = true;
+		table_row(t, "", "");
+		table_cell(t, ST_PLAIN, "%llu", (unsigned long long)cli_num(l, "cpu"));
+		for (unsigned k = 0; k < ARRAY_SIZE(keys); k++)
+			table_cell(t, ST_PLAIN, "%.1f us", cli_num(l, keys[k]) / 1e3);
+		table_cell(t, ST_PLAIN, "%s", num_count(new).s);
+		if (new > 0 && hz > 0)
+			table_cell(t, ST_PLAIN, "%.1f", growth(l, was, "upcall_cycles") / new / hz * 1e6);
+		else
+			table_cell(t, ST_PLAIN, "-");
+		table_cell(t, ST_PLAIN, "%s", num_count(growth(l, was, "upcall_drops")).s);
+		table_cell(t, ST_PLAIN, "%s", num_count(growth(l, was, "evicted")).s);
+	}
+	if (any)
+		fputc('\n', o->f);
+	table_print(t, o);
+}
+
+/* --- Receive queues ---------------------------------------------------------------------------------------- */
+
+static const json_t *
+same_queue(const json_t *list, const json_t *q)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(list, i, row)
+		if (!strcmp(cli_str(row, "port"), cli_str(q, "port")) && cli_num(row, "queue") == cli_num(q, "queue"))
+			return row;
+	return NULL;
+}
+
+static void
+print_queues(struct out *o, const json_t *now, const json_t *before)
+{
+	static const struct col cols[] = {
+		{ .header = "receive queue", .max = 18 }, { .header = "", .right = true }, { .header = "cpu", .right = true },
+		{ .header = "load", .right = true }, { .header = "packets", .right = true },
+		{ .header = "cycles/packet", .right = true }, { .header = "" },
+	};
+	const json_t *list = json_object_get(now, "queues"), *old = json_object_get(before, "queues");
+	struct table *t;
+	size_t i;
+	json_t *q;
+
+	if (!json_array_size(list)) {
+		out_text(o, ST_PLAIN, "no receive queues\n");
+		return;
+	}
+	t = table_create(cols, ARRAY_SIZE(cols));
+	json_array_foreach(list, i, q) {
+		const json_t *was = same_queue(old, q);
+		double packets = growth(q, was, "packets"), busy = growth(q, was, "busy_cycles");
+
+		table_row(t, "", "");
+		table_cell(t, ST_PLAIN, "%s", cli_str(q, "port"));
+		table_cell(t, ST_PLAIN, "%llu", (unsigned long long)cli_num(q, "queue"));
+		table_cell(t, ST_PLAIN, "%llu", (unsigned long long)cli_num(q, "cpu"));
+		table_cell(t, ST_PLAIN, "%s", num_percent(cli_num(q, "load_permille"), 1000).s);
+		table_cell(t, ST_PLAIN, "%s", num_count(packets).s);
+		table_cell(t, ST_PLAIN, "%s", packets > 0 ? num_count(busy / packets + .5).s : "-");
+		table_cell(t, ST_PLAIN, "%s", json_is_true(json_object_get(q, "moving")) ? "moves" :
+			   json_is_true(json_object_get(q, "pinned")) ? "pinned" : "");
+	}
+	table_print(t, o);
 }
 
 /* --- Memory ------------------------------------------------------------------------------------------------ */
@@ -249,6 +342,14 @@ static void
 print_memory(struct out *o, const json_t *now)
 {
 	static const struct col cols[] = { { .header = "memory" }, { .header = "size", .right = true }, { .header = "" } };
+	static const struct {
+		const char *key, *name, *text;
+	} more[] = {
+		{ "mac_bytes", "MAC tables", "set aside, used as they fill" },
+		{ "port_bytes", "per port and thread", "output buffers, counters, budgets; likewise" },
+		{ "queue_bytes", "between threads", "requests, events, notes, packets for controllers" },
+		{ "table_bytes", "tables of ports", "with those of receive queues and tags" },
+	};
 	const json_t *m = json_object_get(now, "memory");
 	struct table *t = table_create(cols, ARRAY_SIZE(cols));
 
@@ -259,6 +360,16 @@ print_memory(struct out *o, const json_t *now)
 	table_row(t, "", "");
 	table_cell(t, ST_PLAIN, "flow caches");
 	table_cell(t, ST_PLAIN, "%s", num_memory(cli_num(m, "flow_bytes")).s);
+	if (cli_num(m, "hint_bytes"))
+		table_cell(t, ST_PLAIN, "of that %s of hints", num_memory(cli_num(m, "hint_bytes")).s);
+	for (unsigned i = 0; i < ARRAY_SIZE(more); i++) {
+		if (!json_object_get(m, more[i].key))
+			continue;
+		table_row(t, "", "");
+		table_cell(t, ST_PLAIN, "%s", more[i].name);
+		table_cell(t, ST_PLAIN, "%s", num_memory(cli_num(m, more[i].key)).s);
+		table_cell(t, ST_PLAIN, "%s", more[i].text);
+	}
 	table_row(t, "", "");
 	table_cell(t, ST_PLAIN, "OpenFlow rules");
 	table_cell(t, ST_PLAIN, "%s", num_memory(cli_num(m, "rule_bytes")).s);
@@ -279,6 +390,7 @@ cli_print_stats(struct out *o, const json_t *now, const json_t *before)
 		void (*print)(struct out *, const json_t *, const json_t *);
 	} parts[] = {
 		{ "ports", print_ports }, { "drops", print_drops }, { "cache", print_cache }, { "pmd", print_pmd },
+		{ "queues", print_queues },
 	};
 	bool any = false;
 

@@ -2,6 +2,7 @@
 /* Counters as a method: of ports, of drop reasons, of the tiers of the flow cache, of polling threads, of
  * memory.  All are totals since the start, with a time, so that a client that asks twice has rates. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -124,6 +125,21 @@ cache(const struct dp *dp)
 	return obj;
 }
 
+/* How long turns with packets took. */
+static void
+set_turns(json_t *obj, const struct dp_lcore_stats *st)
+{
+	static const struct {
+		const char *key;
+		unsigned permille;
+	} at[] = { { "turn_p50_ns", 500 }, { "turn_p99_ns", 990 }, { "turn_p999_ns", 999 } };
+	double ns = st->tsc_hz ? 1e9 / (double)st->tsc_hz : 0;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(at); i++)
+		ctl_set_num(obj, at[i].key, (uint64_t)((double)dp_turn_quantile(st, at[i].permille) * ns));
+	ctl_set_num(obj, "turn_max_ns", (uint64_t)((double)st->turn_max * ns));
+}
+
 static json_t *
 pmd(const struct dp *dp)
 {
@@ -151,8 +167,38 @@ pmd(const struct dp *dp)
 		ctl_set_num(obj, "masks", st.n_masks);
 		ctl_set_num(obj, "n_rxq", st.n_rxq);
 		ctl_set_num(obj, "tsc_hz", st.tsc_hz);
+		ctl_set_num(obj, "upcall_drops", st.upcall_drops);
+		ctl_set_num(obj, "evicted", st.evicted);
+		set_turns(obj, &st);
 		json_array_append_new(list, obj);
 	}
+	return list;
+}
+
+/* What each receive queue costs its thread. */
+static json_t *
+queues(const struct dp *dp)
+{
+	enum { MAX = DP_MAX_PORTS * DP_MAX_RXQ };
+	struct dp_rxq *q = xcalloc(MAX, sizeof *q);
+	unsigned n = dp_rxqs(dp, q, MAX);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < n; i++) {
+		json_t *obj = json_object();
+
+		ctl_set_str(obj, "port", dp_port(dp, q[i].port)->name);
+		ctl_set_num(obj, "queue", q[i].q);
+		ctl_set_num(obj, "cpu", q[i].cpu);
+		json_object_set_new(obj, "pinned", json_boolean(q[i].pinned));
+		json_object_set_new(obj, "moving", json_boolean(q[i].moving));
+		ctl_set_num(obj, "moves", q[i].moves);
+		ctl_set_num(obj, "load_permille", q[i].load);
+		ctl_set_num(obj, "packets", q[i].packets);
+		ctl_set_num(obj, "busy_cycles", q[i].busy_cycles);
+		json_array_append_new(list, obj);
+	}
+	free(q);
 	return list;
 }
 
@@ -170,11 +216,12 @@ resident_bytes(void)
 	return n == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
 
-/* What the rules of all bridges take. */
+/* What the rules and addresses of all bridges take. */
 static void
 set_rules(json_t *obj, const struct sw *sw)
 {
 	struct of_pipe_stats st, sum = { 0 };
+	uint64_t mac_bytes = 0;
 	json_t *bridge;
 	const char *name;
 
@@ -186,6 +233,7 @@ set_rules(json_t *obj, const struct sw *sw)
 		if (!pipe)
 			continue;
 		of_pipe_stats(pipe, &st);
+		mac_bytes += ofp_mac_bytes(sw_ofp(sw), id);
 		sum.n_rules += st.n_rules;
 		sum.n_groups += st.n_groups;
 		sum.n_meters += st.n_meters;
@@ -195,6 +243,7 @@ set_rules(json_t *obj, const struct sw *sw)
 	ctl_set_num(obj, "groups", sum.n_groups);
 	ctl_set_num(obj, "meters", sum.n_meters);
 	ctl_set_num(obj, "rule_bytes", sum.rule_bytes);
+	ctl_set_num(obj, "mac_bytes", mac_bytes);
 }
 
 static json_t *
@@ -209,6 +258,10 @@ memory(const struct sw *sw)
 	ctl_set_num(obj, "mbufs_in_use", st.mbufs_in_use);
 	ctl_set_num(obj, "mbuf_bytes", st.mbuf_bytes);
 	ctl_set_num(obj, "flow_bytes", st.flow_bytes);
+	ctl_set_num(obj, "hint_bytes", st.hint_bytes);
+	ctl_set_num(obj, "port_bytes", st.port_bytes);
+	ctl_set_num(obj, "queue_bytes", st.queue_bytes);
+	ctl_set_num(obj, "table_bytes", st.table_bytes);
 	set_rules(obj, sw);
 	json_object_set_new(obj, "hugepages", json_boolean(st.hugepages));
 	ctl_set_num(obj, "resident_bytes", resident_bytes());
@@ -242,8 +295,10 @@ stats(struct ctl_req *r)
 		json_object_set_new(result, "drops", drops(sum));
 	if (wants(what, "cache"))
 		json_object_set_new(result, "cache", cache(sw_dp(sw)));
-	if (wants(what, "pmd"))
+	if (wants(what, "pmd")) {
 		json_object_set_new(result, "pmd", pmd(sw_dp(sw)));
+		json_object_set_new(result, "queues", queues(sw_dp(sw)));
+	}
 	if (wants(what, "memory"))
 		json_object_set_new(result, "memory", memory(sw));
 	ctl_reply(r, result);

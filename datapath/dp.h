@@ -118,6 +118,9 @@ struct dp_port_stats {
 };
 void dp_port_stats(const struct dp *, uint16_t id, struct dp_port_stats *);
 
+/* Lengths of turns, in steps of a quarter of a power of two, from 16 cycles on. */
+enum { DP_TURN_BUCKETS = 128 };
+
 struct dp_lcore_stats {
 	unsigned cpu;
 	uint64_t turns, busy_turns;
@@ -130,16 +133,25 @@ struct dp_lcore_stats {
 	uint64_t tun_waiting;                                   /* Packets waiting for next hops. */
 	uint64_t n_rxq;
 	uint64_t tsc_hz;
+	uint64_t turn_max;                      /* Cycles of the longest turn with packets... */
+	uint64_t turn_hist[DP_TURN_BUCKETS];    /* ...and how many there were of each length. */
 };
 unsigned dp_n_lcores(const struct dp *);
 void dp_lcore_stats(const struct dp *, unsigned i, struct dp_lcore_stats *);
+/* The length, in cycles, that 'permille' thousandths of the turns with packets were not longer than, a fifth too high at
+ * most; 0: there was none. */
+uint64_t dp_turn_quantile(const struct dp_lcore_stats *, unsigned permille);
 const char *dp_isa_name(const struct dp *);             /* In use: "x86-64-v4". */
 const char *const *dp_isa_names(void);                  /* Those this CPU can run, best first; ends with NULL. */
 
 struct dp_mem_stats {
 	uint64_t mbufs, mbufs_in_use;
 	uint64_t mbuf_bytes;
-	uint64_t flow_bytes;            /* Caches of all threads. */
+	uint64_t flow_bytes;            /* Caches of all threads, their hint indices included... */
+	uint64_t hint_bytes;            /* ...which take this. */
+	uint64_t port_bytes;            /* What threads keep for each port number: output buffers, counters, budgets. */
+	uint64_t queue_bytes;           /* Between threads: requests, events, notes, punted packets. */
+	uint64_t table_bytes;           /* Tables of ports, queues and tags. */
 	bool hugepages;
 };
 void dp_mem_stats(const struct dp *, struct dp_mem_stats *);

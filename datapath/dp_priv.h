@@ -525,6 +525,15 @@ output(struct lcore *lc, uint16_t port, struct rte_mbuf **m, unsigned n)
 	output_passed(lc, port, m, n);
 }
 
+/* The bucket of a turn of so many cycles. */
+static inline unsigned
+dp_turn_bucket(uint64_t cycles)
+{
+	unsigned e = 63 - (unsigned)__builtin_clzll(cycles | 16);
+
+	return MIN_OF((e - 4) * 4 + (unsigned)(cycles >> (e - 2) & 3), DP_TURN_BUCKETS - 1u);
+}
+
 /* Counts packets of a flow, and says that it is in use. */
 static inline void
 flow_hit(struct lcore *lc, struct cflow *fl, unsigned n, uint64_t bytes)

@@ -62,10 +62,36 @@ dp_lcore_stats(const struct dp *dp, unsigned i, struct dp_lcore_stats *out)
 		to[w] = ctr_read(&from[w]);
 }
 
+uint64_t
+dp_turn_quantile(const struct dp_lcore_stats *st, unsigned permille)
+{
+	uint64_t n = 0, sum = 0;
+
+	for (unsigned i = 0; i < DP_TURN_BUCKETS; i++)
+		n += st->turn_hist[i];
+	for (unsigned i = 0; n && i < DP_TURN_BUCKETS; i++) {
+		sum += st->turn_hist[i];
+		/* The end of the bucket, and no more than there was. */
+		if (sum * 1000 >= n * permille)
+			return MIN_OF((5ull + i % 4) << (i / 4 + 2), st->turn_max);
+	}
+	return 0;
+}
+
 const char *
 dp_isa_name(const struct dp *dp)
 {
 	return dp->lcore[0]->isa->name;
+}
+
+static void
+lcore_mem_stats(const struct lcore *lc, struct dp_mem_stats *out)
+{
+	out->flow_bytes += cache_bytes(&lc->cache);
+	out->hint_bytes += hints_bytes(&lc->cache.hints);
+	out->port_bytes += DP_MAX_PORTS * (sizeof *lc->tx + sizeof *lc->pstats + sizeof *lc->budget + sizeof *lc->punts_of);
+	out->queue_bytes += sizeof *lc + sizeof *lc->frames + REQUEST_RING * sizeof(void *) +
+			    EVENT_RING * sizeof(struct dp_event) + lc->notes.len + lc->punts.len;
 }
 
 void
@@ -77,7 +103,9 @@ dp_mem_stats(const struct dp *dp, struct dp_mem_stats *out)
 	out->mbuf_bytes = (uint64_t)dp->conf.n_mbufs * (dp->pool->elt_size + dp->pool->header_size + dp->pool->trailer_size);
 	out->hugepages = rte_eal_has_hugepages();
 	for (unsigned i = 0; i < dp->n_lcores; i++)
-		out->flow_bytes += cache_bytes(&dp->lcore[i]->cache);
+		lcore_mem_stats(dp->lcore[i], out);
+	out->table_bytes = sizeof *dp + sizeof *dp->view->ports + DP_N_TAGS * sizeof *dp->tag_epoch +
+			   DP_MAX_PORTS * MAX_RXQ * sizeof *dp->rxq_stat;
 }
 
 /* --- Requests ------------------------------------------------------------------------------ */

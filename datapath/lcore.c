@@ -222,6 +222,14 @@ lcore_sleep(struct lcore *lc)
 }
 
 static void
+count_turn(struct lcore *lc, uint64_t spent)
+{
+	ctr_add(&lc->stats.turn_hist[dp_turn_bucket(spent)], 1);
+	if (UNLIKELY(spent > lc->stats.turn_max))
+		ctr_set(&lc->stats.turn_max, spent);
+}
+
+static void
 account(struct lcore *lc, unsigned work)
 {
 	uint64_t now = rte_rdtsc(), spent = now - lc->tsc;
@@ -230,6 +238,7 @@ account(struct lcore *lc, unsigned work)
 	if (work) {
 		ctr_add(&lc->stats.busy_turns, 1);
 		ctr_add(&lc->stats.busy_cycles, spent);
+		count_turn(lc, spent);
 		lc->idle_since = 0;
 		return;
 	}

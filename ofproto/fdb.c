@@ -300,3 +300,9 @@ fdb_counts(const struct fdb *f, struct fdb_counts *c)
 	*c = (struct fdb_counts){ .n = f->n, .n_static = f->n_static, .limit = f->limit,
 				  .refused = LOAD_RELAXED(f->refused) };
 }
+
+uint64_t
+fdb_bytes(const struct fdb *f)
+{
+	return sizeof *f + (f->mask + 1) * sizeof *f->bucket + (f->limit + 3ull) * sizeof *f->row;
+}

@@ -69,5 +69,6 @@ struct fdb_counts {
 	uint64_t refused;
 };
 void fdb_counts(const struct fdb *, struct fdb_counts *);
+uint64_t fdb_bytes(const struct fdb *);          /* Set aside, used or not. */
 
 #endif

@@ -420,6 +420,14 @@ ofp_mac_stats(const struct ofp *o, uint16_t bridge, struct ofp_mac_stats *s)
 	};
 }
 
+uint64_t
+ofp_mac_bytes(const struct ofp *o, uint16_t bridge)
+{
+	const struct ofp_bridge *b = ofp_bridge_find(o, bridge);
+
+	return b ? fdb_bytes(b->fdb) : 0;
+}
+
 uint32_t
 ofp_port_n_macs(const struct ofp *o, uint16_t port)
 {

@@ -210,6 +210,8 @@ struct ofp_mac_stats {
 	uint64_t learned, moved, aged, flushed, refused;        /* refused: table or port limit. */
 };
 void ofp_mac_stats(const struct ofp *, uint16_t bridge, struct ofp_mac_stats *);
+/* Bytes set aside for the table; memory that was never used is not touched. */
+uint64_t ofp_mac_bytes(const struct ofp *, uint16_t bridge);
 uint32_t ofp_port_n_macs(const struct ofp *, uint16_t port);
 
 /* The tag translate() reports for a MAC row: for `flow dump`, to name what a flow depends on. */

@@ -371,6 +371,18 @@ dp_lcore_stats(const struct dp *dp UNUSED, unsigned i, struct dp_lcore_stats *st
 	*st = (struct dp_lcore_stats){ .cpu = i + 1, .packets = 100, .hint_hits = 90, .mega_hits = 8, .upcalls = 2 };
 }
 
+uint64_t
+dp_turn_quantile(const struct dp_lcore_stats *st UNUSED, unsigned permille)
+{
+	return permille;
+}
+
+unsigned
+dp_rxqs(const struct dp *dp UNUSED, struct dp_rxq *out UNUSED, unsigned max UNUSED)
+{
+	return 0;
+}
+
 const char *
 dp_isa_name(const struct dp *dp UNUSED)
 {
@@ -467,6 +479,12 @@ ofp_mac_each(const struct ofp *ofp, uint16_t bridge UNUSED, void (*cb)(void *, c
 {
 	for (unsigned i = 0; i < whole(ofp)->n_macs; i++)
 		cb(arg, &whole(ofp)->macs[i]);
+}
+
+uint64_t
+ofp_mac_bytes(const struct ofp *ofp UNUSED, uint16_t bridge UNUSED)
+{
+	return 3200;
 }
 
 void

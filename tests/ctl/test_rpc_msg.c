@@ -576,7 +576,7 @@ counters_come_whole_or_in_part(void **state)
 
 	build_switch(f);
 	call(f, "stats", "{}");
-	assert_int_equal(json_object_size(result_of(f)), 6);
+	assert_int_equal(json_object_size(result_of(f)), 7);
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "ports")), 3);
 	drops = json_object_get(result_of(f), "drops");
 	assert_int_equal(json_integer_value(json_object_get(json_array_get(drops, 0), "packets")), 9);

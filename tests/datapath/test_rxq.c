@@ -294,6 +294,32 @@ one_queue_alone_is_not_moved_about(void **state)
 	assert_int_equal(cpu_of(1), 0);
 }
 
+static void
+lengths_of_turns_are_told_to_a_fifth(void **state)
+{
+	struct dp_lcore_stats st = { 0 };
+	uint64_t x = 1;
+
+	(void)state;
+	assert_int_equal(dp_turn_quantile(&st, 990), 0);
+	for (uint64_t c = 16; c < 1ull << 34; c += c / 7 + 1) {
+		struct dp_lcore_stats one = { .turn_max = UINT64_MAX };
+
+		one.turn_hist[dp_turn_bucket(c)] = 1;
+		x = dp_turn_quantile(&one, 500);
+		if (x <= c || x > c + c / 4 + 1)
+			fail_msg("%llu is told as %llu", (unsigned long long)c, (unsigned long long)x);
+	}
+	assert_in_range(dp_turn_bucket(0), 0, DP_TURN_BUCKETS - 1);
+	assert_int_equal(dp_turn_bucket(UINT64_MAX), DP_TURN_BUCKETS - 1);
+	/* 990 short ones, ten long ones. */
+	st.turn_max = 100000;
+	st.turn_hist[dp_turn_bucket(1000)] = 990;
+	st.turn_hist[dp_turn_bucket(100000)] = 10;
+	assert_in_range(dp_turn_quantile(&st, 990), 1000, 1250);
+	assert_int_equal(dp_turn_quantile(&st, 999), 100000);
+}
+
 static int
 setup_two(void **state)
 {
@@ -316,6 +342,7 @@ main(void)
 		T2(a_pinned_queue_stays_where_the_operator_wants_it),
 		T2(a_thread_with_too_much_hands_a_queue_to_one_that_has_time),
 		T2(one_queue_alone_is_not_moved_about),
+		cmocka_unit_test(lengths_of_turns_are_told_to_a_fifth),
 	};
 
 	mem_eal_init();
