@@ -236,7 +236,11 @@ fixed_local(const struct tun_conf *c)
 static void
 take_learned(struct underlay *u, struct tunnel *old, struct tunnel *t)
 {
-	if (!is_flow(old) || !is_flow(t) || !ip_equal(&old->t.conf.local, &t->t.conf.local)) {
+	const struct tun_conf *was = &old->t.conf, *now = &t->t.conf;
+
+	/* With another 'allow' they have to knock again. */
+	if (!is_flow(old) || !is_flow(t) || !ip_equal(&was->local, &now->local) ||
+	    memcmp(&was->allow, &now->allow, sizeof now->allow)) {
 		flow_forget_all(u, old);
 		return;
 	}

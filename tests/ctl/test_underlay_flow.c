@@ -401,6 +401,13 @@ learned_ones_outlive_changes_that_do_not_concern_them(void **state)
 	assert_int_equal(dst_of(VX0, "172.16.0.2", NULL), a);
 	/* Those of the list can be found like learned ones, and never grow old. */
 	assert_int_not_equal(dst_of(VX0, "172.16.0.7", NULL), 0);
+	add(VX0, "remote=flow allow=172.16.0.3");
+	assert_int_equal(n_learned(VX0), 0);
+	peer(VX0, "172.16.0.2", NULL, true);
+	assert_int_equal(n_learned(VX0), 0);
+	add(VX0, "remote=flow");
+	peer(VX0, "172.16.0.2", NULL, true);
+	assert_int_equal(n_learned(VX0), 1);
 	add(VX0, "remote=flow local=172.16.0.1");
 	assert_int_equal(n_learned(VX0), 0);
 	assert_int_equal(dst_of(VX0, "172.16.0.2", NULL), 0);
