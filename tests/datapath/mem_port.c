@@ -48,10 +48,14 @@ bool
 mem_port_hold(const struct port *p, enum mem_point at)
 {
 	unsigned want = hold.want + 1;
+	uint64_t one = 1;
 
 	__atomic_store_n(&hold.port, p, __ATOMIC_RELEASE);
 	__atomic_store_n(&hold.at, at, __ATOMIC_RELEASE);
 	__atomic_store_n(&hold.want, want, __ATOMIC_RELEASE);
+	/* It may be asleep, and would come by half a second later. */
+	if (p && p->type == &port_type_mem && write(((struct mem_port *)p->priv)->fd, &one, sizeof one) < 0)
+		return false;
 	for (uint64_t end = clock_ms() + 2000; p && clock_ms() < end; usleep(100))
 		if (__atomic_load_n(&hold.held, __ATOMIC_ACQUIRE) == want)
 			return true;
