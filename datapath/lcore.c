@@ -250,7 +250,8 @@ account(struct lcore *lc, unsigned work)
 static bool
 may_sleep(const struct lcore *lc)
 {
-	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs && !lc->misses.n &&
+	/* What a long sleep has left to the sweep would not be done in one turn, and then be slept on again. */
+	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs && !lc->sweep_left && !lc->misses.n &&
 	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
 }
 

@@ -9,6 +9,8 @@ enum {
 	EXPIRE_S = 10,                  /* Idle flows go after this. */
 	SWEEP_MAX = 4096,               /* Flows looked at per turn, at most... */
 	SWEEP_BUSY = 64,                /* ...and while packets wait. */
+	SWEEP_US = 20,                  /* The time that may take. */
+	SWEEP_LOOK = 32,                /* Flows between two looks at the clock. */
 	BUDGET_BURST_DIV = 8,           /* A port may save up an eighth of a second. */
 };
 
@@ -166,6 +168,29 @@ upcall_revalidate(struct lcore *lc, uint32_t f, const struct flow_key *key, cons
 	return f;
 }
 
+/* Whether there was something to do for the flow. */
+static bool
+sweep_one(struct lcore *lc, uint32_t f, uint32_t expire)
+{
+	struct cache *c = &lc->cache;
+	struct cflow *fl = &c->flows[f];
+
+	if (!(fl->flags & CFLOW_LIVE))
+		return false;
+	if (lc->now - fl->used > expire) {
+		cache_remove(c, f);
+		ctr_add(&lc->stats.expired, 1);
+		return true;
+	}
+	if (!(fl->flags & CFLOW_TOUCHED))
+		return false;
+	fl->flags &= (uint8_t)~CFLOW_TOUCHED;
+	cache_settle(c, f);
+	if (c->cold[f].touch && lc->view->xlate)
+		lc->dp->conf.xlate->touch(lc->view->xlate, c->cold[f].touch);
+	return true;
+}
+
 /* Looks at a few flows: the idle ones go, what the used ones depend on is kept fresh.  Every flow is seen
  * about once a second. */
 void
@@ -174,6 +199,7 @@ upcall_sweep(struct lcore *lc, bool busy)
 	struct cache *c = &lc->cache;
 	uint64_t kilo_tsc = (lc->tsc - lc->sweep_tsc) * 1000;
 	uint32_t expire = (uint32_t)(EXPIRE_S * lc->tsc_hz >> TICK_SHIFT), n;
+	uint64_t until;
 
 	/* Comes by in every turn, so a turn too early costs no division. */
 	if (LIKELY(kilo_tsc < lc->tsc_hz && !lc->sweep_left))
@@ -186,24 +212,14 @@ upcall_sweep(struct lcore *lc, bool busy)
 		lc->ms = clock_ms();
 	}
 	n = MIN_OF(lc->sweep_left, (uint32_t)(busy ? SWEEP_BUSY : SWEEP_MAX));
-	lc->sweep_left -= n;
-	for (; n; n--) {
-		struct cflow *fl;
-
+	until = rte_rdtsc() + SWEEP_US * lc->tsc_hz / 1000000;
+	for (unsigned k = 1; n; n--, k++) {
+		lc->sweep_left--;
 		if (++lc->sweep_at >= c->high)
 			lc->sweep_at = 1;
-		fl = &c->flows[lc->sweep_at];
-		if (!(fl->flags & CFLOW_LIVE))
-			continue;
-		if (lc->now - fl->used > expire) {
-			cache_remove(c, lc->sweep_at);
-			ctr_add(&lc->stats.expired, 1);
-		} else if (fl->flags & CFLOW_TOUCHED) {
-			fl->flags &= (uint8_t)~CFLOW_TOUCHED;
-			cache_settle(c, lc->sweep_at);
-			if (c->cold[lc->sweep_at].touch && lc->view->xlate)
-				lc->dp->conf.xlate->touch(lc->view->xlate, c->cold[lc->sweep_at].touch);
-		}
+		/* What there is nothing to do for costs a cache miss, other flows any number of counters. */
+		if ((sweep_one(lc, lc->sweep_at, expire) || !(k % SWEEP_LOOK)) && rte_rdtsc() > until)
+			break;
 	}
 	ctr_set(&lc->stats.n_flows, c->n_flows);
 	ctr_set(&lc->stats.n_masks, c->n_masks);

@@ -36,6 +36,40 @@ counts_are_credited_by_the_sweep_and_by_a_fold(void **state)
 	assert_int_equal(ctr_read(&counted[7].packets), 6);
 }
 
+/* The sweep stops after 20 us, however many flows have become due while the thread slept. */
+static void
+the_sweep_takes_little_of_a_turn(void **state)
+{
+	enum { FLOWS = 300, US_EACH = 5 };
+	struct rules *r = new_rules();
+	struct fb f = udp_frame(5);
+	struct dp_lcore_stats s;
+
+	(void)state;
+	act_add(&r->acts[1], ACT_OUTPUT, 2, 0);
+	r->n_refs[5] = 1;
+	r->refs[5][0] = 7;
+	set_rules(r);
+	for (unsigned round = 0; round < 1; round++) {
+		for (unsigned i = 0; i < FLOWS; i++) {
+			f.b[10] = (uint8_t)(i >> 8);
+			f.b[11] = (uint8_t)i;
+			send(1, &f);
+			assert_comes(2, f.b, f.n);
+		}
+		dp_lcore_stats(dp, 0, &s);
+		assert_int_equal(s.upcalls, FLOWS);
+		memset(&paced, 0, sizeof paced);
+		__atomic_store_n(&paced.us, US_EACH, __ATOMIC_RELEASE);
+		for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; control_once())
+			if (ctr_read(&counted[7].packets) == FLOWS * (round + 1ull))
+				break;
+		__atomic_store_n(&paced.us, 0, __ATOMIC_RELEASE);
+		assert_int_equal(ctr_read(&counted[7].packets), FLOWS * (round + 1));
+		assert_in_range(__atomic_load_n(&paced.most, __ATOMIC_ACQUIRE), 1, 20 / US_EACH + 1);
+	}
+}
+
 static void
 what_was_counted_before_a_new_answer_goes_to_the_old_refs(void **state)
 {
@@ -230,6 +264,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		T(counts_are_credited_by_the_sweep_and_by_a_fold),
+		T(the_sweep_takes_little_of_a_turn),
 		T(what_was_counted_before_a_new_answer_goes_to_the_old_refs),
 		T(a_translator_that_goes_away_is_not_called),
 		T(masks_of_ports_are_those_of_the_last_view),
