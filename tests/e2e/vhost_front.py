@@ -191,25 +191,28 @@ def marked_frame(src, dst, seq, size=64):
     return b"".join(mac) + b"\x08\x00" + ip + udp + mark.ljust(size - 42, b"\0")
 
 
-def honest(path, src, dst, packed=False, frames=8, timeout=3.0):
-    """A well-behaved guest for a moment: sends marked frames to a reflector.  How many came back."""
+def honest(path, src, dst, packed=False, frames=8, timeout=4.0):
+    """A well-behaved guest for a moment: sends marked frames to a reflector.  How many came back.  Those that did not are
+    sent again each second: a port takes part in floods only when all threads have heard that it is up."""
     f = Front(path)
     try:
         f.start(PACKED if packed else 0)
         for i in range(64):
             f.chain(TO_GUEST, [(f.buf(0, i), BUF, WRITE)])
         f.kick(TO_GUEST)
-        for i in range(frames):
-            f.write(f.buf(1, i), bytes(HDR) + marked_frame(src, dst, i))
-            f.chain(FROM_GUEST, [(f.buf(1, i), HDR + 64, 0)])
-        f.kick(FROM_GUEST)
         end = time.monotonic() + timeout
-        back = set()
+        again, back = 0, set()
         while len(back) < frames and time.monotonic() < end:
+            if time.monotonic() >= again:
+                again = time.monotonic() + 1
+                for i in sorted(set(range(frames)) - back):
+                    f.write(f.buf(1, i), bytes(HDR) + marked_frame(src, dst, i))
+                    f.chain(FROM_GUEST, [(f.buf(1, i), HDR + 64, 0)])
+                f.kick(FROM_GUEST)
             for i in range(64):
                 frame = f.mem[f.buf(0, i) + HDR:f.buf(0, i) + HDR + 64]
                 if frame[42:46] == MARK and frame[58] and f.used(TO_GUEST, i):
-                    back.add(frame[46:50])
+                    back.add(struct.unpack("<I", frame[46:50])[0])
             time.sleep(0.002)
         return len(back)
     finally:
