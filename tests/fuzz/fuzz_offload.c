@@ -5,11 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <rte_eal.h>
-#include <rte_mbuf.h>
-
 #include "datapath/offload.h"
 #include "tests/datapath/offl_ref.h"
+#include "tests/fuzz/bufs.h"
 
 enum { HEAD = sizeof(struct virtio_net_hdr) + 2 };
 
@@ -21,23 +19,8 @@ static struct rte_mempool *pool;
 int
 LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
-	char *args[] = { (char *)"fuzz", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64",
-			 (char *)"--no-pci", (char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0", (char *)"--log-level",
-			 (char *)"4" };
-
-	if (rte_eal_init(ARRAY_SIZE(args), args) < 0)
-		abort();
-	pool = rte_pktmbuf_pool_create("fuzz", 2047, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	if (!pool)
-		abort();
+	pool = fuzz_pool(2047);
 	return 0;
-}
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
 }
 
 /* In buffers of an odd length, so that each header and checksum crosses their borders at some time. */

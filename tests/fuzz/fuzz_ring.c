@@ -8,10 +8,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 
-#include <rte_eal.h>
-#include <rte_mbuf.h>
-
 #include "datapath/frame.h"
+#include "tests/fuzz/bufs.h"
 #include "vhost/ring.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -47,24 +45,10 @@ static int callfd;
 int
 LLVMFuzzerInitialize(int *argc UNUSED, char ***argv UNUSED)
 {
-	char *args[] = { (char *)"fuzz", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64",
-			 (char *)"--no-pci", (char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0", (char *)"--log-level",
-			 (char *)"4" };
-
-	if (rte_eal_init(ARRAY_SIZE(args), args) < 0)
-		abort();
-	pool = rte_pktmbuf_pool_create("fuzz", 255, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
+	pool = fuzz_pool(255);
 	callfd = eventfd(0, EFD_NONBLOCK);
-	if (!pool || callfd < 0)
-		abort();
+	must(callfd >= 0);
 	return 0;
-}
-
-static void
-must(bool ok)
-{
-	if (!ok)
-		abort();
 }
 
 static uint32_t
