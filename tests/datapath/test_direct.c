@@ -195,6 +195,19 @@ a_frame_in_many_buffers_arrives_whole(void **state)
 	}
 }
 
+/* 32 frames in one burst, to B and C in turn, by flows of several addresses. */
+static void
+burst_in_turn(void)
+{
+	hold();
+	for (unsigned i = 0; i < 32; i++) {
+		struct fb f = numbered((uint8_t)(4 + i % 2 + i % 4 / 2 * 4), i, 64);
+
+		put(A, 0, &f);
+	}
+	let_go();
+}
+
 static void
 frames_of_a_burst_leave_together_by_port(void **state)
 {
@@ -209,14 +222,7 @@ frames_of_a_burst_leave_together_by_port(void **state)
 	warm(A, C, 5);
 	b = frame_port_count(fport[B]);
 	c = frame_port_count(fport[C]);
-	hold();
-	for (unsigned i = 0; i < 32; i++) {
-		/* To B and C in turn, by flows of several addresses. */
-		struct fb f = numbered((uint8_t)(4 + i % 2 + i % 4 / 2 * 4), i, 64);
-
-		put(A, 0, &f);
-	}
-	let_go();
+	burst_in_turn();
 	for (unsigned i = 0; i < 16; i++) {
 		get(B);
 		assert_true(got.direct);
@@ -227,13 +233,7 @@ frames_of_a_burst_leave_together_by_port(void **state)
 	assert_int_equal(frame_port_count(fport[B]).sends - b.sends, 1 + 8);
 	assert_int_equal(frame_port_count(fport[C]).sends - c.sends, 1 + 8);
 	b = frame_port_count(fport[B]);
-	hold();
-	for (unsigned i = 0; i < 32; i++) {
-		struct fb f = numbered((uint8_t)(4 + i % 2 + i % 4 / 2 * 4), i, 64);
-
-		put(A, 0, &f);
-	}
-	let_go();
+	burst_in_turn();
 	for (unsigned i = 0; i < 16; i++) {
 		get(B);
 		assert_int_equal(number(&got), 2 * i);
