@@ -35,6 +35,19 @@ void *map_zeroed_huge(size_t len);
 /* 'p' may be NULL; 'len' as it was asked for. */
 void map_free(void *p, size_t len);
 
+/* The value of a hexadecimal digit, or -1. */
+static inline int
+hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
+}
+
 /* Copies at most len-1 bytes and terminates.  Returns false when 's' was cut. */
 bool str_copy(char *dst, size_t len, const char *s);
 

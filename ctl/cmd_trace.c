@@ -77,12 +77,6 @@ on_flows(void *arg, const struct dp_flow *flows, unsigned n, uint32_t next)
 
 /* --- trace ---------------------------------------------------------------------------------------------- */
 
-static int
-digit(char c)
-{
-	return c >= '0' && c <= '9' ? c - '0' : (c | 0x20) >= 'a' && (c | 0x20) <= 'f' ? (c | 0x20) - 'a' + 10 : -1;
-}
-
 /* Hexadecimal digits to bytes.  NULL: they are none; else the caller frees. */
 static uint8_t *
 bytes_of(const char *hex, uint32_t *len)
@@ -92,7 +86,7 @@ bytes_of(const char *hex, uint32_t *len)
 
 	*len = (uint32_t)(n / 2);
 	for (size_t i = 0; i < n; i++) {
-		int d = digit(hex[i]);
+		int d = hex_digit(hex[i]);
 
 		if (d < 0 || n % 2) {
 			free(b);

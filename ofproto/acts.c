@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "ofproto/of.h"
+
 void *
 of_act_put(struct of_act_buf *b, enum of_act_kind kind, enum of_act_form form, size_t size)
 {
@@ -50,4 +52,46 @@ of_act_buf_fini(struct of_act_buf *b)
 {
 	free(b->data);
 	*b = (struct of_act_buf){ 0 };
+}
+
+bool
+of_acts_name(struct of_acts acts, enum of_act_kind kind, uint32_t id)
+{
+	OF_ACTS_EACH(a, acts) {
+		if (a->kind == kind && ((const struct of_act_u32 *)a)->value == id)
+			return true;
+		if ((a->kind == OFA_WRITE_ACTIONS || a->kind == OFA_CLONE) && of_acts_name(of_acts_nested(a), kind, id))
+			return true;
+	}
+	return false;
+}
+
+bool
+of_acts_output_to(struct of_acts acts, uint32_t port)
+{
+	OF_ACTS_EACH(a, acts) {
+		switch (a->kind) {
+		case OFA_OUTPUT:
+		case OFA_OUTPUT_TRUNC:
+			if (((const struct of_act_output *)a)->port == port)
+				return true;
+			break;
+		case OFA_ENQUEUE:
+			if (((const struct of_act_enqueue *)a)->port == port)
+				return true;
+			break;
+		case OFA_CONTROLLER:
+			if (port == (uint32_t)OFPP_CONTROLLER)
+				return true;
+			break;
+		case OFA_WRITE_ACTIONS:
+		case OFA_CLONE:
+			if (of_acts_output_to(of_acts_nested(a), port))
+				return true;
+			break;
+		default:
+			break;
+		}
+	}
+	return false;
 }

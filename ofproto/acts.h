@@ -248,6 +248,11 @@ of_acts_nested(const struct of_act *a)
 				 .len = a->len - (uint32_t)sizeof(struct of_act_nested) };
 }
 
+/* Whether a list has GROUP or METER (or anything else with one number) of 'id', nested lists included. */
+bool of_acts_name(struct of_acts, enum of_act_kind, uint32_t id);
+/* Whether it sends to 'port' by an action that names it, nested lists included. */
+bool of_acts_output_to(struct of_acts, uint32_t port);
+
 /* A growing buffer to make lists in.  Owned by the caller; of_act_buf_fini() frees. */
 struct of_act_buf {
 	uint8_t *data;

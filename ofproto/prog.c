@@ -197,15 +197,3 @@ prog_unlink_user(struct of_pipe *p, struct of_rule *r)
 		rule_at(p, r->user_next)->user_prev = r->user_prev;
 	pipe_count_refs(p, prog_acts(g), -1);
 }
-
-bool
-of_acts_name(struct of_acts acts, enum of_act_kind kind, uint32_t id)
-{
-	OF_ACTS_EACH(a, acts) {
-		if (a->kind == kind && ((const struct of_act_u32 *)a)->value == id)
-			return true;
-		if ((a->kind == OFA_WRITE_ACTIONS || a->kind == OFA_CLONE) && of_acts_name(of_acts_nested(a), kind, id))
-			return true;
-	}
-	return false;
-}

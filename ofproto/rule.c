@@ -160,46 +160,15 @@ rule_row(const struct of_pipe *p, const struct of_rule *r, uint64_t now, struct 
 
 /* --- What it says ----------------------------------------------------------------------------------------- */
 
-static bool
-outputs_to(struct of_acts acts, uint32_t port)
-{
-	OF_ACTS_EACH(a, acts) {
-		switch (a->kind) {
-		case OFA_OUTPUT:
-		case OFA_OUTPUT_TRUNC:
-			if (((const struct of_act_output *)a)->port == port)
-				return true;
-			break;
-		case OFA_ENQUEUE:
-			if (((const struct of_act_enqueue *)a)->port == port)
-				return true;
-			break;
-		case OFA_CONTROLLER:
-			if (port == (uint32_t)OFPP_CONTROLLER)
-				return true;
-			break;
-		case OFA_WRITE_ACTIONS:
-		case OFA_CLONE:
-			if (outputs_to(of_acts_nested(a), port))
-				return true;
-			break;
-		default:
-			break;
-		}
-	}
-	return false;
-}
-
 bool
 rule_meets(const struct of_rule *r, uint64_t cookie, uint64_t cookie_mask, uint32_t out_port, uint32_t out_group)
 {
 	if ((r->cookie ^ cookie) & cookie_mask)
 		return false;
-	if (out_port != (uint32_t)OFPP_ANY && !outputs_to(prog_acts(r->prog), out_port))
+	if (out_port != (uint32_t)OFPP_ANY && !of_acts_output_to(prog_acts(r->prog), out_port))
 		return false;
 	return out_group == OFG_ANY || of_acts_name(prog_acts(r->prog), OFA_GROUP, out_group);
 }
-
 
 void
 rules_of_ref_remove(struct of_pipe *p, const struct of_who *who, enum of_act_kind kind, uint32_t id, uint8_t reason)

@@ -46,8 +46,6 @@ void prog_fini(struct of_pipe *);
 /* A live rule comes to or leaves the users of its program. */
 void prog_link_user(struct of_pipe *, struct of_rule *);
 void prog_unlink_user(struct of_pipe *, struct of_rule *);
-/* Whether a list has GROUP or METER (or anything else with one number) of 'id', nested lists included. */
-bool of_acts_name(struct of_acts, enum of_act_kind, uint32_t id);
 
 static inline struct of_acts
 prog_acts(const struct prog *g)

@@ -294,18 +294,6 @@ tx_next(const struct tx *x, struct tx_str *rest, struct tx_item *item)
 
 /* --- Numbers ------------------------------------------------------------------------------------ */
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Takes a sign, "0x" or "0" off the front and returns the base. */
 static int
 number_base(struct tx_str *t, bool *negative)
@@ -332,7 +320,7 @@ tx_u64(const struct tx *x, struct tx_str t, const char *what, uint64_t max, uint
 		return tx_bad(x, t.s, "%s: a number is missing", what);
 	base = number_base(&t, &negative);
 	for (size_t i = 0; i < t.n; i++) {
-		int d = digit(t.s[i]);
+		int d = hex_digit(t.s[i]);
 
 		if (d < 0 || d >= base)
 			return tx_bad(x, whole.s, "%s: '%.*s' is not a number", what, (int)MIN_OF(whole.n, 60u),
@@ -400,7 +388,7 @@ tx_be(const struct tx *x, struct tx_str t, const char *what, unsigned bits, uint
 	}
 	memset(value, 0, n_bytes);
 	for (size_t i = hex.n; i-- > 0; nibbles++) {
-		int d = digit(hex.s[i]);
+		int d = hex_digit(hex.s[i]);
 
 		if (d < 0)
 			return tx_bad(x, t.s, "%s: '%.*s' is not a number", what, (int)MIN_OF(t.n, 60u), t.s);
@@ -425,9 +413,9 @@ tx_mac(const struct tx *x, struct tx_str t, struct mac *mac)
 		int hi = 0, lo = -1;
 
 		if (part.n == 1)
-			lo = digit(part.s[0]);
+			lo = hex_digit(part.s[0]);
 		else if (part.n == 2)
-			hi = digit(part.s[0]), lo = digit(part.s[1]);
+			hi = hex_digit(part.s[0]), lo = hex_digit(part.s[1]);
 		if (hi < 0 || lo < 0 || more != (i < 5))
 			return tx_bad(x, t.s, "'%.*s' is not an Ethernet address", (int)MIN_OF(t.n, 60u), t.s);
 		mac->b[i] = (uint8_t)(hi << 4 | lo);
@@ -469,8 +457,8 @@ tx_bytes(const struct tx *x, struct tx_str t, const char *what, uint8_t *out)
 			t.s++, t.n--;
 			continue;
 		}
-		hi = digit(t.s[0]);
-		lo = t.n > 1 ? digit(t.s[1]) : -1;
+		hi = hex_digit(t.s[0]);
+		lo = t.n > 1 ? hex_digit(t.s[1]) : -1;
 		if (hi < 0 || lo < 0)
 			return tx_bad(x, t.s, "%s: bytes of two hexadecimal digits each", what);
 		if (out)

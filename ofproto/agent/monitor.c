@@ -98,47 +98,13 @@ say(struct conn *c, bool paused)
 }
 
 static bool
-outputs_to(struct of_acts acts, uint32_t port, uint32_t group, unsigned depth)
-{
-	OF_ACTS_EACH (a, acts) {
-		switch (a->kind) {
-		case OFA_OUTPUT:
-		case OFA_OUTPUT_TRUNC:
-			if (((const struct of_act_output *)a)->port == port)
-				return true;
-			break;
-		case OFA_ENQUEUE:
-			if (((const struct of_act_enqueue *)a)->port == port)
-				return true;
-			break;
-		case OFA_CONTROLLER:
-			if (port == (uint32_t)OFPP_CONTROLLER)
-				return true;
-			break;
-		case OFA_GROUP:
-			if (((const struct of_act_u32 *)a)->value == group)
-				return true;
-			break;
-		case OFA_CLONE:
-		case OFA_WRITE_ACTIONS:
-			if (depth && outputs_to(of_acts_nested(a), port, group, depth - 1))
-				return true;
-			break;
-		default:
-			break;
-		}
-	}
-	return false;
-}
-
-static bool
 concerns(const struct of_monitor_request *r, const struct of_flow_row *row)
 {
 	if (r->table_id != OFTT_ALL && r->table_id != row->table_id)
 		return false;
-	if (r->out_port != (uint32_t)OFPP_ANY && !outputs_to(row->acts, r->out_port, OFG_ANY, OF_ACTS_NEST_MAX))
+	if (r->out_port != (uint32_t)OFPP_ANY && !of_acts_output_to(row->acts, r->out_port))
 		return false;
-	if (r->out_group != OFG_ANY && !outputs_to(row->acts, OFPP_ANY, r->out_group, OF_ACTS_NEST_MAX))
+	if (r->out_group != OFG_ANY && !of_acts_name(row->acts, OFA_GROUP, r->out_group))
 		return false;
 	return omatch_within(row->match, &r->match);
 }
