@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ofproto/text.h"
+#include "tests/ofproto/golden.h"
 
 static void
 parse(const char *s, size_t len, struct of_act_buf *acts, struct of_flow_mod *fm)
@@ -49,35 +50,26 @@ read_back(const struct of_flow_mod *fm)
 }
 
 static void
+check_flow(void *arg, const char *in, size_t len, char *want)
+{
+	struct of_act_buf *acts = arg;
+	struct of_text t = { 0 };
+	struct of_flow_mod fm;
+
+	parse(in, len, acts, &fm);
+	of_print_flow_mod(&t, &fm, NULL);
+	assert_string_equal(of_text_str(&t), want);
+	read_back(&fm);
+	of_text_fini(&t);
+}
+
+static void
 flows_print_as_ovs_ofctl_prints_them(void **state)
 {
 	struct of_act_buf acts = { 0 };
-	struct of_text t = { 0 };
-	FILE *f = fopen(GOLDEN "/flows.golden", "r");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	unsigned lines = 0;
 
 	(void)state;
-	assert_non_null(f);
-	while ((n = getline(&line, &cap, f)) > 0) {
-		struct of_flow_mod fm;
-		char *tab = strchr(line, '\t');
-
-		assert_non_null(tab);
-		line[n - 1] = '\0';
-		parse(line, (size_t)(tab - line), &acts, &fm);
-		of_text_clear(&t);
-		of_print_flow_mod(&t, &fm, NULL);
-		assert_string_equal(of_text_str(&t), tab + 1);
-		read_back(&fm);
-		lines++;
-	}
-	assert_true(lines > 150);
-	fclose(f);
-	free(line);
-	of_text_fini(&t);
+	golden_each("flows.golden", 150, check_flow, &acts);
 	of_act_buf_fini(&acts);
 }
 

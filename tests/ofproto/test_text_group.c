@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "ofproto/text.h"
+#include "tests/ofproto/golden.h"
 
 /* --- Groups ------------------------------------------------------------------------------------- */
 
@@ -42,36 +43,27 @@ read_back(struct of_arena *arena, const struct of_group_mod *gm)
 }
 
 static void
+check_group(void *arg, const char *in, size_t len, char *want)
+{
+	struct of_arena *arena = arg;
+	struct of_text t = { 0 };
+	struct of_group_mod gm;
+
+	of_arena_reset(arena);
+	parse(arena, in, len, &gm);
+	of_print_group_mod(&t, &gm, strstr(want, "bucket_id:") ? OF15 : OF13, NULL);
+	assert_string_equal(of_text_str(&t), want);
+	read_back(arena, &gm);
+	of_text_fini(&t);
+}
+
+static void
 groups_print_as_ovs_ofctl_prints_them(void **state)
 {
 	struct of_arena *arena = of_arena_create();
-	struct of_text t = { 0 };
-	FILE *f = fopen(GOLDEN "/groups.golden", "r");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	unsigned lines = 0;
 
 	(void)state;
-	assert_non_null(f);
-	while ((n = getline(&line, &cap, f)) > 0) {
-		struct of_group_mod gm;
-		char *tab = strchr(line, '\t');
-
-		assert_non_null(tab);
-		line[n - 1] = '\0';
-		of_arena_reset(arena);
-		parse(arena, line, (size_t)(tab - line), &gm);
-		of_text_clear(&t);
-		of_print_group_mod(&t, &gm, strstr(tab, "bucket_id:") ? OF15 : OF13, NULL);
-		assert_string_equal(of_text_str(&t), tab + 1);
-		read_back(arena, &gm);
-		lines++;
-	}
-	assert_true(lines > 10);
-	fclose(f);
-	free(line);
-	of_text_fini(&t);
+	golden_each("groups.golden", 10, check_group, arena);
 	of_arena_destroy(arena);
 }
 

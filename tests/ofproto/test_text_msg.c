@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "ofproto/text.h"
+#include "tests/ofproto/golden.h"
 
 /* --- As ovs-ofctl ------------------------------------------------------------------------------- */
 
@@ -50,44 +51,34 @@ is_packet(const struct of_msg *m)
 }
 
 static void
-messages_print_as_ovs_ofctl_prints_them(void **state)
+check_message(void *arg, const char *in, size_t len, char *want)
 {
 	static const struct of_decode_opts opts = { .table_ids = true };
-	struct of_arena *arena = of_arena_create();
+	struct of_arena *arena = arg;
 	struct of_text t = { 0 };
-	FILE *f = fopen(GOLDEN "/messages.golden", "r");
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t n;
-	unsigned lines = 0;
+	struct of_error e = { 0 };
+	struct of_msg m;
+	uint8_t *data = unhex(in, len);
+
+	unescape(want);
+	of_arena_reset(arena);
+	if (of_decode(data, (uint32_t)len / 2, &opts, arena, &m, &e))
+		fail_msg("%s: %s: %s", want, of_error_name(e.id), e.why);
+	of_print_msg(&t, &m, NULL);
+	if (is_packet(&m))
+		t.s[MIN_OF(t.len, strlen(want))] = '\0';
+	assert_string_equal(of_text_str(&t), want);
+	free(data);
+	of_text_fini(&t);
+}
+
+static void
+messages_print_as_ovs_ofctl_prints_them(void **state)
+{
+	struct of_arena *arena = of_arena_create();
 
 	(void)state;
-	assert_non_null(f);
-	while ((n = getline(&line, &cap, f)) > 0) {
-		char *want = strchr(line, '\t');
-		struct of_error e = { 0 };
-		struct of_msg m;
-		uint8_t *data;
-
-		assert_non_null(want);
-		line[n - 1] = '\0';
-		data = unhex(line, (size_t)(want - line));
-		unescape(++want);
-		of_arena_reset(arena);
-		if (of_decode(data, (uint32_t)(want - 1 - line) / 2, &opts, arena, &m, &e))
-			fail_msg("%s: %s: %s", want, of_error_name(e.id), e.why);
-		of_text_clear(&t);
-		of_print_msg(&t, &m, NULL);
-		if (is_packet(&m))
-			t.s[MIN_OF(t.len, strlen(want))] = '\0';
-		assert_string_equal(of_text_str(&t), want);
-		free(data);
-		lines++;
-	}
-	assert_true(lines > 200);
-	fclose(f);
-	free(line);
-	of_text_fini(&t);
+	golden_each("messages.golden", 200, check_message, arena);
 	of_arena_destroy(arena);
 }
 
