@@ -9,33 +9,16 @@
 #include <cmocka.h>
 
 #include "ctl/cmd.h"
-#include "ctl/rpc.h"
-#include "tests/ctl/fake_sw.h"
+#include "tests/ctl/rpc_fixture.h"
 
-struct fixture {
-	struct sw *sw;
-	struct rpc_peer *peer;
-	json_t *last;
-};
+/* A call with ' for ". */
+static void
+callf(struct fixture *f, const char *method, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 static void
-on_reply(void *arg, const char *line, size_t len)
+callf(struct fixture *f, const char *method, const char *fmt, ...)
 {
-	struct fixture *f = arg;
-
-	json_decref(f->last);
-	f->last = json_loadb(line, len, 0, NULL);
-	assert_non_null(f->last);
-}
-
-/* A call; its answer in f->last once effective. */
-static void
-call(struct fixture *f, const char *method, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static void
-call(struct fixture *f, const char *method, const char *fmt, ...)
-{
-	char params[3000], line[4000];
+	char params[3000];
 	va_list ap;
 
 	va_start(ap, fmt);
@@ -44,20 +27,7 @@ call(struct fixture *f, const char *method, const char *fmt, ...)
 	for (char *s = params; *s; s++)
 		if (*s == '\'')
 			*s = '"';
-	json_decref(f->last);
-	f->last = NULL;
-	snprintf(line, sizeof line, "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"%s\",\"params\":%s}", method, params);
-	rpc_handle(f->peer, line, strlen(line));
-	while (fake_sw_run(f->sw))
-		;
-}
-
-static json_t *
-result_of(struct fixture *f)
-{
-	if (!json_object_get(f->last, "result"))
-		fail_msg("no result but: %s", json_dumps(f->last, 0));
-	return json_object_get(f->last, "result");
+	call(f, method, params);
 }
 
 static void
@@ -76,32 +46,18 @@ expect_error(struct fixture *f, const char *path, const char *part)
 }
 
 static int
-setup(void **state)
+setup_bridge(void **state)
 {
-	struct fixture *f = xcalloc(1, sizeof *f);
+	struct fixture *f;
 
-	f->sw = fake_sw_create();
-	f->peer = rpc_peer_create(f->sw, on_reply, f);
-	call(f, "bridge.add", "{'bridge':'br0'}");
-	call(f, "port.add", "{'bridge':'br0','port':'vm1','options':{'type':'vhost-user'}}");
-	call(f, "port.add", "{'bridge':'br0','port':'vm2','options':{'type':'vhost-user'}}");
-	call(f, "flow.del", "{'bridge':'br0'}");
+	setup(state);
+	f = *state;
+	callf(f, "bridge.add", "{'bridge':'br0'}");
+	callf(f, "port.add", "{'bridge':'br0','port':'vm1','options':{'type':'vhost-user'}}");
+	callf(f, "port.add", "{'bridge':'br0','port':'vm2','options':{'type':'vhost-user'}}");
+	callf(f, "flow.del", "{'bridge':'br0'}");
 	result_of(f);
 	*state = f;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	while (fake_sw_run(f->sw))
-		;
-	rpc_peer_close(f->peer);
-	json_decref(f->last);
-	fake_sw_destroy(f->sw);
-	free(f);
 	return 0;
 }
 
@@ -114,7 +70,7 @@ flows(struct fixture *f)
 static size_t
 n_flows(struct fixture *f)
 {
-	call(f, "flow.table.dump", "{'bridge':'br0'}");
+	callf(f, "flow.table.dump", "{'bridge':'br0'}");
 	return json_array_size(flows(f));
 }
 
@@ -132,10 +88,10 @@ rules_are_added_changed_and_removed_in_the_syntax_of_ovs_ofctl(void **state)
 	struct fixture *f = *state;
 	json_t *row;
 
-	call(f, "flow.add", "{'bridge':'br0','flows':['table=2,priority=10,in_port=vm1,tcp,tp_dst=80,cookie=0x5,"
+	callf(f, "flow.add", "{'bridge':'br0','flows':['table=2,priority=10,in_port=vm1,tcp,tp_dst=80,cookie=0x5,"
 	     "actions=output:vm2','ip,actions=drop']}");
 	assert_int_equal(json_integer_value(flows(f)), 2);
-	call(f, "flow.table.dump", "{'bridge':'br0','table':2,'names':true}");
+	callf(f, "flow.table.dump", "{'bridge':'br0','table':2,'names':true}");
 	assert_int_equal(json_array_size(flows(f)), 1);
 	row = json_array_get(flows(f), 0);
 	assert_int_equal(json_integer_value(json_object_get(row, "table")), 2);
@@ -143,12 +99,12 @@ rules_are_added_changed_and_removed_in_the_syntax_of_ovs_ofctl(void **state)
 	assert_string_equal(member(row, "match"), "tcp,in_port=vm1,tp_dst=80");
 	assert_string_equal(member(row, "actions"), "output:vm2");
 	assert_string_equal(member(row, "cookie"), "0x5");
-	call(f, "flow.mod", "{'bridge':'br0','flows':'table=2,tcp,actions=output:1'}");
-	call(f, "flow.table.dump", "{'bridge':'br0','match':'tcp'}");
+	callf(f, "flow.mod", "{'bridge':'br0','flows':'table=2,tcp,actions=output:1'}");
+	callf(f, "flow.table.dump", "{'bridge':'br0','match':'tcp'}");
 	assert_string_equal(member(json_array_get(flows(f), 0), "actions"), "output:1");
-	call(f, "flow.del", "{'bridge':'br0','flows':['table=2,tcp']}");
+	callf(f, "flow.del", "{'bridge':'br0','flows':['table=2,tcp']}");
 	assert_int_equal(n_flows(f), 1);
-	call(f, "flow.del", "{'bridge':'br0'}");
+	callf(f, "flow.del", "{'bridge':'br0'}");
 	assert_int_equal(n_flows(f), 0);
 }
 
@@ -157,10 +113,10 @@ strict_means_exactly_this_rule(void **state)
 {
 	struct fixture *f = *state;
 
-	call(f, "flow.add", "{'bridge':'br0','flows':['priority=1,ip,actions=drop','priority=2,tcp,actions=drop']}");
-	call(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=2,ip'}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['priority=1,ip,actions=drop','priority=2,tcp,actions=drop']}");
+	callf(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=2,ip'}");
 	assert_int_equal(n_flows(f), 2);
-	call(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=1,ip'}");
+	callf(f, "flow.del", "{'bridge':'br0','strict':true,'flows':'priority=1,ip'}");
 	assert_int_equal(n_flows(f), 1);
 }
 
@@ -169,17 +125,17 @@ a_mistake_is_told_with_its_place(void **state)
 {
 	struct fixture *f = *state;
 
-	call(f, "flow.add", "{'bridge':'br0','flows':['ip,actions=drop','ip,actions=outptu:1']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['ip,actions=drop','ip,actions=outptu:1']}");
 	expect_error(f, "flows[1]", "outptu");
-	call(f, "flow.add", "{'bridge':'br0','flows':['table=3,actions=goto_table:2']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['table=3,actions=goto_table:2']}");
 	expect_error(f, "flows[0]", "OFPB");
-	call(f, "flow.add", "{'bridge':'br0','flows':['in_port=nobody,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['in_port=nobody,actions=drop']}");
 	expect_error(f, "flows[0]", "nobody");
-	call(f, "flow.table.dump", "{'bridge':'br0','match':'foo=1'}");
+	callf(f, "flow.table.dump", "{'bridge':'br0','match':'foo=1'}");
 	expect_error(f, "params.match", "foo");
-	call(f, "flow.table.dump", "{'bridge':'br1'}");
+	callf(f, "flow.table.dump", "{'bridge':'br1'}");
 	expect_error(f, NULL, "did you mean 'br0'?");
-	call(f, "flow.table.dump", "{'bridge':'br0','cursor':'x'}");
+	callf(f, "flow.table.dump", "{'bridge':'br0','cursor':'x'}");
 	expect_error(f, "params.cursor", "cursor");
 }
 
@@ -189,8 +145,8 @@ lines_are_those_of_ovs_ofctl(void **state)
 	struct fixture *f = *state;
 	const char *line;
 
-	call(f, "flow.add", "{'bridge':'br0','flows':'priority=7,arp,actions=NORMAL'}");
-	call(f, "flow.table.dump", "{'bridge':'br0','lines':true}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':'priority=7,arp,actions=NORMAL'}");
+	callf(f, "flow.table.dump", "{'bridge':'br0','lines':true}");
 	line = json_string_value(json_array_get(flows(f), 0));
 	assert_non_null(line);
 	assert_non_null(strstr(line, "cookie=0x0, duration="));
@@ -206,12 +162,12 @@ a_long_dump_comes_in_pages_and_each_rule_once(void **state)
 	unsigned pages = 0, n = 0;
 
 	for (unsigned i = 0; i < 100; i++)
-		call(f, "flow.add", "{'bridge':'br0','flows':'table=%u,reg0=%u,actions=drop'}", i % 3, i);
+		callf(f, "flow.add", "{'bridge':'br0','flows':'table=%u,reg0=%u,actions=drop'}", i % 3, i);
 	do {
 		const json_t *row;
 		size_t i;
 
-		call(f, "flow.table.dump", "{'bridge':'br0','limit':7%s}", cursor);
+		callf(f, "flow.table.dump", "{'bridge':'br0','limit':7%s}", cursor);
 		json_array_foreach(flows(f), i, row) {
 			unsigned reg = 0;
 
@@ -232,22 +188,22 @@ rules_kept_back_are_carried_out_together(void **state)
 {
 	struct fixture *f = *state;
 
-	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=1,actions=drop','reg0=2,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=1,actions=drop','reg0=2,actions=drop']}");
 	assert_int_equal(json_integer_value(json_object_get(result_of(f), "kept")), 2);
 	assert_int_equal(n_flows(f), 0);
-	call(f, "flow.del", "{'bridge':'br0','flows':'ip'}");
+	callf(f, "flow.del", "{'bridge':'br0','flows':'ip'}");
 	expect_error(f, NULL, "finish that first");
-	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=3,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['reg0=3,actions=drop']}");
 	assert_int_equal(json_integer_value(flows(f)), 3);
 	assert_int_equal(n_flows(f), 3);
 	/* The place counts from the first of them all, and nothing stays kept. */
-	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=5,actions=drop']}");
-	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=6,actions=dorp']}");
+	callf(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=5,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['reg0=6,actions=dorp']}");
 	expect_error(f, "flows[1]", "dorp");
-	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=7,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['reg0=7,actions=drop']}");
 	assert_int_equal(json_integer_value(flows(f)), 1);
 	/* Who leaves takes along what was kept. */
-	call(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=8,actions=drop']}");
+	callf(f, "flow.add", "{'bridge':'br0','more':true,'flows':['reg0=8,actions=drop']}");
 }
 
 static void
@@ -255,12 +211,12 @@ a_request_with_a_mistake_changes_nothing(void **state)
 {
 	struct fixture *f = *state;
 
-	call(f, "flow.add", "{'bridge':'br0','flows':['reg0=1,actions=drop','reg0=2,actions=group:9']}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':['reg0=1,actions=drop','reg0=2,actions=group:9']}");
 	expect_error(f, "flows[1]", "OFPBAC_BAD_OUT_GROUP");
 	assert_int_equal(n_flows(f), 0);
-	call(f, "group.add", "{'bridge':'br0','groups':['group_id=1,type=all','group_id=1,type=all']}");
+	callf(f, "group.add", "{'bridge':'br0','groups':['group_id=1,type=all','group_id=1,type=all']}");
 	expect_error(f, "groups[1]", "OFPGMFC_GROUP_EXISTS");
-	call(f, "group.dump", "{'bridge':'br0'}");
+	callf(f, "group.dump", "{'bridge':'br0'}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 0);
 }
 
@@ -270,12 +226,12 @@ groups_are_added_changed_shown_and_removed(void **state)
 	struct fixture *f = *state;
 	json_t *row;
 
-	call(f, "group.add", "{'bridge':'br0','groups':['group_id=7,type=select,bucket=output:vm1,bucket=output:vm2',"
+	callf(f, "group.add", "{'bridge':'br0','groups':['group_id=7,type=select,bucket=output:vm1,bucket=output:vm2',"
 	     "'group_id=3,type=indirect,bucket=output:2']}");
 	assert_int_equal(json_integer_value(json_object_get(result_of(f), "groups")), 2);
-	call(f, "flow.add", "{'bridge':'br0','flows':'ip,actions=group:7'}");
+	callf(f, "flow.add", "{'bridge':'br0','flows':'ip,actions=group:7'}");
 	result_of(f);
-	call(f, "group.dump", "{'bridge':'br0','names':true}");
+	callf(f, "group.dump", "{'bridge':'br0','names':true}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 2);
 	row = json_array_get(json_object_get(result_of(f), "groups"), 1);
 	assert_int_equal(json_integer_value(json_object_get(row, "group")), 7);
@@ -284,23 +240,23 @@ groups_are_added_changed_shown_and_removed(void **state)
 	assert_non_null(strstr(member(row, "text"), "output:vm2"));
 	assert_int_equal(json_integer_value(json_object_get(row, "references")), 1);
 	assert_int_equal(json_array_size(json_object_get(row, "buckets")), 2);
-	call(f, "group.dump", "{'bridge':'br0','group':3}");
+	callf(f, "group.dump", "{'bridge':'br0','group':3}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 1);
 	/* Cached flows say what they depend on. */
 	fake_sw_set_flows(f->sw, 1);
-	call(f, "flow.dump", "{}");
+	callf(f, "flow.dump", "{}");
 	row = json_object_get(json_array_get(flows(f), 0), "depends");
 	assert_string_equal(json_string_value(json_array_get(row, 5)), "group 7");
-	call(f, "group.mod", "{'bridge':'br0','groups':'group_id=3,type=all'}");
-	call(f, "group.dump", "{'bridge':'br0','group':3}");
+	callf(f, "group.mod", "{'bridge':'br0','groups':'group_id=3,type=all'}");
+	callf(f, "group.dump", "{'bridge':'br0','group':3}");
 	assert_string_equal(member(json_array_get(json_object_get(result_of(f), "groups"), 0), "type"), "all");
-	call(f, "group.del", "{'bridge':'br0','groups':'group_id=7'}");
+	callf(f, "group.del", "{'bridge':'br0','groups':'group_id=7'}");
 	result_of(f);
 	assert_int_equal(n_flows(f), 0);
-	call(f, "group.del", "{'bridge':'br0'}");
-	call(f, "group.dump", "{'bridge':'br0'}");
+	callf(f, "group.del", "{'bridge':'br0'}");
+	callf(f, "group.dump", "{'bridge':'br0'}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "groups")), 0);
-	call(f, "group.add", "{'bridge':'br0','groups':'group_id=1,type=sleect'}");
+	callf(f, "group.add", "{'bridge':'br0','groups':'group_id=1,type=sleect'}");
 	expect_error(f, "groups[0]", "sleect");
 }
 
@@ -312,9 +268,9 @@ many_groups_come_in_pages(void **state)
 	unsigned n = 0, pages = 0;
 
 	for (unsigned i = 0; i < 1200; i++)
-		call(f, "group.add", "{'bridge':'br0','groups':'group_id=%u,type=all'}", i * 3);
+		callf(f, "group.add", "{'bridge':'br0','groups':'group_id=%u,type=all'}", i * 3);
 	do {
-		call(f, "group.dump", "{'bridge':'br0','cursor':%lld}", (long long)next);
+		callf(f, "group.dump", "{'bridge':'br0','cursor':%lld}", (long long)next);
 		n += json_array_size(json_object_get(result_of(f), "groups"));
 		next = json_integer_value(json_object_get(result_of(f), "cursor"));
 		pages++;
@@ -329,18 +285,18 @@ meters_are_added_changed_shown_and_removed(void **state)
 	struct fixture *f = *state;
 	json_t *row;
 
-	call(f, "meter.add", "{'bridge':'br0','meters':'meter=5,kbps,band=type=drop,rate=1000'}");
+	callf(f, "meter.add", "{'bridge':'br0','meters':'meter=5,kbps,band=type=drop,rate=1000'}");
 	result_of(f);
-	call(f, "meter.mod", "{'bridge':'br0','meters':'meter=5,pktps,band=type=drop,rate=7'}");
-	call(f, "meter.dump", "{'bridge':'br0'}");
+	callf(f, "meter.mod", "{'bridge':'br0','meters':'meter=5,pktps,band=type=drop,rate=7'}");
+	callf(f, "meter.dump", "{'bridge':'br0'}");
 	row = json_array_get(json_object_get(result_of(f), "meters"), 0);
 	assert_int_equal(json_integer_value(json_object_get(row, "meter")), 5);
 	assert_non_null(strstr(member(row, "text"), "meter=5 pktps bands=\ntype=drop rate=7"));
 	assert_int_equal(json_array_size(json_object_get(row, "bands")), 1);
-	call(f, "meter.mod", "{'bridge':'br0','meters':'meter=6,pktps,band=type=drop,rate=7'}");
+	callf(f, "meter.mod", "{'bridge':'br0','meters':'meter=6,pktps,band=type=drop,rate=7'}");
 	expect_error(f, "meters[0]", "OFPMMFC_UNKNOWN_METER");
-	call(f, "meter.del", "{'bridge':'br0'}");
-	call(f, "meter.dump", "{'bridge':'br0'}");
+	callf(f, "meter.del", "{'bridge':'br0'}");
+	callf(f, "meter.dump", "{'bridge':'br0'}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "meters")), 0);
 }
 
@@ -351,25 +307,25 @@ a_trace_says_what_happens_and_what_is_cached(void **state)
 	json_t *cached;
 
 	fake_sw_set_flows(f->sw, 3000);
-	call(f, "trace", "{'bridge':'br0','flow':'in_port=vm1,tcp'}");
+	callf(f, "trace", "{'bridge':'br0','flow':'in_port=vm1,tcp'}");
 	assert_string_equal(member(result_of(f), "text"), "bridge 0 in_port 1 frame no 0\n");
 	cached = json_object_get(result_of(f), "cached");
 	assert_int_equal(json_array_size(cached), 2);
 	assert_string_equal(member(json_array_get(cached, 0), "match"), "in_port=vm1");
-	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e','in-port':'77'}");
+	callf(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e','in-port':'77'}");
 	assert_string_equal(member(result_of(f), "text"), "bridge 0 in_port 77 frame yes 14\n");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "cached")), 0);
-	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d'}");
+	callf(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d'}");
 	expect_error(f, "params.packet", "14 bytes");
-	call(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e0'}");
+	callf(f, "trace", "{'bridge':'br0','packet':'0102030405060708090a0b0c0d0e0'}");
 	expect_error(f, "params.packet", "hexadecimal");
-	call(f, "trace", "{'bridge':'br0'}");
+	callf(f, "trace", "{'bridge':'br0'}");
 	expect_error(f, "params", "either flow or packet");
-	call(f, "trace", "{'bridge':'br0','flow':'in_port=1','in-port':'vm9'}");
+	callf(f, "trace", "{'bridge':'br0','flow':'in_port=1','in-port':'vm9'}");
 	expect_error(f, "params.in-port", "no port 'vm9'");
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup_bridge, teardown)
 
 int
 main(void)
