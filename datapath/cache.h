@@ -22,7 +22,7 @@ enum {
 	CACHE_MASKS = 1024,             /* Distinct masks per thread. */
 	CACHE_PORT_MASKS = 32,          /* Masks per input port; past it flows are exact. */
 	CACHE_HINTS_PER_FLOW = 4,       /* Slots of the hint index, at most: a flow has many packets' keys. */
-	CACHE_MAX_PORTS = 1024,
+	CACHE_MAX_PORTS = 16384,
 	CACHE_NONE = 0,                 /* Flow 0 is never used. */
 };
 

@@ -13,7 +13,7 @@
 struct dp;
 
 enum {
-	DP_MAX_PORTS = 1024,            /* Port numbers 1..1023. */
+	DP_MAX_PORTS = 16384,           /* Port numbers 1..16383. */
 	DP_MAX_LCORES = 32,
 };
 

@@ -8,7 +8,7 @@
 enum {
 	TUN_MAX_LISTEN = 16,            /* Distinct (type, port) pairs. */
 	TUN_MAX_LOCAL = 256,            /* Distinct local addresses. */
-	TUN_MAX_UNDERLAY = 1024,
+	TUN_MAX_UNDERLAY = 16384,
 };
 
 struct tun_view {

@@ -48,7 +48,7 @@ numbers_that_cannot_be_had_are_refused(void **state)
 	refused(f, DOC(P("a") "," P_NO("b", 1)), EEXIST, "number 1 is port a's");
 	refused(f, DOC(P("a") "," P_NO("b", 5) "," P_NO("c", 5)), EEXIST, "asked for by port b too");
 	refused(f, DOC(P_NO("a", 7)), EBUSY, "delete it first, then add it with number 7");
-	refused(f, DOC(P_NO("a", 1024)), ERANGE, "of-port");
+	refused(f, DOC(P_NO("a", 16384)), ERANGE, "of-port");
 	assert_int_equal(no(f, "a"), 1);
 	assert_int_equal(fake_n_opened, 1);
 	apply(f, DOC(""));
@@ -114,7 +114,7 @@ static void
 a_damaged_file_of_numbers_is_survived(void **state)
 {
 	static const char *const bad[] = {
-		"{", "[1,2]", "{'x':1}", "{\"m\":\"one\",\"z\":-3}", "{\"m\":99999999999,\"z\":1024}", "{\"m\":4,\"z\":4}", "",
+		"{", "[1,2]", "{'x':1}", "{\"m\":\"one\",\"z\":-3}", "{\"m\":99999999999,\"z\":16384}", "{\"m\":4,\"z\":4}", "",
 	};
 	struct fixture *f = *state;
 

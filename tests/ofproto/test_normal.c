@@ -262,7 +262,7 @@ wrong_settings_are_refused_with_a_reason(void **state)
 	assert_int_equal(ofp_port_add(s->ofp, br, 1, OFP_PORT_PLAIN, &c, &e), -EEXIST);
 	assert_int_equal(ofp_port_add(s->ofp, 99, 5, OFP_PORT_PLAIN, &c, &e), -ENOENT);
 	assert_int_equal(ofp_port_add(s->ofp, br, 0, OFP_PORT_PLAIN, &c, &e), -ERANGE);
-	assert_int_equal(ofp_port_add(s->ofp, br, 1024, OFP_PORT_PLAIN, &c, &e), -ERANGE);
+	assert_int_equal(ofp_port_add(s->ofp, br, DP_MAX_PORTS, OFP_PORT_PLAIN, &c, &e), -ERANGE);
 	assert_int_equal(ofp_port_set(s->ofp, 5, &c, &e), -ENOENT);
 	assert_int_equal(ofp_port_set(s->ofp, 1, &bad, &e), -EINVAL);
 	opt_defaults(ofp_bridge_opts, &bc);
