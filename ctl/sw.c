@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/log.h"
 #include "ctl/store.h"
 #include "ctl/sw_priv.h"
@@ -16,13 +17,20 @@
 
 /* --- Lookups ----------------------------------------------------------------------------------- */
 
+struct sw_port **
+sw_name_bucket(struct sw *sw, const char *name)
+{
+	return &sw->by_name[hash_bytes(name, strlen(name), sw->seed) % SW_NAME_BUCKETS];
+}
+
 struct sw_port *
 sw_find_port(const struct sw *sw, const char *name)
 {
-	for (unsigned i = 1; i < DP_MAX_PORTS; i++)
-		if (sw->port[i] && !sw->port[i]->implicit && !strcmp(sw->port[i]->name, name))
-			return sw->port[i];
-	return NULL;
+	struct sw_port *p = *sw_name_bucket((struct sw *)sw, name);
+
+	while (p && (p->implicit || strcmp(p->name, name)))
+		p = p->next_name;
+	return p;
 }
 
 struct sw_bridge *
@@ -406,6 +414,7 @@ sw_create(const struct dp_conf *conf, struct event_base *base, struct store *sto
 	sw->run_dir = xstrdup(conf->run_dir ? conf->run_dir : ".");
 	sw->store = store;
 	sw_no_load(sw, state_dir);
+	sw->seed = hash_random_seed();
 	sw->generation = 1;
 	sw->seq = 1;
 	sw->conf = conf_create(empty, e);

@@ -20,17 +20,25 @@ enum { RETRY_MS = 5000 };
 struct sw_port *
 sw_port_new(struct sw *sw, const char *name, uint16_t id)
 {
-	struct sw_port *p = xcalloc(1, sizeof *p);
+	struct sw_port *p = xcalloc(1, sizeof *p), **bucket;
 
 	str_copy(p->name, sizeof p->name, name);
 	p->id = id;
 	sw->port[id] = p;
+	bucket = sw_name_bucket(sw, p->name);
+	p->next_name = *bucket;
+	*bucket = p;
 	return p;
 }
 
 void
 sw_port_free(struct sw *sw, struct sw_port *p)
 {
+	struct sw_port **at = sw_name_bucket(sw, p->name);
+
+	while (*at != p)
+		at = &(*at)->next_name;
+	*at = p->next_name;
 	sw->dirty |= dp_port_guard(sw->dp, p->id, &(struct guard_conf){ 0 });
 	dp_port_pin(sw->dp, p->id, NULL, 0);
 	sw->port[p->id] = NULL;

@@ -7,6 +7,8 @@
 #include "ctl/sw.h"
 #include "ctl/underlay.h"
 
+enum { SW_NAME_BUCKETS = 4096 };
+
 struct sw_bridge {
 	struct sw_bridge *next;
 	char name[CONF_NAME_MAX + 1];
@@ -16,6 +18,7 @@ struct sw_bridge {
 /* A configured port, or one that the underlay opened for itself.  Its number stays the same while its name
  * stays configured, also while there is nothing open behind it. */
 struct sw_port {
+	struct sw_port *next_name;      /* In sw.by_name. */
 	char name[CONF_NAME_MAX + 1];
 	uint16_t id;
 	const struct port_type *type;   /* ctl_port_type_tunnel for tunnels. */
@@ -54,6 +57,8 @@ struct sw {
 	json_t *kept_no;                /* What is there. */
 	struct sw_bridge *bridges;
 	struct sw_port *port[DP_MAX_PORTS];
+	struct sw_port *by_name[SW_NAME_BUCKETS];
+	uint64_t seed;
 	struct sw_closing *closing;
 	uint64_t n_awaited;             /* Commits that somebody waited for. */
 	bool dirty;                     /* Something is to be committed. */
@@ -63,6 +68,7 @@ struct sw {
 };
 
 /* sw.c */
+struct sw_port **sw_name_bucket(struct sw *, const char *name);
 struct sw_port *sw_find_port(const struct sw *, const char *name);              /* A configured one. */
 struct sw_bridge *sw_find_bridge(const struct sw *, const char *name);
 /* Looks at a port's link and hands on what changed; logs a change. */

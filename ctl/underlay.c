@@ -70,125 +70,12 @@ underlay_destroy(struct underlay *u)
 	free(u);
 }
 
-/* --- Checking ------------------------------------------------------------------------------ */
-
-static bool
-share_a_remote(const struct tun_conf *a, const struct tun_conf *b, struct ipaddr *which)
-{
-	for (unsigned i = 0; i < a->remote.n; i++)
-		for (unsigned j = 0; j < b->remote.n; j++)
-			if (ip_equal(&a->remote.ip[i], &b->remote.ip[j])) {
-				*which = a->remote.ip[i];
-				return true;
-			}
-	return false;
-}
-
-/* Whether nothing in a packet tells which of two types it is of: NVGRE is GRE with a key. */
-static bool
-look_alike(const struct tun_type *a, const struct tun_type *b)
-{
-	for (const uint16_t *x = a->gre_protos; x && *x; x++)
-		for (const uint16_t *y = b->gre_protos; y && *y; y++)
-			if (*x == *y)
-				return true;
-	return false;
-}
-
-static bool
-any_local(const struct ipaddr *local)
-{
-	return ip_is_none(local) || ip_equal(local, &opt_ip_word);
-}
-
-static int
-check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, struct err *e)
-{
-	const struct ipaddr *la = &a->conf.local, *lb = &b->conf.local;
-	struct ipaddr remote;
-	char ip[IP_STR_LEN];
-
-	if (a->type->udp_port && a->type->ip_proto == b->type->ip_proto && a->conf.dst_port == b->conf.dst_port &&
-	    a->type != b->type)
-		return err_set(e, EADDRINUSE, "dst-port %u is used by %s, which is a %s tunnel",
-			       a->conf.dst_port, b->name, b->type->name);
-	if (a->type != b->type ? !look_alike(a->type, b->type)
-			       : a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
-		return 0;
-	/* One that leaves open what the other says gets what the other does not want. */
-	if (tun_remote_is_flow(&a->conf) != tun_remote_is_flow(&b->conf))
-		return 0;
-	if (tun_remote_is_flow(&a->conf))
-		return any_local(la) == any_local(lb) && (any_local(la) || ip_equal(la, lb)) ?
-		       err_set(e, EEXIST, "%s has remote=flow for the same packets already", b->name) : 0;
-	/* Without 'local' a tunnel takes whatever address the route prefers. */
-	if (!ip_is_none(la) && !ip_is_none(lb) && !ip_equal(la, lb))
-		return 0;
-	if (!share_a_remote(&a->conf, &b->conf, &remote))
-		return 0;
-	if (a->type != b->type)
-		return err_set(e, EEXIST, "%s is a %s tunnel to %s: %s packets look the same, so a remote is for one of the "
-			       "two", b->name, b->type->name, ip_format(remote, ip), a->type->name);
-	return err_set(e, EEXIST, "%s has %s %u and remote %s already", b->name, a->type->key_name,
-		       a->conf.key, ip_format(remote, ip));
-}
-
-/* So many distinct ports the datapath can tell apart. */
-static int
-check_udp_ports(const struct underlay_tunnel *const *t, unsigned n, struct err *e)
-{
-	uint16_t seen[UNDERLAY_MAX_UDP];
-	unsigned n_seen = 0;
-
-	for (unsigned i = 0; i < n; i++) {
-		unsigned k = 0;
-
-		while (k < n_seen && seen[k] != t[i]->conf.dst_port)
-			k++;
-		if (k < n_seen || !t[i]->type->udp_port)
-			continue;
-		if (n_seen == UNDERLAY_MAX_UDP)
-			return err_set(e, ENOSPC, "dst-port %u: more than %d different UDP ports", t[i]->conf.dst_port,
-				       UNDERLAY_MAX_UDP);
-		seen[n_seen++] = t[i]->conf.dst_port;
-	}
-	return 0;
-}
-
-int
-underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *culprit, struct err *e)
-{
-	unsigned dummy, n_dst = 0;
-	int rc = 0;
-
-	culprit = culprit ? culprit : &dummy;
-	for (*culprit = 0; *culprit < n; ++*culprit) {
-		unsigned i = *culprit;
-
-		rc = tun_conf_check(t[i]->type, &t[i]->conf, e);
-		for (unsigned j = 0; j < i && !rc; j++)
-			rc = check_pair(t[i], t[j], e);
-		n_dst += t[i]->conf.remote.n + t[i]->conf.flood.n;
-		if (!rc && n_dst >= TUN_MAX_DST)
-			rc = err_set(e, ENOSPC, "more than %d tunnel remotes", TUN_MAX_DST - 1);
-		if (!rc)
-			rc = check_udp_ports(t, i + 1, e);
-		if (rc)
-			return rc;
-	}
-	return 0;
-}
-
 /* --- Tunnels ------------------------------------------------------------------------------- */
 
 struct tunnel *
 underlay_find(const struct underlay *u, uint16_t port)
 {
-	struct tunnel *t = u->tunnels;
-
-	while (t && t->t.port != port)
-		t = t->next;
-	return t;
+	return port < DP_MAX_PORTS ? u->by_port[port] : NULL;
 }
 
 /* The lowest index free since before this pass; 0 means "none" in flow keys and is never given. */
@@ -229,7 +116,7 @@ take_remote(struct tunnel *t, const struct ipaddr *ip)
 static struct ipaddr
 fixed_local(const struct tun_conf *c)
 {
-	return any_local(&c->local) ? (struct ipaddr){ { 0 } } : c->local;
+	return underlay_any_local(&c->local) ? (struct ipaddr){ { 0 } } : c->local;
 }
 
 /* What was learned stays while it means the same. */
@@ -288,6 +175,7 @@ underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err 
 	}
 	t->next = u->tunnels;
 	u->tunnels = t;
+	u->by_port[conf->port] = t;
 	u->n_flow += is_flow(t);
 	u->dirty = true;
 	return 0;
@@ -305,6 +193,7 @@ underlay_del(struct underlay *u, uint16_t port)
 	for (struct tunnel **p = &u->tunnels, *t; (t = *p); p = &t->next)
 		if (t->t.port == port) {
 			*p = t->next;
+			u->by_port[port] = NULL;
 			free_tunnel(u, t);
 			u->dirty = true;
 			return;

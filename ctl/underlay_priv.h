@@ -6,6 +6,7 @@
 
 #include "base/netlink.h"
 #include "ctl/underlay.h"
+#include "datapath/dp.h"
 
 enum {
 	UNDERLAY_COALESCE_MS = 20,      /* Between the first event and a look at everything. */
@@ -83,6 +84,7 @@ struct underlay {
 	struct underlay_ops ops;
 	struct nl *nl;
 	struct tunnel *tunnels;
+	struct tunnel *by_port[DP_MAX_PORTS];
 	struct via *vias;
 	struct squat *squats;
 	unsigned n_remotes;
@@ -104,6 +106,13 @@ struct underlay {
 	uint64_t events_due_ms;         /* looked at then. */
 	uint64_t recheck_ms;
 };
+
+/* Whether a tunnel takes whatever address of ours the route prefers. */
+static inline bool
+underlay_any_local(const struct ipaddr *local)
+{
+	return ip_is_none(local) || ip_equal(local, &opt_ip_word);
+}
 
 /* --- underlay.c ---------------------------------------------------------------------------- */
 

@@ -185,8 +185,11 @@ masks_version(const struct dp *dp)
 static struct dp_ports *
 ports_build(struct dp *dp)
 {
-	struct dp_ports *t = xalloc_aligned(CACHE_LINE, sizeof *t);
+	/* Three megabytes, of which what no port uses is never touched. */
+	struct dp_ports *t = map_zeroed(sizeof *t);
 
+	if (!t)
+		abort();
 	t->serial = ++dp->ports_serial;
 	t->masks_version = masks_version(dp);
 	place_queues(dp);
@@ -243,7 +246,7 @@ dp_view_free(void *arg)
 		return;
 	for (unsigned i = 0; i < DP_MAX_LCORES; i++)
 		free(t->lcore[i].rxq);
-	free(t);
+	map_free(t, sizeof *t);
 }
 
 /* Sleeping threads learn of new queues, and of tunnels that packets wait for; others come by in microseconds. */

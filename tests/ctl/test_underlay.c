@@ -816,6 +816,32 @@ nine_udp_ports_are_one_too_many(void **state)
 	assert_int_equal(underlay_check(all, 9, NULL, &e), -ENOSPC);
 }
 
+static void
+one_double_among_ten_thousand_is_found(void **state)
+{
+	enum { N = 10000 };
+	struct underlay_tunnel *t = calloc(N, sizeof *t);
+	const struct underlay_tunnel **all = calloc(N, sizeof *all);
+	struct underlay_tunnel model = tunnel(VX0, "5000", "172.16.0.2");
+	struct err e = { 0 };
+	unsigned culprit;
+
+	(void)state;
+	for (unsigned i = 0; i < N; i++) {
+		all[i] = &t[i];
+		t[i] = model;
+		/* Neither a key nor a remote is anybody's own; both together are. */
+		t[i].conf.key = 5000 + i / 100;
+		t[i].conf.remote.ip[0].b[15] = (uint8_t)(1 + i % 100);
+	}
+	assert_int_equal(underlay_check(all, N, NULL, &e), 0);
+	t[N - 1].conf.remote.ip[0] = t[N - 2].conf.remote.ip[0];
+	assert_int_equal(underlay_check(all, N, &culprit, &e), -EEXIST);
+	assert_int_equal(culprit, N - 1);
+	free(t);
+	free(all);
+}
+
 int
 main(void)
 {
@@ -853,6 +879,7 @@ main(void)
 		UNDERLAY_TEST(tunnels_that_claim_the_same_packets_are_refused),
 		UNDERLAY_TEST(bad_options_are_refused_before_anything_is_set),
 		UNDERLAY_TEST(nine_udp_ports_are_one_too_many),
+		UNDERLAY_TEST(one_double_among_ten_thousand_is_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
