@@ -415,7 +415,7 @@ static void
 expect_completions(const char *line, const char *want)
 {
 	char *copy = xstrdup(line), *words[32], *save = NULL, *text;
-	struct cli c = { .fd = -1, .socket = "/nonexistent", .quiet = true };
+	struct cli c = { .fd = -1, .socket = "/proc/nonexistent", .quiet = true };
 	static char empty[] = "";
 	int n = 0;
 	size_t len;

@@ -33,7 +33,7 @@ printf '%s\n' "${COMPREPLY[@]}"
 
 def main():
     bad = 0
-    env = dict(os.environ, WEFT_RUN_DIR='/nonexistent', WEFTCTL=WEFTCTL)
+    env = dict(os.environ, WEFT_RUN_DIR='/proc/nonexistent', WEFTCTL=WEFTCTL)
     for line, (want, unwanted) in CASES.items():
         run = subprocess.run(['bash', '--norc', '-c', SCRIPT, 'bash', WEFTCTL, line], env=env, text=True,
                              stdout=subprocess.PIPE, cwd=os.path.dirname(os.path.abspath(__file__)), timeout=20)

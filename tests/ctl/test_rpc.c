@@ -565,7 +565,7 @@ a_stale_socket_is_replaced_and_a_live_one_is_not(void **state)
 	assert_null(rpc_create(f->base, f->sw, sa.sun_path, &e));
 	assert_non_null(strstr(e.msg, "is no socket"));
 	unlink(sa.sun_path);
-	assert_null(rpc_create(f->base, f->sw, "/nonexistent/weftd.sock", &e));
+	assert_null(rpc_create(f->base, f->sw, "/proc/nonexistent/weftd.sock", &e));
 	assert_non_null(strstr(e.msg, "does the directory exist?"));
 	assert_null(rpc_create(f->base, f->sw, "/tmp/a-path-that-is-far-longer-than-the-hundred-and-eight-bytes-that-"
 			       "the-kernel-has-room-for-in-the-address-of-a-unix-socket", &e));

@@ -290,8 +290,8 @@ unusable_directory_is_named(void **state)
 	struct err e = { 0 };
 
 	(void)state;
-	assert_null(store_file_open("/nonexistent/weft", false, &e));
-	assert_string_equal(e.msg, "config directory /nonexistent/weft is missing and cannot be created: "
+	assert_null(store_file_open("/proc/nonexistent/weft", false, &e));
+	assert_string_equal(e.msg, "config directory /proc/nonexistent/weft is missing and cannot be created: "
 			    "No such file or directory: create it, or choose another with --config-dir");
 	assert_null(store_file_open("/dev/null", false, &e));
 	assert_string_equal(e.msg, "config directory /dev/null: Not a directory");

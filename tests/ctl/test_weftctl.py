@@ -114,10 +114,10 @@ def no_daemon():
 
 
 def wrong_lines():
-    check('no command', run([], '/nonexistent'), USAGE, '', 'no command')
-    check('an unknown command', run(['shwo'], '/nonexistent'), USAGE, '', "did you mean 'show'?")
-    check('a wrong timeout', run(['--timeout', 'soon', 'show'], '/nonexistent'), USAGE, '', 'not a number')
-    check('a missing value', run(['show', '--timeout'], '/nonexistent'), USAGE, '', 'needs a value')
+    check('no command', run([], '/proc/nonexistent'), USAGE, '', 'no command')
+    check('an unknown command', run(['shwo'], '/proc/nonexistent'), USAGE, '', "did you mean 'show'?")
+    check('a wrong timeout', run(['--timeout', 'soon', 'show'], '/proc/nonexistent'), USAGE, '', 'not a number')
+    check('a missing value', run(['show', '--timeout'], '/proc/nonexistent'), USAGE, '', 'needs a value')
 
 
 def odd_daemons():
@@ -163,8 +163,8 @@ def whole_documents():
     check('somebody was faster', p, REFUSED, None, 'changed by someone else')
     p, req = with_daemon([], ['apply', '-'], '{\n "version": 1,\n "bridges": }')
     check('a broken document', p, REFUSED, '', 'standard input: line 3')
-    p, req = with_daemon([], ['apply', '/nonexistent/x.json'])
-    check('no document', p, REFUSED, '', '/nonexistent/x.json: No such file')
+    p, req = with_daemon([], ['apply', '/proc/nonexistent/x.json'])
+    check('no document', p, REFUSED, '', '/proc/nonexistent/x.json: No such file')
     p, _ = with_daemon([result({'document': {'version': 1}, 'generation': 1})], ['export'])
     check('export prints what apply takes', p, OK, '{\n  "version": 1\n}\n', '')
 
@@ -215,9 +215,9 @@ def files_of_rules():
     if req:
         failures.append('an empty file')
         print(f'not ok - an empty file is not sent: {req}')
-    check('no rule at all', run(['flow', 'add', 'br0'], '/nonexistent'), USAGE, '', 'FLOW is missing')
-    check('both', run(['flow', 'add', 'br0', 'ip', '--file', 'x'], '/nonexistent'), USAGE, '', 'not both')
-    check('no such file', run(['flow', 'add', 'br0', '--file', '/nonexistent'], '/nonexistent'), REFUSED, '', 'No such file')
+    check('no rule at all', run(['flow', 'add', 'br0'], '/proc/nonexistent'), USAGE, '', 'FLOW is missing')
+    check('both', run(['flow', 'add', 'br0', 'ip', '--file', 'x'], '/proc/nonexistent'), USAGE, '', 'not both')
+    check('no such file', run(['flow', 'add', 'br0', '--file', '/proc/nonexistent'], '/proc/nonexistent'), REFUSED, '', 'No such file')
     p, req = with_daemon([told('flows', 3)], ['flow', 'del', 'br0'])
     check('all rules are removed without a match', p, OK, '', '')
     if 'flows' in req[0]['params']:
@@ -236,7 +236,7 @@ def rules():
         print(f'not ok - a word that is no number is a match: {req}')
     p, _ = with_daemon([result({'flows': [{'table': 0}], 'cursor': None})], ['flow', 'table', 'dump', 'br0', '0', '--json'])
     check('rules as JSON', p, OK, '"flows": [\n    {"table":0}\n  ]', '')
-    check('a table by name', run(['flow', 'table', 'dump', 'br0', 'x', 'ip'], '/nonexistent'), USAGE, '', 'no number of a table')
+    check('a table by name', run(['flow', 'table', 'dump', 'br0', 'x', 'ip'], '/proc/nonexistent'), USAGE, '', 'no number of a table')
     p, _ = with_daemon([result({'groups': [], 'cursor': None})], ['group', 'dump', 'br0'])
     check('no groups', p, OK, 'no groups', '')
 
@@ -260,18 +260,18 @@ def traces():
         if len(req) != 1 or req[0]['params']['packet'][:4] != '0102' or 'flow' in req[0]['params']:
             failures.append('one packet')
             print(f'not ok - only that one is sent: {req}')
-        check('a packet too many', run(['trace', 'br0', '4', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '',
+        check('a packet too many', run(['trace', 'br0', '4', '--pcap', f.name, '--in-port', '1'], '/proc/nonexistent'), REFUSED, '',
               'the file has 3 packets')
-        check('no port', run(['trace', 'br0', '--pcap', f.name], '/nonexistent'), USAGE, '', '--in-port is missing')
+        check('no port', run(['trace', 'br0', '--pcap', f.name], '/proc/nonexistent'), USAGE, '', '--in-port is missing')
         f.seek(0)
         f.write(capture(link=113))
         f.flush()
-        check('another link', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '',
+        check('another link', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/proc/nonexistent'), REFUSED, '',
               'no capture of Ethernet')
         f.seek(0)
         f.write(b'hello, I am no capture at all')
         f.flush()
-        check('no capture', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/nonexistent'), REFUSED, '', 'unknown file')
+        check('no capture', run(['trace', 'br0', '--pcap', f.name, '--in-port', '1'], '/proc/nonexistent'), REFUSED, '', 'unknown file')
     p, req = with_daemon([answer], ['trace', 'br0', 'in_port=1,tcp', '--json'])
     check('a flow', p, OK, '"text": "of it', '')
 
