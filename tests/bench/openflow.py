@@ -71,14 +71,17 @@ class Weft:
     def mains(self):
         return {t for t, nm in self.lib.threads(self.p.pid).items() if not nm.startswith("pmd")}
 
+    def mgmt(self):
+        return self.br[len("unix:"):]
+
     def watch(self):
         return self.base.watch()
 
     def upcalls(self):
-        return sum(p["upcalls"] for p in json.loads(self.base.ctl("stats", "pmd"))["pmd"])
+        return sum(p["upcalls"] for p in self.base.ask("stats", what="pmd")["pmd"])
 
     def forget(self):
-        self.base.ctl("flow", "flush")
+        self.base.ask("flow.flush")
 
     def counters(self):
         """Packets that were taken, sent and dropped, once they have stopped to grow."""
@@ -110,12 +113,12 @@ class Weft:
 class Ovs:
     name = "ovs"
 
-    def __init__(self, lib, tag="o"):
+    def __init__(self, lib, tag="o", ports=2, other="other_config:flow-limit=2000000 other_config:max-idle=60000"):
         self.lib = lib
-        self.base = lib.OVS("other_config:flow-limit=2000000 other_config:max-idle=60000", tag=tag)
+        self.base = lib.OVS(other, tag=tag)
         self.base.bridge(self.base.br)
-        for n, v in enumerate(("v1", "v2"), 1):
-            self.base.port(self.base.br, v, n)
+        for n in range(1, ports + 1):
+            self.base.port(self.base.br, f"v{n}", n)
         self.p, self.socks, self.br, self.env = self.base.p, self.base.socks, self.base.br, self.base.env
 
     def of(self, cmd, *args, **kw):
@@ -124,6 +127,9 @@ class Ovs:
 
     def mains(self):
         return {t for t, nm in self.lib.threads(self.p.pid).items() if not nm.startswith("pmd")}
+
+    def mgmt(self):
+        return os.path.join(self.base.d, self.br + ".mgmt")
 
     def watch(self):
         return self.base.watch()
@@ -173,27 +179,32 @@ def load(lib, sw, path, bundle):
     return n / took
 
 
+ADD, DELETE_STRICT = 0, 4
+
+
+def flow_mod(flows, i, command=ADD):
+    """A FLOW_MOD of OpenFlow 1.4 for the rule of flow 'i' on its whole 5-tuple."""
+    src, dst, sport, dport = flows.flow(i)
+    oxm = (struct.pack("!IH", 0x80000a02, 0x0800) + struct.pack("!IB", 0x80001401, 17) +
+           struct.pack("!II", 0x80001604, src) + struct.pack("!II", 0x80001804, dst) +
+           struct.pack("!IH", 0x80001e02, sport) + struct.pack("!IH", 0x80002002, dport))
+    match = struct.pack("!HH", 1, 4 + len(oxm)) + oxm
+    match += bytes(-len(match) % 8)
+    acts = struct.pack("!HHI", 4, 24, 0) + struct.pack("!HHIH6x", 0, 16, 2, 0)
+    body = struct.pack("!QQBBHHHIIIHH", 0, 0, 0, command, 0, 0, 100, 0xffffffff, 0xffffffff, 0xffffffff, 0, 0) + match + acts
+    return struct.pack("!BBHI", 5, 14, 8 + len(body), i + 10) + body
+
+
 def messages(flows):
-    """The same rules as FLOW_MODs of OpenFlow 1.4, one after the other, and a barrier."""
-    out = bytearray()
-    for i in range(N_RULES):
-        src, dst, sport, dport = flows.flow(i)
-        oxm = (struct.pack("!IH", 0x80000a02, 0x0800) + struct.pack("!IB", 0x80001401, 17) +
-               struct.pack("!II", 0x80001604, src) + struct.pack("!II", 0x80001804, dst) +
-               struct.pack("!IH", 0x80001e02, sport) + struct.pack("!IH", 0x80002002, dport))
-        match = struct.pack("!HH", 1, 4 + len(oxm)) + oxm
-        match += bytes(-len(match) % 8)
-        acts = struct.pack("!HHI", 4, 24, 0) + struct.pack("!HHIH6x", 0, 16, 2, 0)
-        body = struct.pack("!QQBBHHHIIIHH", 0, 0, 0, 0, 0, 0, 100, 0xffffffff, 0, 0, 0, 0) + match + acts
-        out += struct.pack("!BBHI", 5, 14, 8 + len(body), i + 10) + body
-    return bytes(out) + struct.pack("!BBHI", 5, 20, 8, 7)
+    """The same rules as FLOW_MODs, one after the other, and a barrier."""
+    return b"".join(flow_mod(flows, i) for i in range(N_RULES)) + struct.pack("!BBHI", 5, 20, 8, 7)
 
 
 def pipelined(lib, sw, data):
     """Rules per second from a controller that does not wait for each: all messages, then the barrier's reply."""
     sw.of("del-flows")
     s = socket.socket(socket.AF_UNIX)
-    s.connect(sw.br[5:] if sw.br.startswith("unix:") else os.path.join(sw.base.d, sw.br + ".mgmt"))
+    s.connect(sw.mgmt())
     s.sendall(struct.pack("!BBHI", 5, 0, 8, 1))
     os.sched_setaffinity(0, {lib.GEN_CORE})
     try:

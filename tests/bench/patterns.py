@@ -1,276 +1,350 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The flow cache under every pattern of traffic: Weft as a fraction of testpmd, on one machine in one run.
+"""The flow cache under every pattern of traffic: Weft and OVS as fractions of testpmd, on one machine in one run.
 
-usage: sudo tests/bench/patterns.py [--rounds N] [--slices N] [--cases REGEX] [--json FILE]
-       tests/bench/patterns.py --report FILE [--svg FILE]
+usage: sudo tests/bench/patterns.py --into FILE [--rows REGEX] [--budget SECONDS] [--ovs N] [--weft KEY=VALUE ...]
+       tests/bench/patterns.py --report FILE [--svg DIRECTORY] [--commit ID]
+       tests/bench/patterns.py --list | --prepare
 
-testpmd `io` and Weft are resident, one is stopped while the other is measured with the same stream; a round's figure is
-the median of its clean slices.  The host has phases in which the generator alone sends a third of what it does in
-others, and which no probe tells apart: the ratio is that of the best rounds of both, beside the median of the rounds'
-own.  Busy cycles per packet are the polling thread's own, after the warm-up.  With --json, rows are added to what the file has, so that the table can be measured in portions.
+Every measurement is a line that is added to FILE, so the table can be measured in portions, on several days and with several
+builds: each use takes the rows that this build has the fewest rounds of, and begins nothing that would not end within its
+budget.  In a round testpmd `io`, Weft and OVS are resident with all of their threads on one CPU, the generator has the other
+one, and all but one switch are stopped while that one is measured with the same stream.
 
-  steady    the patterns of the table
+How far the two CPUs are from each other is measured before and after each (see distance.c): a fraction is of two measurements
+that met the same distance.  --report takes the quiet slices of both (see patterns_report.py).
+
+  steady    the patterns of the table, one direction, 64 bytes
   new       new flows per second: every packet needs a megaflow of its own
   memory    resident bytes per cached flow
-  attack    what a guest loses while its neighbour sends what the cache likes least
-
-OVS takes no part: its fractions on these patterns are those of ../shared/bench/RESULTS.md."""
+  attacks   what a guest loses while its neighbour sends what the cache likes least
+  latency   of a steady flow while rules change and new flows arrive"""
 import argparse
 import json
 import os
 import re
+import signal
 import statistics
+import subprocess
 import sys
 import time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import measure, quiet, session       # noqa: E402
-from openflow import Weft, rss_kb, write          # noqa: E402
+import patterns_report                                         # noqa: E402
+import patterns_rows as rows                                   # noqa: E402
+from harness import BUILD, TOP, distance, load_harness, measure, session     # noqa: E402
+from openflow import ADD, DELETE_STRICT, Ovs, Weft, flow_mod, rss_kb, write    # noqa: E402
 
-ECMP = "in_port=1,ip,actions=multipath(symmetric_l4,0,hrw,1,0,NXM_NX_REG0[]),output:2"
-PREFIX = "ip,in_port=1,nw_dst=20.0.0.0/8,actions=output:2"
-
-
-def uniform(n, more=""):
-    return [f"port=0,size=64,flows={n}" + (",dist=uniform" if n > 1 else "") + more]
+SAME = 1.4      # Distances up to this factor apart are one.
 
 
-# What is measured: name, rule set, stream, OVS's fraction, at least, goal.
-STEADY = [
-    ("one rule, 1 flow", "port", uniform(1), 0.72, 1.0, 1.4),
-    ("one rule, 1,000 flows", "port", uniform(1000), 0.69, 1.0, 1.4),
-    ("NORMAL, 1,000 MAC pairs", "normal", uniform(1000, ",learn=1,smacs=1000,dmacs=1000"), 0.53, 0.9, 1.3),
-    ("prefix rule, 10,000 flows", "prefix", uniform(10000), 0.47, 0.9, 1.2),
-    ("prefix rule, 100,000 flows", "prefix", uniform(100000), 0.44, 0.85, 1.1),
-    ("prefix rule, 1,000,000 flows", "prefix", uniform(1000000), 0.40, 0.8, 1.0),
-    ("5-tuples, 10,000 flows", "ecmp", uniform(10000), 0.31, 0.7, 1.0),
-    ("5-tuples, 100,000 flows", "ecmp", uniform(100000), 0.19, 0.6, 0.9),
-    ("5-tuples, 1,000,000 flows", "ecmp", uniform(1000000), 0.05, 0.5, 0.8),
-    ("security groups, 1,000 flows", "secgroup", uniform(1000), 0.54, 0.8, 1.1),
-    ("security groups, 10,000 flows", "secgroup", uniform(10000), 0.15, 0.7, 1.0),
-    ("security groups, 100,000 flows", "secgroup", uniform(100000), 0.055, 0.5, 0.8),
-    ("security groups, 1,000,000 flows", "secgroup", uniform(1000000), 0.002, 0.35, 0.6),
-    ("ACL, 1,000 flows", "acl", uniform(1000), 0.53, 0.8, 1.1),
-    ("ACL, 10,000 flows", "acl", uniform(10000), 0.25, 0.6, 0.9),
-    ("ACL, 100,000 flows", "acl", uniform(100000), 0.0001, 0.4, 0.7),
-    ("ACL, 1,000,000 flows", "acl", uniform(1000000), 0.0001, 0.3, 0.5),
-]
-# Name, rule set, flows, OVS's figure, at least, goal; per second.
-NEW = [
-    ("new flows, wide rules", "ecmp", 100000, 178000, 534000, 500000),
-    ("new flows, 100,000 exact rules", "exact", 100000, 81000, 405000, 500000),
-    ("new flows, ACL", "acl", 100000, 2800, 280000, 500000),
-]
-# What the neighbour sends, from its port 3 to port 4; the first is what it may do in peace.
-ATTACKS = [
-    ("neighbour sends one flow", "secgroup", "flows=1"),
-    ("neighbour sends new flows", "secgroup", "flows=16000000"),
-    ("neighbour forces masks", "acl", "flows=16000000"),
-    ("neighbour changes its MACs", "normal", "flows=10000000,smacs=10000000"),
-]
+def same_distance(a, b):
+    both = [x for m in (a, b) for x in m["distance"]]
+    return max(both) <= SAME * min(both)
 
 
-def rules(flows, kind):
-    if kind == "port":
-        return ["in_port=1,actions=output:2"]
-    if kind == "normal":
-        return ["actions=NORMAL"]
-    if kind == "prefix":
-        return [PREFIX]
-    if kind == "ecmp":
-        return [ECMP]
-    if kind == "secgroup":
-        return flows.secgroup(1000)
-    if kind == "acl":
-        return flows.acl20(10000)
-    return flows.exact(100000)
+class Switches:
+    """Those that are resident, each begun when it is first asked for and stopped while it is not measured."""
 
-
-def warmup(n, kind):
-    """Seconds until each of 'n' flows drawn at random has come by, and more where each makes a megaflow."""
-    return 0.5 if n <= 10000 else 2 if n <= 100000 else 4 if kind in ("prefix", "port") else 12
-
-
-class Bench:
     def __init__(self, lib, work, args):
         import flows
         self.lib, self.work, self.args, self.flows = lib, work, args, flows
-        self.testpmd = lib.Testpmd("io")
-        self.testpmd.pause()
-        self.weft = Weft(lib, **({"max-flows": args.max_flows} if args.max_flows else {}))
-        self.weft.pause()
-        self.kind = None
+        self.up, self.ports, self.loaded, self.tuned = {}, 2, {}, None
+        self.unlimited = {"upcall-rate": 0, "max-flows": 2000000, **dict(kv.split("=", 1) for kv in args.weft)}
 
-    def load(self, kind):
-        if self.kind != kind:
-            self.weft.resume()
-            self.weft.of("del-flows")
-            self.weft.of("--bundle add-flows", write(f"{self.work}/{kind}", rules(self.flows, kind)))
-            self.weft.forget()
-            self.kind = kind
-            self.weft.pause()
+    def get(self, name, ports=2, **settings):
+        if ports != self.ports or settings != {} and name in self.up:
+            self.close()
+            self.ports = ports
+        if name not in self.up:
+            if name == "testpmd":
+                s = self.lib.Testpmd("io", nports=ports)
+            elif name == "weft":
+                s = Weft(self.lib, f"w{ports}", ports=ports, **{**self.unlimited, **settings})
+            else:
+                s = Ovs(self.lib, f"o{ports}", ports, other="")
+            s.pause()
+            self.up[name] = s
+        return self.up[name]
 
-    def steady(self, case):
-        name, kind, stream, ovs, least, goal = case
-        n = int(re.search(r"flows=(\d+)", stream[0]).group(1))
-        rows = {"testpmd": [], "weft": []}
-        self.load(kind)
-        for r in range(self.args.rounds):
-            rows["testpmd"].append(measure(self.lib, self.testpmd, stream, slices=self.args.slices))
-            rows["weft"].append(measure(self.lib, self.weft, stream, slices=self.args.slices, warmup=warmup(n, kind)))
-        ratio = max(w["mpps"] for w in rows["weft"]) / max(t["mpps"] for t in rows["testpmd"])
-        paired = statistics.median(w["mpps"] / t["mpps"] for w, t in zip(rows["weft"], rows["testpmd"]))
-        q = {k: quiet(self.lib, v) for k, v in rows.items()}
-        weft = max(rows["weft"], key=lambda w: w["mpps"])
-        return {"kind": "steady", "ovs": ovs, "least": least, "goal": goal, "ratio": ratio, "paired": paired,
-                "quiet": q["weft"][0] / q["testpmd"][0] if q["weft"][0] and q["testpmd"][0] else None,
-                "slices": [q["testpmd"][1], q["weft"][1]], "mpps": weft["mpps"], "testpmd": max(t["mpps"] for t in rows["testpmd"]),
-                "cycles": min((w["cycles"] for w in rows["weft"] if w["cycles"]), default=None), "tiers": weft["tiers"], "full": [rows["testpmd"][-1]["full"], weft["full"]],
-                "sent": [rows["testpmd"][-1]["sent"], weft["sent"]], "all": {k: [x["mpps"] for x in v] for k, v in rows.items()}}
+    def load(self, name, kind, ports=2, **settings):
+        s = self.get(name, ports, **settings)
+        if self.loaded.get(name) != kind:
+            s.resume()
+            s.of("del-flows")
+            every = rows.rules4(self.flows, kind) if ports == 4 else rows.rules(self.flows, kind)
+            s.of("--bundle add-flows", write(f"{self.work}/{kind}{ports}", every))
+            self.loaded[name] = kind
+            s.forget()
+            s.pause()
+        return s
 
-    def new(self, case):
-        name, kind, n, ovs, least, goal = case
-        self.load(kind)
-        got = []
-        for r in range(self.args.rounds + 1):
-            self.weft.resume()
-            self.weft.forget()
-            before = self.weft.upcalls()
-            g = self.lib.gen(self.weft.socks, [f"port=0,size=64,flows={n},once=1"], self.weft.watch(), warmup=0.3, clean=1)
-            row = g["rows"][0]
-            got.append({"pps": row["rx_pps"], "rx": row["rx"], "upcalls": self.weft.upcalls() - before})
-            self.weft.pause()
-        return {"kind": "new", "ovs": ovs, "least": least, "goal": goal, "all": got,
-                "rate": statistics.median(g["pps"] for g in got[1:])}
-
-    def memory(self):
-        n = 1000000
-        self.load("ecmp")
-        self.weft.resume()
-        self.weft.forget()
-        before = rss_kb(self.weft.p.pid)
-        self.lib.gen(self.weft.socks, uniform(n), self.weft.watch(), warmup=8, clean=1)
-        grown, there = (rss_kb(self.weft.p.pid) - before) * 1024, self.weft.base.pmd()["pmd"][0]["flows"]
-        self.weft.pause()
-        return {"kind": "memory", "ovs": 3400, "least": 400, "goal": 200, "flows": there, "bytes": grown / max(there, 1)}
+    def tune(self, setting):
+        """OVS with this tuning and nothing in its caches."""
+        s, (other, limit) = self.up["ovs"], rows.OVS[setting]
+        s.resume()
+        if self.tuned != setting:
+            s.base.vs("remove Open_vSwitch . other_config flow-limit "
+                      "-- remove Open_vSwitch . other_config max-idle -- remove Open_vSwitch . other_config emc-insert-inv-prob "
+                      "-- remove Open_vSwitch . other_config smc-enable")
+            if other:
+                s.base.vs("set Open_vSwitch . " + " ".join(f"other_config:{kv}" for kv in other.split()))
+            self.tuned = setting
+        s.base.app("revalidator/purge")
+        s.base.app(f"upcall/set-flow-limit {limit}")
+        s.pause()
+        return s
 
     def close(self):
-        for s in (self.testpmd, self.weft):
+        for s in self.up.values():
             s.resume()
             s.stop()
+        self.up, self.loaded, self.tuned = {}, {}, None
 
 
-class Attacked:
-    """A Weft with defaults and four ports: a victim sends from the first to the second, a neighbour from the third."""
+class Bench:
+    def __init__(self, lib, work, args, past, add):
+        self.lib, self.work, self.args, self.past, self.add = lib, work, args, past, add
+        self.sw = Switches(lib, work, args)
 
-    def __init__(self, lib, work, args):
-        import flows
-        self.lib, self.work, self.args, self.flows, self.base = lib, work, args, flows, None
-        self.weft = Weft(lib, "a", ports=4, **{"upcall-rate": 50000, "max-flows": 131072})
+    def ovs_wanted(self, name, setting):
+        return sum(p["row"] == name and p["switch"] == "ovs" and p["setting"] == setting for p in self.past) < self.args.ovs
 
-    def rules(self, kind):
-        """The same policy for both: flows of port 1 go to port 2, those of port 3 to port 4."""
-        for r in rules(self.flows, kind):
-            if kind == "normal":
-                yield r
-                continue
-            yield "in_port=1," + r.replace("in_port=1,", "")
-            yield "in_port=3," + r.replace("in_port=1,", "").replace("output:2", "output:4")
+    def noted(self, row, kind, switch, setting, what):
+        """Runs 'what' between two looks at the distance, and notes what it returns."""
+        before = distance(self.lib)
+        m = what()
+        m["slices"] = [x for r in m.pop("rows", ()) for x in r["slices"]]
+        m.update(row=row, kind=kind, switch=switch, setting=setting, distance=[before, distance(self.lib)])
+        self.add(m)
+        return m
 
-    def run(self, case):
-        name, kind, stream = case
-        self.weft.of("del-flows")
-        self.weft.of("--bundle add-flows", write(f"{self.work}/{kind}4", self.rules(kind)))
-        out = {"kind": "attack"}
-        victim = "port=0,size=64,flows=1000,dist=uniform,learn=1" + (",smacs=100,dmacs=100" if kind == "normal" else "")
-        for what, rate in (("steady", 1000000), ("flat_out", 0)):
-            g = self.lib.gen(self.weft.socks, [f"{victim},rate={rate}", f"port=2,size=64,learn=3,{stream}"], self.weft.watch(),
-                             warmup=1, duration=4, clean=8)
-            row = g["rows"][-1]
-            out[what] = {"victim": row["rx_pps_port"][1], "sent": row["tx_pps_stream"][0], "neighbour": row["rx_pps_port"][3],
-                         "neighbour_sent": row["tx_pps_stream"][1]}
-        return out
+    # --- Steady patterns
 
-    def close(self):
-        self.weft.stop()
+    def steady(self, row):
+        def run(switch, setting, sw, warmup):
+            return self.noted(row.name, "steady", switch, setting,
+                              lambda: measure(self.lib, sw, rows.stream(row), slices=self.args.slices, warmup=warmup))
+
+        tp, weft = self.sw.get("testpmd"), self.sw.load("weft", row.kind)
+        t = run("testpmd", "io", tp, 0.3)
+        w = run("weft", "", weft, rows.warmup(row))
+        if not same_distance(t, w):
+            t = run("testpmd", "io", tp, 0.3)
+        for setting in row.tried:
+            if self.ovs_wanted(row.name, setting):
+                self.sw.load("ovs", row.kind)
+                o = run("ovs", setting, self.sw.tune(setting), row.ovs_warm)
+                if not same_distance(t, o):
+                    t = run("testpmd", "io", tp, 0.3)
+
+    # --- New flows
+
+    def new(self, row):
+        def once(sw, n):
+            sw.resume()
+            before = sw.upcalls()
+            g = self.lib.gen(sw.socks, [f"port=0,size=64,flows={n},once=1"], sw.watch(), warmup=0.3, clean=1)
+            r = g["rows"][0]
+            m = {"pps": r["rx_pps"], "rx": r["rx"], "flows": n, "upcalls": sw.upcalls() - before}
+            sw.pause()
+            return m
+
+        weft = self.sw.load("weft", row.kind)
+        for _ in range(2):
+            weft.resume()
+            weft.forget()
+            self.noted(row.name, "new", "weft", "", lambda: once(weft, row.flows))
+        if self.ovs_wanted(row.name, "bigfl"):
+            self.sw.load("ovs", row.kind)
+            for _ in range(2):
+                ovs = self.sw.tune("bigfl")
+                self.noted(row.name, "new", "ovs", "bigfl", lambda: once(ovs, row.ovs_flows))
+
+    # --- Memory
+
+    def memory(self):
+        def grown(sw, n, there):
+            sw.resume()
+            self.lib.gen(sw.socks, ["port=0,size=64,flows=1,once=1"], sw.watch(), warmup=0.3, clean=1)
+            before = rss_kb(sw.p.pid)
+            self.lib.gen(sw.socks, [f"port=0,size=64,flows={n},once=1"], sw.watch(), warmup=0.3, clean=1)
+            m = {"bytes": (rss_kb(sw.p.pid) - before) * 1024, "flows": there(sw)}
+            m["each"] = m["bytes"] / max(m["flows"], 1)
+            sw.pause()
+            return m
+
+        # Processes that have had no other flows yet: memory that is there is not touched again.
+        self.sw.close()
+        self.noted(rows.MEMORY, "memory", "weft", "", lambda: grown(self.sw.load("weft", "ecmp"), 1000000,
+                                                                    lambda s: s.base.pmd()["pmd"][0]["flows"]))
+        if self.ovs_wanted(rows.MEMORY, "bigfl"):
+            self.sw.load("ovs", "ecmp")
+            ovs = self.sw.tune("bigfl")
+            self.noted(rows.MEMORY, "memory", "ovs", "bigfl", lambda: grown(ovs, 200000, lambda s: s.base.nflows()[0]))
+        self.sw.close()
+
+    # --- Attacks: four ports, defaults; a victim sends from the first to the second, its neighbour from the third
+
+    def attack(self, row):
+        def victim(sw, stream, rate, mine):
+            """Packets a second that the victim sent and got, with a neighbour that sends 'stream' at 'rate'."""
+            # Streams are told apart by the fifth byte of their MACs, which a flood of MACs would run over.
+            macs = ",smacs=100,dmacs=100" if row.kind == "normal" else ""
+            more = [f"port=2,size=64,learn=3,smac=02:01:00:00:00:01,dmac=02:02:00:00:00:01,{stream},rate={rate}"] if stream else []
+            sw.resume()
+            g = self.lib.gen(sw.socks, [f"port=0,size=64,flows=1000,dist=uniform,learn=1{macs}" + (f",rate={mine}" if mine else "")] +
+                             more, sw.watch(), warmup=1, duration=1, repeat=3, clean=0)
+            sw.pause()
+            got = [r["rx_pps_port"][1] for r in g["rows"]]
+            return {"got": statistics.median(got), "sent": statistics.median(r["tx_pps_stream"][0] for r in g["rows"]),
+                    "neighbour": statistics.median(r["rx_pps_port"][3] for r in g["rows"]), "stream": stream, "rate": rate, "mine": mine}
+
+        def run(switch, setting, get):
+            def one(**kw):
+                return self.noted(row.name, "attack", switch, setting, lambda: victim(get(), **kw))
+
+            for stream in (rows.PEACE, row.stream):
+                one(stream=stream, rate=1000000, mine=0)
+            for stream in (rows.PEACE, row.stream):
+                one(stream=stream, rate=1000000, mine=1000000)
+
+        defaults = {"max-flows": 131072, "upcall-rate": 50000}
+        if "weft" in self.sw.up and self.sw.ports != 4:
+            self.sw.close()
+        weft = self.sw.up.get("weft") or self.sw.get("weft", 4, **defaults)
+        self.sw.load("weft", row.kind, 4)
+        run("weft", "", lambda: weft)
+        if self.ovs_wanted(row.name, "default"):
+            self.sw.load("ovs", row.kind, 4)
+            run("ovs", "default", lambda: self.sw.tune("default"))
+
+    # --- Latency
+
+    def latency(self):
+        flows = self.sw.flows
+        churn = os.path.join(self.work, "churn")
+        with open(churn, "wb") as f:
+            for command in (ADD, DELETE_STRICT):
+                f.writelines(flow_mod(flows, 2000000 + i, command) for i in range(1000))
+        steady = "port=0,size=64,flows=1000,dist=uniform,rate=100000"
+        new = f"port=2,size=64,flows=16000000,rate={rows.CHURN_FLOWS},stamp=0"
+
+        def run(switch, setting, sw):
+            def one(changing):
+                sw.resume()
+                pace = None
+                if changing and switch != "testpmd":
+                    pace = subprocess.Popen(["taskset", "-c", str(self.lib.GEN_CORE), os.path.join(BUILD, "tests", "bench", "ofpace"),
+                                             sw.mgmt(), churn, str(rows.CHURN_RULES), "7"], text=True, stdout=subprocess.PIPE)
+                streams = [steady, new] if changing else [steady]
+                g = self.lib.gen(sw.socks, streams, sw.watch(), warmup=1, duration=4, clean=0, latency=True)
+                sent = json.loads(pace.communicate()[0]) if pace else {}
+                if sent.get("errors"):
+                    raise RuntimeError(f"{switch}: {sent['errors']} errors to the changes of rules")
+                sw.pause()
+                r = g["rows"][-1]
+                return {"changing": changing, "lat": r["lat_us"], "rules": sent.get("sent", 0) / 7, "new": r["tx_pps_stream"][-1],
+                        "lost": 1 - r["rx_pps_port"][1] / r["tx_pps_stream"][0]}
+
+            for changing in (False, True):
+                self.noted(rows.LATENCY, "latency", switch, setting, lambda: one(changing))
+
+        if self.sw.ports != 4 or self.sw.loaded.get("weft") != "ecmp":
+            self.sw.close()
+        run("testpmd", "io", self.sw.get("testpmd", 4))
+        run("weft", "", self.sw.load("weft", "ecmp", 4))
+        for setting in ("bigfl", "default"):
+            if self.ovs_wanted(rows.LATENCY, setting):
+                self.sw.load("ovs", "ecmp", 4)
+                run("ovs", setting, self.sw.tune(setting))
+
+    def run(self, name):
+        for kind, table in ((self.steady, rows.STEADY), (self.new, rows.NEW), (self.attack, rows.ATTACKS)):
+            for row in table:
+                if row.name == name:
+                    return kind(row)
+        return self.memory() if name == rows.MEMORY else self.latency()
+
+    def seconds(self, name):
+        """What a round of a row will take, roughly."""
+        for r in rows.STEADY:
+            if r.name == name:
+                each = 3 + self.args.slices / 4
+                return 2 * each + rows.warmup(r) + sum(each + r.ovs_warm for s in r.tried if self.ovs_wanted(name, s))
+        return 25 if any(r.name == name for r in rows.NEW) else 45
 
 
-def show(name, r):
-    if r["kind"] == "steady":
-        q = f"{r['quiet']:.2f}" if r["quiet"] else "-"
-        t = r.get("tiers") or {}
-        hits = " ".join(f"{k} {v:.3f}" for k, v in t.items())
-        print(f"{name:<34} {r['ratio']:6.2f} (paired {r['paired']:.2f}, quiet {q}) at least {r['least']} goal {r['goal']}  OVS {r['ovs']:<6}  "
-              f"{r['mpps']:6.2f} of {r['testpmd']:6.2f} Mpps  {r['cycles'] or 0:5.0f} cycles  "
-              f"full {r['full'][0]:.2f} {r['full'][1]:.2f} sent {r['sent'][0]:.2f} {r['sent'][1]:.2f}  {hits}",
-              flush=True)
-    elif r["kind"] == "new":
-        print(f"{name:<34} {r['rate']:>10,.0f}/s at least {r['least']:,} goal {r['goal']:,}  OVS {r['ovs']:,}  "
-              f"{[(g['rx'], g['upcalls']) for g in r['all']]}", flush=True)
-    elif r["kind"] == "memory":
-        print(f"{name:<34} {r['bytes']:.0f} bytes, {r['flows']} flows, at least {r['least']} goal {r['goal']}  OVS {r['ovs']}",
-              flush=True)
-    else:
-        print(f"{name:<34} " + "   ".join(
-            f"{w}: victim {r[w]['victim'] / 1e6:.2f} of {r[w]['sent'] / 1e6:.2f} Mpps, neighbour {r[w]['neighbour'] / 1e6:.2f} "
-            f"of {r[w]['neighbour_sent'] / 1e6:.2f}" for w in ("steady", "flat_out")), flush=True)
+def commit():
+    """Which source the build is of, as far as that can be told."""
+    def git(*args):
+        return subprocess.run(["git", "-C", os.path.join(BUILD, ".."), *args], text=True, capture_output=True, check=False).stdout.strip()
+
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain", "-uno", "--", "datapath", "vhost", "base", "ofproto") else "")
 
 
-def run(lib, work, args, figures):
-    def wanted(name):
-        return re.search(args.cases, name)
+def read(path):
+    if not os.path.exists(path):
+        return []
+    with open(path) as f:
+        return [json.loads(line) for line in f]
 
-    def done(name, r):
-        figures[name] = dict(r, time=time.strftime("%Y-%m-%d %H:%M"))
-        show(name, r)
 
-    steady, new = [c for c in STEADY if wanted(c[0])], [c for c in NEW if wanted(c[0])]
-    if steady or new or wanted("memory"):
-        b = Bench(lib, work, args)
+def run(args):
+    past, begun, at = read(args.into), time.monotonic(), commit()
+
+    def add(m):
+        m.update(time=time.strftime("%Y-%m-%d %H:%M:%S"), use=int(use), commit=at)
+        past.append(m)
+        with open(args.into, "a") as f:
+            f.write(json.dumps(m) + "\n")
+        patterns_report.line(m)
+
+    def rounds(name):
+        return sum(p["row"] == name and p["switch"] == "weft" and p["commit"] == at for p in past)
+
+    use = time.time()
+    with session(5120) as (lib, work):
+        # Which slices are quiet is told afterwards, from all of them: what is best here depends on where the CPUs are.
+        lib.probe_best = lambda new=None: 0
+        bench = Bench(lib, work, args, past, add)
+        wanted = [n for n in rows.names() if re.search(args.rows, n)]
         try:
-            for c in steady:
-                done(c[0], b.steady(c))
-            for c in new:
-                done(c[0], b.new(c))
-            if wanted("memory"):
-                done("memory", b.memory())
+            for _ in range(args.rounds):
+                done = {n: rounds(n) for n in wanted}
+                for name in sorted(wanted, key=lambda n: (done[n], wanted.index(n))):
+                    if time.monotonic() - begun + bench.seconds(name) + 3 < args.budget:
+                        bench.run(name)
         finally:
-            b.close()
-    attacks = [c for c in ATTACKS if wanted(c[0])]
-    if attacks:
-        b = Attacked(lib, work, args)
-        try:
-            for c in attacks:
-                done(c[0], b.run(c))
-        finally:
-            b.close()
+            bench.sw.close()
 
 
 def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    ap.add_argument("--rounds", type=int, default=3)
-    ap.add_argument("--slices", type=int, default=6, help="clean slices of 0.25 s per measurement")
-    ap.add_argument("--cases", default=".", help="regular expression on case names")
-    ap.add_argument("--max-flows", type=int, help="cached flows of Weft (default: 2,000,000)")
-    ap.add_argument("--json", help="add every figure to this file")
-    ap.add_argument("--report", help="print the figures of such a file")
+    ap.add_argument("--into", help="add every measurement to this file")
+    ap.add_argument("--rows", default=".", help="regular expression on the names of rows")
+    ap.add_argument("--rounds", type=int, default=1, help="of each row, at most")
+    ap.add_argument("--budget", type=float, default=3600, help="seconds until the last round has to be over")
+    ap.add_argument("--slices", type=int, default=8, help="clean slices of 0.25 s per measurement")
+    ap.add_argument("--ovs", type=int, default=1, help="rounds of OVS that the file shall have of each row; 0: none")
+    ap.add_argument("--weft", action="append", default=[], metavar="KEY=VALUE", help="setting of Weft's datapath")
+    ap.add_argument("--report", metavar="FILE", help="print the table of such a file")
+    ap.add_argument("--svg", metavar="DIRECTORY", help="with --report: draw it, too")
+    ap.add_argument("--commit", help="with --report: Weft's figures of this build (default: the latest of each row)")
+    ap.add_argument("--list", action="store_true", help="print the names of the rows")
+    ap.add_argument("--prepare", action="store_true", help="build the generator, so that no measurement has to")
     args = ap.parse_args()
-    figures = {}
-    if args.report or (args.json and os.path.exists(args.json)):
-        with open(args.report or args.json) as f:
-            figures = json.load(f)
-    if args.report:
-        for name, r in figures.items():
-            show(name, r)
-        return
-    try:
-        with session(4096) as (lib, work):
-            run(lib, work, args, figures)
-    finally:
-        if args.json:
-            with open(args.json, "w") as f:
-                json.dump(figures, f, indent=1)
+    if args.list:
+        print("\n".join(rows.names()))
+    elif args.report:
+        patterns_report.report(read(args.report), args.commit, args.svg)
+    elif args.prepare:
+        load_harness("/nonexistent")
+    elif args.into:
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+        run(args)
+    else:
+        ap.error("--into or --report")
 
 
 if __name__ == "__main__":
