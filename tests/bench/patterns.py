@@ -276,11 +276,13 @@ class Bench:
 
 
 def commit():
-    """Which source the build is of, as far as that can be told."""
-    def git(*args):
-        return subprocess.run(["git", "-C", os.path.join(BUILD, ".."), *args], text=True, capture_output=True, check=False).stdout.strip()
+    """The last change of the switch's own source that the build has, as far as that can be told."""
+    code = ("--", "base", "tunnels", "datapath", "vhost", "ofproto", "ctl")
 
-    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain", "-uno", "--", "datapath", "vhost", "base", "ofproto") else "")
+    def git(*args):
+        return subprocess.run(["git", "-C", os.path.join(BUILD, ".."), *args, *code], text=True, capture_output=True, check=False).stdout.strip()
+
+    return git("log", "-1", "--format=%h") + ("+" if git("status", "--porcelain", "-uno") else "")
 
 
 def read(path):
