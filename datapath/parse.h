@@ -42,7 +42,10 @@ flow_parse(const uint8_t *p, uint32_t contig, uint32_t len, uint16_t in_port, en
 	uint32_t off = 14;
 	be16_t type;
 
-	memset(k, 0, depth == FLOW_DEPTH_L2 ? 64 : sizeof *k);
+	/* Of constant lengths: else it becomes a "rep stos", which takes longer than all the rest. */
+	memset(k, 0, sizeof *k / 2);
+	if (depth != FLOW_DEPTH_L2)
+		memset(k->ipv6_src, 0, sizeof *k / 2);
 	k->in_port = in_port;
 	if (UNLIKELY(contig < off))
 		return false;

@@ -20,18 +20,31 @@ struct burst {
 	struct flow_key key[BURST];
 };
 
-/* Finds the flow of each packet.  A packet with the key of the one before it needs no look-up; the rest
- * are hashed first and probed afterwards, so that the cache lines are on their way.  'l4': block 1 of the
- * keys takes part. */
-static inline __attribute__((always_inline)) void
-lookup(struct lcore *lc, struct burst *b, bool l4)
+/* Leaves in a key what its port's policy may look at. */
+static inline void
+key_mask(struct flow_key *k, const struct flow_key *mask, bool l4)
 {
-	struct cache *c = &lc->cache;
-	unsigned hint = 0, mega = 0;
+	flow_block *b = (flow_block *)k;
+	const flow_block *m = (const flow_block *)mask;
 
+	block_and(&b[0], &b[0], &m[0]);
+	if (l4)
+		block_and(&b[1], &b[1], &m[1]);
+	else
+		block_clear(&b[1]);
+}
+
+/* Hashes the keys that are another one than that of the packet before, and sends for their hints.  Masks them first, by
+ * 'mask' (NULL: they are): the parser wrote them in pieces, and a load of a whole block waits until those are out of the
+ * store buffer, which after 32 packets they are.  'l4': block 1 of the keys takes part. */
+static inline __attribute__((always_inline)) void
+hash_keys(const struct cache *c, struct burst *b, const struct flow_key *mask, bool l4)
+{
 	for (unsigned i = 0; i < b->n; i++) {
 		const flow_block *k = (const flow_block *)&b->key[i];
 
+		if (mask)
+			key_mask(&b->key[i], mask, l4);
 		/* Two blocks a key: k - 2 is the one before, and k - 1 its second block. */
 		if (i && block_equal(k, k - 2) && (!l4 || block_equal(k + 1, k - 1))) {
 			b->hash[i] = 0;
@@ -40,6 +53,16 @@ lookup(struct lcore *lc, struct burst *b, bool l4)
 		b->hash[i] = cache_mix(cache_hash(c, k, NULL, l4 ? k + 1 : NULL, NULL), 0) | HASHED;
 		hint_prefetch(&c->hints, b->hash[i]);
 	}
+}
+
+/* Finds the flow of each packet; see hash_keys().  Stage by stage, so that the cache lines are on their way. */
+static inline __attribute__((always_inline)) void
+lookup(struct lcore *lc, struct burst *b, const struct flow_key *mask, bool l4)
+{
+	struct cache *c = &lc->cache;
+	unsigned hint = 0, mega = 0;
+
+	hash_keys(c, b, mask, l4);
 	for (unsigned i = 0; i < b->n; i++) {
 		if (!b->hash[i])
 			continue;
@@ -156,20 +179,6 @@ dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t 
 		missed_burst(lc, b, m, miss, n_miss, from, tunnel);
 }
 
-/* Leaves in a key what its port's policy may look at. */
-static inline void
-key_mask(struct flow_key *k, const struct flow_key *mask, bool l4)
-{
-	flow_block *b = (flow_block *)k;
-	const flow_block *m = (const flow_block *)mask;
-
-	block_and(&b[0], &b[0], &m[0]);
-	if (l4)
-		block_and(&b[1], &b[1], &m[1]);
-	else
-		block_clear(&b[1]);
-}
-
 /* Out of line: where the compiler puts it into its callers the code for the widest vectors is a tenth slower. */
 static __attribute__((noinline)) bool
 parse(const uint8_t *p, uint32_t contig, uint32_t len, uint16_t in_port, enum flow_depth depth, struct flow_key *k)
@@ -197,13 +206,12 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 			exec_drop(lc, in_port, DROP_RX_MALFORMED, &m[i], 1);
 			continue;
 		}
-		key_mask(k, mask, l4);
 		m[b.n++] = m[i];
 	}
 	if (l4)
-		lookup(lc, &b, true);
+		lookup(lc, &b, mask, true);
 	else
-		lookup(lc, &b, false);
+		lookup(lc, &b, mask, false);
 	dispatch(lc, &b, m, in_port, false);
 }
 
@@ -233,7 +241,7 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 		key_mask(k, mask, l4);
 		d->m[b.n++] = d->m[i];
 	}
-	lookup(lc, &b, true);
+	lookup(lc, &b, NULL, true);
 	dispatch(lc, &b, d->m, 0, true);
 }
 
@@ -455,13 +463,12 @@ process_frames(struct lcore *lc, const struct frames *fr, uint16_t in_port)
 			exec_count_drop(lc, in_port, DROP_RX_MALFORMED, 1);
 			continue;
 		}
-		key_mask(k, mask, l4);
 		fb.idx[b.n++] = (uint8_t)i;
 	}
 	if (l4)
-		lookup(lc, &b, true);
+		lookup(lc, &b, mask, true);
 	else
-		lookup(lc, &b, false);
+		lookup(lc, &b, mask, false);
 	dispatch_frames(lc, &b, &fb);
 }
 

@@ -2,9 +2,11 @@
 /* What the packet path costs without any ring: cycles per packet from burst to output buffer, for each
  * instruction set and a few patterns of traffic.  The source port hands out the same mbufs again and again,
  * the sink port puts them back.  The second half of the rows is of frames in memory, whose port does nothing but write
- * their numbers: parse, look-up, grouping and one call of send().
+ * their numbers: parse, look-up, grouping and one call of send().  Keys are a pair of MAC addresses, or (udp) a
+ * 5-tuple, or (port) nothing but the input port; each flow is a megaflow of its own.
  *
- * usage: bench_pipeline [seconds per row]      (needs no root; pin it: taskset -c 1) */
+ * usage: bench_pipeline [seconds per row [isa [key [mbufs|frames [flows]]]]]   (needs no root; pin it: taskset -c 1)
+ * Each word but the first may be "all". */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +19,11 @@
 #include "datapath/dp.h"
 #include "datapath/frame.h"
 
-enum { N_BUFS = 256, BURST = 32, N_MACS = 1 << 20 };
+enum { N_BUFS = 256, BURST = 32 };
+enum key_kind { KEY_PORT, KEY_MAC, KEY_UDP, N_KEYS };
+
+static const char *const key_name[N_KEYS] = { "port", "mac", "udp" };
+static enum key_kind kind;
 
 static struct rte_mbuf *stack[N_BUFS];
 static unsigned n_stack;
@@ -34,6 +40,29 @@ draw(void)
 	return (uint32_t)(((rng >> 32) * n_flows) >> 32);
 }
 
+/* What differs between the frames of two flows. */
+static inline void
+frame_set(uint8_t *f)
+{
+	uint32_t flow = n_flows == 1 ? 0 : draw();
+
+	if (kind == KEY_UDP) {
+		flow = __builtin_bswap32(flow);
+		memcpy(f + 26, &flow, 4);
+		memcpy(f + 30, &flow, 4);
+		memcpy(f + 34, (const uint8_t *)&flow + 2, 2);
+	} else {
+		memcpy(f + 1, &flow, 4);
+		memcpy(f + 7, &flow, 4);
+	}
+}
+
+static uint8_t udp_frame[64] = {
+	2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x08, 0x00,
+	0x45, 0, 0, 50, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+	0, 7, 0, 9, 0, 30, 0, 0,
+};
+
 static uint16_t
 source_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 {
@@ -42,13 +71,8 @@ source_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 	(void)p;
 	(void)q;
 	for (; got < n && n_stack; got++) {
-		uint8_t *f;
-		uint32_t flow = n_flows == 1 ? 0 : draw();
-
 		m[got] = stack[--n_stack];
-		f = rte_pktmbuf_mtod(m[got], uint8_t *);
-		memcpy(f + 1, &flow, 4);
-		memcpy(f + 7, &flow, 4);
+		frame_set(rte_pktmbuf_mtod(m[got], uint8_t *));
 	}
 	return got;
 }
@@ -100,15 +124,12 @@ frame_take(struct port *p, uint16_t q, struct frames *fr)
 	fr->n = fr->chains = BURST;
 	fr->need = fr->n_more = 0;
 	for (unsigned i = 0; i < BURST; i++) {
-		uint32_t flow = n_flows == 1 ? 0 : draw();
-
 		fr->f[i].first = (struct frame_buf){ payload, sizeof payload };
 		fr->f[i].len = sizeof payload;
 		fr->f[i].need = 0;
 		fr->f[i].n_more = 0;
-		memset(fr->hdr[i], 0, 64);
-		memcpy(fr->hdr[i] + 1, &flow, 4);
-		memcpy(fr->hdr[i] + 7, &flow, 4);
+		memcpy(fr->hdr[i], udp_frame, 64);
+		frame_set(fr->hdr[i]);
 	}
 	return BURST;
 }
@@ -156,16 +177,33 @@ static const struct port_type source = {
 };
 static const struct port_type sink = { .name = "sink", .open = bench_open, .close = bench_close, .tx = sink_tx };
 
-static bool two_masks;
+/* The bits that make a flow. */
+static void
+key_bits(struct flow_key *m)
+{
+	switch (kind) {
+	case KEY_UDP:
+		m->dl_type = 0xffff;
+		m->nw_proto = 0xff;
+		m->nw_src = m->nw_dst = 0xffffffff;
+		m->tp_src = m->tp_dst = 0xffff;
+		break;
+	case KEY_MAC:
+		memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
+		memset(&m->dl_src, 0xff, sizeof m->dl_src);
+		break;
+	default:
+		break;
+	}
+}
 
 static void
 translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
 {
+	(void)key;
 	(void)pkt;
 	(void)view;
-	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
-	if (!two_masks || key->dl_dst.b[1] & 1)
-		memset(&out->mask.dl_src, 0xff, sizeof out->mask.dl_src);
+	key_bits(&out->mask);
 	xlate_tag(out, dp_tag_make(TAG_BRIDGE, 1));
 	act_add(&out->acts, ACT_OUTPUT, 2, 0);
 }
@@ -175,8 +213,7 @@ port_mask(const void *view, uint16_t port, struct flow_key *m)
 {
 	(void)view;
 	(void)port;
-	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
-	memset(&m->dl_src, 0xff, sizeof m->dl_src);
+	key_bits(m);
 }
 
 static void
@@ -201,7 +238,7 @@ row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 {
 	static const struct xlate_ops ops = { .translate = translate, .port_mask = port_mask, .touch = touch };
 	struct dp_conf conf = {
-		.n_lcores = 1, .cpu = { 1 }, .run_dir = "/tmp", .n_mbufs = 1024, .max_flows = 1 << 20, .poll_always = true,
+		.n_lcores = 1, .cpu = { 1 }, .run_dir = "/tmp", .n_mbufs = 1024, .max_flows = 1200000, .poll_always = true,
 		.isa = isa, .xlate = &ops,
 	};
 	struct dp_lcore_stats a, b;
@@ -220,16 +257,16 @@ row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 	dp_set_xlate_view(dp, "view", NULL);
 	for (n_stack = 0; n_stack < N_BUFS; n_stack++) {
 		stack[n_stack] = rte_pktmbuf_alloc(dp_port(dp, 1)->owner->pool);
-		memset(rte_pktmbuf_append(stack[n_stack], 64), 0, 64);
+		memcpy(rte_pktmbuf_append(stack[n_stack], 64), udp_frame, 64);
 	}
 	dp_commit(dp, NULL, NULL);
-	poll(NULL, 0, 300 + (int)(flows / 500));
+	poll(NULL, 0, 300 + (int)(flows / 250));
 	dp_lcore_stats(dp, 0, &a);
 	cpu = cpu_ns();
 	poll(NULL, 0, (int)(seconds * 1000));
 	dp_lcore_stats(dp, 0, &b);
 	cpu = cpu_ns() - cpu;
-	printf("%-11s %-6s %8u  %6.1f  %6.1f  %7.2f  %6.3f  %6.3f\n", isa, in_frames ? "frames" : "mbufs", flows,
+	printf("%-11s %-5s %-6s %8u  %6.1f  %6.1f  %7.2f  %6.3f  %6.3f\n", isa, key_name[kind], in_frames ? "frames" : "mbufs", flows,
 	       (double)(b.busy_cycles - a.busy_cycles) / (double)(b.packets - a.packets),
 	       cpu * (double)b.tsc_hz / 1e9 / (double)(b.packets - a.packets),
 	       (double)(b.packets - a.packets) / seconds / 1e6,
@@ -238,18 +275,36 @@ row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 	dp_destroy(dp);
 }
 
+static bool
+wanted(int argc, char **argv, int i, const char *name)
+{
+	return argc <= i || !strcmp(argv[i], "all") || !strcmp(argv[i], name);
+}
+
 int
 main(int argc, char **argv)
 {
+	static const uint32_t n[] = { 1, 1000, 20000, 200000, 1000000 };
 	char *eal[] = { argv[0], (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64", (char *)"--no-pci",
 			(char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1", (char *)"--log-level", (char *)"4", NULL };
 	double seconds = argc > 1 ? atof(argv[1]) : 1;
 
 	if (rte_eal_init(ARRAY_SIZE(eal) - 1, eal) < 0)
 		return 1;
-	printf("%-11s %-6s %8s  %6s  %6s  %7s  %6s  %6s\n", "isa", "as", "flows", "cyc/pkt", "cpu/pkt", "Mpps", "hint", "mega");
-	for (const char *const *isa = dp_isa_names(); *isa; isa++)
-		for (unsigned f = 0; f < 8; f++)
-			row(*isa, (const uint32_t[]){ 1, 1000, 20000, 200000 }[f % 4], seconds, f >= 4);
+	printf("%-11s %-5s %-6s %8s  %6s  %6s  %7s  %6s  %6s\n", "isa", "key", "as", "flows", "cyc/pkt", "cpu/pkt", "Mpps", "hint",
+	       "mega");
+	for (const char *const *isa = dp_isa_names(); *isa; isa++) {
+		for (unsigned r = 0; r < 2 * N_KEYS * ARRAY_SIZE(n); r++) {
+			uint32_t flows = n[r % ARRAY_SIZE(n)];
+			bool in_frames = r / ARRAY_SIZE(n) % 2;
+			char text[16];
+
+			kind = (enum key_kind)(r / ARRAY_SIZE(n) / 2);
+			snprintf(text, sizeof text, "%u", flows);
+			if (wanted(argc, argv, 2, *isa) && wanted(argc, argv, 3, key_name[kind]) &&
+			    wanted(argc, argv, 4, in_frames ? "frames" : "mbufs") && wanted(argc, argv, 5, text))
+				row(*isa, flows, seconds, in_frames);
+		}
+	}
 	return 0;
 }
