@@ -16,6 +16,7 @@ counts_are_credited_by_the_sweep_and_by_a_fold(void **state)
 	r->refs[4][1] = 9;
 	set_rules(r);
 	before = clock_ms();
+	fold();                         /* A turn has its time from its beginning: let the one end that has an older time. */
 	for (unsigned i = 0; i < 5; i++) {
 		send(1, &f);
 		assert_comes(2, f.b, f.n);
@@ -50,24 +51,22 @@ the_sweep_takes_little_of_a_turn(void **state)
 	r->n_refs[5] = 1;
 	r->refs[5][0] = 7;
 	set_rules(r);
-	for (unsigned round = 0; round < 1; round++) {
-		for (unsigned i = 0; i < FLOWS; i++) {
-			f.b[10] = (uint8_t)(i >> 8);
-			f.b[11] = (uint8_t)i;
-			send(1, &f);
-			assert_comes(2, f.b, f.n);
-		}
-		dp_lcore_stats(dp, 0, &s);
-		assert_int_equal(s.upcalls, FLOWS);
-		memset(&paced, 0, sizeof paced);
-		__atomic_store_n(&paced.us, US_EACH, __ATOMIC_RELEASE);
-		for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; control_once())
-			if (ctr_read(&counted[7].packets) == FLOWS * (round + 1ull))
-				break;
-		__atomic_store_n(&paced.us, 0, __ATOMIC_RELEASE);
-		assert_int_equal(ctr_read(&counted[7].packets), FLOWS * (round + 1));
-		assert_in_range(__atomic_load_n(&paced.most, __ATOMIC_ACQUIRE), 1, 20 / US_EACH + 1);
+	memset(&paced, 0, sizeof paced);
+	__atomic_store_n(&paced.us, US_EACH, __ATOMIC_RELEASE);
+	for (unsigned i = 0; i < FLOWS; i++) {
+		f.b[10] = (uint8_t)(i >> 8);
+		f.b[11] = (uint8_t)i;
+		send(1, &f);
+		assert_comes(2, f.b, f.n);
 	}
+	dp_lcore_stats(dp, 0, &s);
+	assert_int_equal(s.upcalls, FLOWS);
+	for (uint64_t end = clock_ms() + WAIT_MS; clock_ms() < end; control_once())
+		if (ctr_read(&counted[7].packets) == FLOWS)
+			break;
+	__atomic_store_n(&paced.us, 0, __ATOMIC_RELEASE);
+	assert_int_equal(ctr_read(&counted[7].packets), FLOWS);
+	assert_in_range(__atomic_load_n(&paced.most, __ATOMIC_ACQUIRE), 1, 20 / US_EACH + 1);
 }
 
 static void
