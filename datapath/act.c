@@ -139,7 +139,7 @@ put_tun_set(struct act_text *x, const struct act *a, unsigned n)
 	if (s.bits & TUN_SET_EXT) {
 		text_add(&x->t, "%sext=", comma);
 		for (unsigned i = 0; i < sizeof s.ext; i++)
-			text_add(&x->t, "%02x", s.ext[i]);
+			text_add(&x->t, s.ext_bytes >> i & 1 ? "%02x" : "--", s.ext[i]);
 	}
 	text_add(&x->t, ")");
 }

@@ -102,6 +102,13 @@ peer_of(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *m
 	return peer;
 }
 
+/* What a flow key says of it besides tun_*. */
+static uint8_t
+key_flags(const struct tun_meta *meta)
+{
+	return meta->flags & TUN_META_NO_LEARN ? FLOW_F_NO_LEARN : 0;
+}
+
 static void
 wait_for_number(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta, struct rte_mbuf *m)
 {
@@ -109,7 +116,7 @@ wait_for_number(struct lcore *lc, const struct tun_endpoint *e, const struct tun
 			     .ttl = meta->ttl };
 
 	memcpy(s.ext, meta->ext, sizeof s.ext);
-	tun_wait_rx(lc, e->port, &s, m);
+	tun_wait_rx(lc, e->port, &s, key_flags(meta), m);
 }
 
 static void
@@ -119,6 +126,7 @@ put_out(struct decap_out *out, const struct tun_endpoint *e, uint32_t peer, cons
 
 	out->m[n] = m;
 	out->in_port[n] = e->port;
+	out->flags[n] = key_flags(meta);
 	out->peer[n] = peer;
 	out->key[n] = meta->key;
 	out->info[n].tos = meta->tos;

@@ -135,7 +135,8 @@ struct tun_wait {
 	struct rte_mbuf *m;
 	uint32_t dst;                   /* 0: none yet; by the addresses in 'set'. */
 	uint16_t port;                  /* The tunnel port, for its counters. */
-	bool rx;                        /* It came from there; 'set' is what was outside. */
+	bool rx;                        /* It came from there; 'set' is what was outside... */
+	uint8_t key_flags;              /* ...and this what the tunnel said of it: FLOW_F_NO_LEARN. */
 	uint64_t since;
 	struct tun_set set;
 };
@@ -431,6 +432,7 @@ struct decap_out {
 	unsigned n;
 	struct rte_mbuf *m[BURST];
 	uint16_t in_port[BURST];
+	uint8_t flags[BURST];           /* FLOW_F_NO_LEARN. */
 	uint32_t peer[BURST];
 	uint64_t key[BURST];
 	struct {                        /* The last bytes of a flow key, from tun_tos on. */
@@ -439,8 +441,8 @@ struct decap_out {
 	} info[BURST];
 };
 unsigned tun_decap(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port, struct decap_out *);
-/* A packet from a remote that has no number yet waits for it, if there is room: takes it. */
-void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outside, struct rte_mbuf *);
+/* A packet from a remote that has no number yet waits for it, if there is room: takes it.  'key_flags': as in decap_out. */
+void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outside, uint8_t key_flags, struct rte_mbuf *);
 /* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  'set' (may be NULL) is what
  * the flow asks for.  Returns how many are left in 'm'. */
 unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port, uint32_t dst, const struct tun_set *set,

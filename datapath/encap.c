@@ -166,9 +166,9 @@ wait_add(struct lcore *lc, const struct tun_wait *what, struct rte_mbuf **m, uns
 }
 
 void
-tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, struct rte_mbuf *m)
+tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, uint8_t key_flags, struct rte_mbuf *m)
 {
-	struct tun_wait w = { .port = tun_port, .rx = true, .set = *outside };
+	struct tun_wait w = { .port = tun_port, .rx = true, .key_flags = key_flags, .set = *outside };
 	unsigned n_rx = 0;
 
 	for (unsigned i = 0; i < lc->n_wait; i++)
@@ -282,7 +282,8 @@ tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const
 static void
 release_rx(struct lcore *lc, const struct tun_wait *w)
 {
-	struct decap_out out = { .n = 1, .m = { w->m }, .in_port = { w->port }, .peer = { w->dst }, .key = { w->set.key } };
+	struct decap_out out = { .n = 1, .m = { w->m }, .in_port = { w->port }, .peer = { w->dst },
+				 .flags = { w->key_flags }, .key = { w->set.key } };
 
 	out.info[0].tos = w->set.tos;
 	out.info[0].ttl = w->set.ttl;

@@ -334,6 +334,7 @@ flow_format(const struct flow_key *key, const struct flow_key *mask, const char 
 {
 	static const struct flag_name flags[] = {
 		{ FLOW_F_IPV4, "ipv4" }, { FLOW_F_IPV6, "ipv6" }, { FLOW_F_BAD_L3, "bad_l3" }, { FLOW_F_TUNNEL, "tunnel" },
+		{ FLOW_F_NO_LEARN, "no_learn" },
 		{ 0, NULL },
 	};
 	struct flow_text x = {

@@ -15,6 +15,7 @@ enum flow_flags {
 	FLOW_F_IPV6 = 1 << 3,
 	FLOW_F_BAD_L3 = 1 << 4,         /* L3 or L4 header malformed or cut: fields after it are zero. */
 	FLOW_F_TUNNEL = 1 << 5,         /* Came out of a tunnel: tun_* hold. */
+	FLOW_F_NO_LEARN = 1 << 6,       /* Its source address must not be learned: the tunnel said so. */
 };
 
 struct flow_key {

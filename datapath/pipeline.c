@@ -234,7 +234,7 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 			exec_drop(lc, d->in_port[i], DROP_TUN_INNER_SHORT, &d->m[i], 1);
 			continue;
 		}
-		k->flags |= FLOW_F_TUNNEL;
+		k->flags |= FLOW_F_TUNNEL | d->flags[i];
 		k->tun_peer = d->peer[i];
 		k->tun_id = be64(d->key[i]);
 		memcpy(&k->tun_tos, &d->info[i], sizeof d->info[i]);

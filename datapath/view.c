@@ -117,7 +117,7 @@ mask_needs_l4(const struct flow_key *m)
 		.dl_src = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } },
 		.dl_type = 0xffff,
 		.vlan = { { 0xffff, 0xffff }, { 0xffff, 0xffff } },
-		.flags = FLOW_F_TUNNEL,
+		.flags = FLOW_F_TUNNEL | FLOW_F_NO_LEARN,
 		.tun_id = UINT64_MAX,
 		.tun_peer = UINT32_MAX,
 	};

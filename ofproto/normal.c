@@ -119,6 +119,9 @@ check_source(struct xl *x, const struct place *p, struct mac src)
 	xl_tag(x, ofp_mac_tag(p->bridge, p->vid, src));
 	if (found && e.is_static)
 		return here ? DROP_NONE : DROP_SRC_STATIC;
+	/* It does not keep alive what others taught, either. */
+	if (x->key->flags & FLOW_F_NO_LEARN)
+		return DROP_NONE;
 	if (here && e.tun_dst == p->tun_peer) {
 		if (!x->out->touch)
 			x->out->touch = touch_make(p->bridge, e.row, e.gen);
@@ -345,8 +348,10 @@ mask_init(const struct view_port *in, struct flow_key *mask)
 	if (!in)
 		return;
 	examine_l2(mask);
-	if (in->kind == OFP_PORT_TUNNEL)
+	if (in->kind == OFP_PORT_TUNNEL) {
 		mask->tun_peer = 0xffffffff;
+		mask->flags |= FLOW_F_NO_LEARN;
+	}
 }
 
 /* Nothing is sent, and nothing is learned from it. */

@@ -342,6 +342,10 @@ pipe_normal(struct pipe_tr *t, const struct view_port *in, uint16_t in_port, uin
 	pipe_commit(t);
 	pipe_l2_key(t, in_port, &k);
 	examine_l2(&m);
+	if (!t->foreign && t->key->tun_peer) {
+		k.flags = t->key->flags & FLOW_F_NO_LEARN;
+		m.flags = FLOW_F_NO_LEARN;
+	}
 	if (in->kind == OFP_PORT_TUNNEL)
 		m.tun_peer = 0xffffffff;
 	x->key = &k;

@@ -196,27 +196,6 @@ pipe_fill_extra(struct oflow *f, const struct flow_key *k, const struct xlate_pk
 }
 
 static void
-fill_tunnel(struct oflow *f, const struct ofp_view *v, const struct flow_key *k)
-{
-	const struct ofp_tun_path *path = k->tun_peer < v->n_paths ? &v->path[k->tun_peer] : NULL;
-
-	f->tun_id = k->tun_id;
-	f->tun_tos = k->tun_tos;
-	f->tun_ttl = k->tun_ttl;
-	f->tun_flags = be16(k->tun_flags);
-	if (!k->tun_peer || !path)
-		return;
-	/* It came from the remote end. */
-	if (ip_is_v4(&path->remote)) {
-		f->tun_src = ip_v4(&path->remote);
-		f->tun_dst = ip_is_v4(&path->local) ? ip_v4(&path->local) : 0;
-	} else {
-		memcpy(f->tun_ipv6_src, &path->remote, 16);
-		memcpy(f->tun_ipv6_dst, &path->local, 16);
-	}
-}
-
-static void
 fill(struct pipe_tr *t, const struct xl *x)
 {
 	const struct flow_key *k = t->key;
@@ -232,7 +211,7 @@ fill(struct pipe_tr *t, const struct xl *x)
 	}
 	pipe_fill_l3(f, k);
 	if (k->flags & FLOW_F_TUNNEL || k->tun_peer)
-		fill_tunnel(f, x->view, k);
+		pipe_fill_tunnel(f, x->view, k);
 	if (UNLIKELY(x->from)) {
 		f->tun_src = x->from->tun_src;
 		f->tun_dst = x->from->tun_dst;
@@ -259,7 +238,7 @@ freshen(struct pipe_tr *t, struct xl *x)
 		return;
 	if (!flow_parse(x->pkt->data, x->pkt->contig, x->pkt->len, k->in_port, FLOW_DEPTH_L4, &t->fresh))
 		return;
-	t->fresh.flags |= k->flags & FLOW_F_TUNNEL;
+	t->fresh.flags |= k->flags & (FLOW_F_TUNNEL | FLOW_F_NO_LEARN);
 	t->fresh.tun_id = k->tun_id;
 	t->fresh.tun_peer = k->tun_peer;
 	memcpy(&t->fresh.tun_tos, &k->tun_tos, sizeof *k - offsetof(struct flow_key, tun_tos));
@@ -474,19 +453,6 @@ mask_l2(const struct oflow *wc, struct flow_key *m)
 	}
 }
 
-static void
-mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
-{
-	if (!(t->key->flags & FLOW_F_TUNNEL) && !t->key->tun_peer)
-		return;
-	m->tun_id |= wc->tun_id;
-	m->tun_tos |= wc->tun_tos;
-	m->tun_ttl |= wc->tun_ttl;
-	m->tun_flags |= (uint8_t)host16(wc->tun_flags);
-	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16))
-		pipe_look_at_peer(t);
-}
-
 void
 pipe_fini(struct pipe_tr *t)
 {
@@ -502,7 +468,7 @@ pipe_fini(struct pipe_tr *t)
 		deep |= oflow_word(wc, i);
 	if (deep)
 		mask_l3(t, wc, &t->x->out->mask);
-	mask_tunnel(t, wc, &t->x->out->mask);
+	pipe_mask_tunnel(t, wc, &t->x->out->mask);
 }
 
 /* --- The learning switch's keys ----------------------------------------------------------------- */
@@ -537,6 +503,7 @@ pipe_l2_mask(struct pipe_tr *t, const struct flow_key *m)
 	}
 	if (m->tun_peer)
 		pipe_look_at_peer(t);
+	t->x->out->mask.flags |= m->flags & FLOW_F_NO_LEARN;
 }
 
 void

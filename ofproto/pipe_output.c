@@ -40,30 +40,12 @@ own_ip(const struct pipe_pkt *pk, size_t v4, size_t v6)
 
 #define OWN_IP(pk, which) own_ip(pk, offsetof(struct oflow, tun_##which), offsetof(struct oflow, tun_ipv6_##which))
 
-/* What the flow asks of the outer headers. */
-static void
-fill_set(struct pipe_tr *t, const struct view_port *to, struct tun_set *s)
-{
-	const struct pipe_pkt *pk = &t->pk;
-
-	memset(s, 0, sizeof *s);
-	if (to->tun.key) {
-		t->wc.tun_id = UINT64_MAX;
-		s->bits |= TUN_SET_KEY;
-		s->key = host64(pk->flow.tun_id);
-	}
-	if (pk->own.tun_flags) {
-		s->bits |= TUN_SET_FLAGS;
-		s->flags = (uint8_t)host16(pk->flow.tun_flags);
-	}
-}
-
 void
 pipe_tun_set(struct pipe_tr *t, uint16_t port)
 {
 	struct tun_set s;
 
-	fill_set(t, &t->x->view->port[port], &s);
+	pipe_tunnel_set(t, &t->x->view->port[port], &s);
 	if (s.bits)
 		act_add_data(&t->x->out->acts, ACT_TUN_SET, 0, &s, sizeof s);
 }
@@ -91,7 +73,7 @@ send_unnumbered(struct walk *w, uint16_t port, const struct ipaddr *remote, cons
 	struct pipe_branch b;
 	struct tun_set s;
 
-	fill_set(w->t, &w->x->view->port[port], &s);
+	pipe_tunnel_set(w->t, &w->x->view->port[port], &s);
 	s.bits |= TUN_SET_REMOTE;
 	s.remote = *remote;
 	s.local = *asked;

@@ -111,6 +111,17 @@ void pipe_l2_mask(struct pipe_tr *, const struct flow_key *mask);
 /* Which tunnel it came from counts, whatever actions have made of the addresses. */
 void pipe_look_at_peer(struct pipe_tr *);
 
+/* --- pipe_tun.c: tunnels ------------------------------------------------------------------------ */
+
+/* Tunnel fields of a flow, of a key that came out of a tunnel... */
+void pipe_fill_tunnel(struct oflow *, const struct ofp_view *, const struct flow_key *);
+/* ...of those that were looked at, the bits of the key... */
+void pipe_mask_tunnel(struct pipe_tr *, const struct oflow *wc, struct flow_key *mask);
+/* ...and the other way round: what the key of a tunnel port has of such fields. */
+void pipe_tunnel_key(const struct ofp_view *, const struct oflow *, struct flow_key *);
+/* What the flow asks of the outer headers of a port. */
+void pipe_tunnel_set(struct pipe_tr *, const struct view_port *to, struct tun_set *);
+
 /* --- pipe_commit.c: changes of the packet ------------------------------------------------------- */
 
 /* 'len' bytes of the flow at 'offset' are about to be written: what was looked at there counts. */

@@ -303,11 +303,8 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 	port = ofp_port_find(o, in_port);
 	if (port && port->kind == OFP_PORT_TUNNEL) {
 		key.tun_peer = peer_of(o, in_port, flow);
-		key.flags |= FLOW_F_TUNNEL;
-		key.tun_id = flow->tun_id;
-		key.tun_tos = flow->tun_tos;
-		key.tun_ttl = flow->tun_ttl;
-		key.tun_flags = (uint8_t)host16(flow->tun_flags);
+		if (o->view)
+			pipe_tunnel_key(o->view, flow, &key);
 		/* Its addresses are all that is known of it then. */
 		from = key.tun_peer ? NULL : flow;
 	}

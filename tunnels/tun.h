@@ -147,8 +147,9 @@ struct tun_set {
 	uint8_t tos, ttl;
 	uint8_t flags;                  /* enum tun_flags. */
 	uint8_t pad[3];
-	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out as in tun_meta. */
-	uint8_t pad2[4];
+	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out as in tun_meta... */
+	uint16_t ext_bytes;             /* ...and bit i: byte i of them is set. */
+	uint8_t pad2[2];
 };
 _Static_assert(sizeof(struct tun_set) == 64, "eight words of a program, no holes");
 

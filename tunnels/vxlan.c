@@ -78,8 +78,10 @@ vxlan_set(struct tun_hdr *h, const struct tun_set *s)
 		store_be32(h->b + h->own_off + 4, be32((uint32_t)(s->key & VXLAN_VNI_MAX) << 8));
 	/* A far end without the extension would drop all of it, so the port must have it. */
 	if (s->bits & TUN_SET_EXT && h->b[h->own_off] & VXLAN_F_GBP) {
-		h->b[h->own_off + 1] = s->ext[EXT_FLAGS] & (GBP_DONT_LEARN | GBP_APPLIED);
-		memcpy(h->b + h->own_off + 2, s->ext + EXT_ID, 2);
+		if (s->ext_bytes >> EXT_FLAGS & 1)
+			h->b[h->own_off + 1] = s->ext[EXT_FLAGS] & (GBP_DONT_LEARN | GBP_APPLIED);
+		if (s->ext_bytes >> EXT_ID & 3)
+			memcpy(h->b + h->own_off + 2, s->ext + EXT_ID, 2);
 	}
 }
 

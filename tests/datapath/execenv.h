@@ -62,6 +62,7 @@ static struct {
 
 static uint32_t last_contig, last_len;
 static uint8_t last_byte;
+static uint8_t last_flags;              /* Of the key; those that the port's mask keeps. */
 
 static inline void
 fake_translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
@@ -72,6 +73,7 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 
 	out->mask.in_port = 0xffff;
 	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
+	out->mask.flags = FLOW_F_NO_LEARN;
 	if (which & 1)
 		memset(&out->mask.dl_src, 0xff, sizeof out->mask.dl_src);
 	xlate_tag(out, dp_tag_make(TAG_TABLE, which & 7));
@@ -90,6 +92,7 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 		out->drop = DROP_OF_RULE;
 	__atomic_store_n(&last_contig, pkt->contig, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_byte, pkt->data[pkt->contig - 1], __ATOMIC_RELAXED);
+	__atomic_store_n(&last_flags, key->flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_len, pkt->len, __ATOMIC_RELEASE);
 }
 
@@ -101,6 +104,7 @@ fake_port_mask(const void *view, uint16_t p, struct flow_key *m)
 	(void)p;
 	memset(m, 0, sizeof *m);
 	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
+	m->flags = FLOW_F_NO_LEARN;
 	if (!r->no_source)
 		memset(&m->dl_src, 0xff, sizeof m->dl_src);
 }

@@ -142,6 +142,33 @@ a_packet_waits_until_its_sender_has_a_number(void **state)
 }
 
 static void
+what_a_tunnel_says_about_learning_is_in_the_key(void **state)
+{
+	struct rules *r = new_rules();
+	struct fb inner = udp_frame(1), f = tunnelled(&inner);
+	struct tun_view *v;
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	set_view(view(NULL));
+	/* Group policy: bits G and "do not learn"; first for a packet that has to wait. */
+	f.b[42] |= 0x80;
+	f.b[43] |= 0x40;
+	send(1, &f);
+	control_until_asked(1);
+	v = view(NULL);
+	add_dst(v, DST, 1, ip4(2));
+	set_view(v);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(__atomic_load_n(&last_flags, __ATOMIC_ACQUIRE), FLOW_F_NO_LEARN);
+	f = tunnelled(&inner);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(__atomic_load_n(&last_flags, __ATOMIC_ACQUIRE), 0);
+}
+
+static void
 few_packets_of_strangers_wait(void **state)
 {
 	struct fb inner = udp_frame(1), f = tunnelled(&inner);
@@ -283,6 +310,7 @@ main(void)
 #define F(t) cmocka_unit_test_setup_teardown(t, flow_setup, teardown)
 	const struct CMUnitTest tests[] = {
 		F(a_packet_waits_until_its_sender_has_a_number),
+		F(what_a_tunnel_says_about_learning_is_in_the_key),
 		F(few_packets_of_strangers_wait),
 		F(who_is_not_allowed_is_not_asked_about),
 		F(packets_wait_until_their_destination_has_a_number),

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tunnel ports whose ends are set per flow: what rules and the learning switch make of them. */
 #include "tests/ofproto/pipesim.h"
+#include "tunnels/tun.h"
 
 enum { VX = 20, UPLINK = 9, DST_A = 7, DST_B = 8 };
 
@@ -186,6 +187,75 @@ the_learning_switch_learns_the_remote_too(void **state)
 }
 
 static void
+what_must_not_be_learned_is_not(void **state)
+{
+	struct flow_key in = from_tunnel(DST_A, 42), out = sim_key(1, 1, 2, NO_TAG);
+
+	(void)state;
+	learned(DST_A, "172.16.0.2", NULL);
+	/* By the learning switch, or by a rule that has it decide. */
+	for (unsigned i = 0; i < 2; i++) {
+		ofp_of_reset(s->ofp, br, !i);
+		if (!i)
+			flow("in_port=20,actions=normal");
+		sim_commit(s);
+		in.flags |= FLOW_F_NO_LEARN;
+		sim_xlate(s, &in);
+		assert_false(s->out.learn.wanted);
+		/* The next packet may be another. */
+		assert_true(s->out.mask.flags & FLOW_F_NO_LEARN);
+		in.flags &= (uint8_t)~FLOW_F_NO_LEARN;
+		sim_xlate(s, &in);
+		assert_true(s->out.learn.wanted);
+		sim_learn(s, &in);
+		assert_int_not_equal(s->out.touch, 0);
+		/* It does not keep anybody alive either, and goes where it would. */
+		in.flags |= FLOW_F_NO_LEARN;
+		assert_string_equal(sim_xlate(s, &in), "1 2 3 4 5 6 7 8 9");
+		assert_true(s->out.touch == 0);
+		assert_int_equal(ofp_mac_flush(s->ofp, br, 0, -1), 1);
+	}
+	sim_xlate(s, &out);
+	assert_int_equal(s->out.mask.flags & FLOW_F_NO_LEARN, 0);
+}
+
+/* Two types, one of which has group policies. */
+static const struct tun_field vxlan_fields[] = { { "tun_gbp_id", 0, 2 }, { "tun_gbp_flags", 2, 1 }, { NULL, 0, 0 } };
+static const struct tun_type vxlan = { .name = "vxlan", .fields = vxlan_fields };
+static const struct tun_type other = { .name = "other" };
+
+static void
+rules_match_and_set_group_policies(void **state)
+{
+	struct ofp_tun_flow vx = { .type = &vxlan };
+	struct flow_key k = from_tunnel(DST_A, 42);
+
+	(void)state;
+	ofp_port_set_tun_flow(s->ofp, VX, &vx);
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_A }, 1);
+	flow("priority=3,tun_gbp_id=0x1234,tun_gbp_flags=0x48,actions=output:1");
+	flow("priority=2,tun_gbp_id=0x1234,actions=output:2");
+	flow("priority=1,actions=output:3");
+	flow("priority=9,in_port=1,actions=set_field:0x1234->tun_gbp_id,output:20,output:2");
+	flow("priority=9,in_port=2,actions=load:8->NXM_NX_TUN_GBP_FLAGS[],output:20");
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "3");
+	memcpy(k.tun_ext, "\x12\x34\x08", 3);
+	assert_string_equal(sim_xlate(s, &k), "2");
+	assert_memory_equal(s->out.mask.tun_ext, "\xff\xff\xff\0", 4);
+	memcpy(k.tun_ext, "\x12\x34\x48", 3);
+	assert_string_equal(sim_xlate(s, &k), "1");
+	EXPECT("in_port=1", "{tun_set(ext=1234--------------------) tun20/7} 2");
+	EXPECT("in_port=2", "tun_set(ext=----08------------------) tun20/7");
+	/* Not by types that have none. */
+	vx.type = &other;
+	ofp_port_set_tun_flow(s->ofp, VX, &vx);
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "3");
+	EXPECT("in_port=2", "tun20/7");
+}
+
+static void
 rules_may_give_the_learning_switch_a_key(void **state)
 {
 	(void)state;
@@ -241,6 +311,8 @@ main(void)
 		FLOW_TEST(rules_match_who_sent_it),
 		FLOW_TEST(a_packet_takes_its_key_along),
 		FLOW_TEST(the_learning_switch_learns_the_remote_too),
+		FLOW_TEST(what_must_not_be_learned_is_not),
+		FLOW_TEST(rules_match_and_set_group_policies),
 		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
 		FLOW_TEST(ports_come_and_go_with_what_they_learned),
 		FLOW_TEST(traces_know_remotes_without_a_number),

@@ -231,7 +231,7 @@ group_policy_is_read_and_sent_where_asked_for(void **state)
 	static const uint8_t hdr[] = { 0x88, 0x48, 0x01, 0x23, 0, 0, 42, 0 };
 	const struct tun_type *t = tun_type_find("vxlan");
 	struct tun_path p = path("192.0.2.1", "192.0.2.2");
-	struct tun_set set = { .bits = TUN_SET_EXT, .ext = { 0x01, 0x23, 0xff } };
+	struct tun_set set = { .bits = TUN_SET_EXT, .ext = { 0x01, 0x23, 0xff }, .ext_bytes = 7 };
 	struct rte_mbuf *m = frame(hdr, sizeof hdr);
 	struct tun_conf c = conf(42);
 	struct tun_meta meta;
