@@ -33,8 +33,8 @@ deps_missing() {
 	done
 }
 
-# Some packages start a daemon when they are installed (openvswitch-testcontroller listens on TCP 6653).  Nothing of ours
-# wants them to, neither now nor at the next boot.
+# Some packages start a daemon when they are installed (openvswitch-testcontroller listens on TCP 6653, openvswitch-switch
+# is a switch).  Nothing of ours wants them to, neither now nor at the next boot.
 install_quietly() {
 	local policy=/usr/sbin/policy-rc.d rc=0 p
 
@@ -47,7 +47,9 @@ install_quietly() {
 	apt-get -q -y -o Dpkg::Use-Pty=0 --no-install-recommends install "$@" || rc=$?
 	[ -z "$policy" ] || rm -f "$policy"
 	for p in "$@"; do
-		[ "$p" != openvswitch-testcontroller ] || update-rc.d "$p" disable >/dev/null 2>&1 || true
+		case $p in
+		openvswitch-switch | openvswitch-testcontroller) update-rc.d "$p" disable >/dev/null 2>&1 || true ;;
+		esac
 	done
 	return $rc
 }
