@@ -37,6 +37,9 @@ static const struct opt_desc nvgre_opts[] = {
 	{ "vsid", OPT_U32_WORD, offsetof(struct tun_conf, key), NVGRE_VSID_MIN, NVGRE_VSID_MAX, tun_flow_names, NULL, true,
 	  "virtual subnet identifier, the same on both ends", "5000" },
 	TUN_COMMON_OPTS,
+	{ "flow-id", OPT_BOOL, offsetof(struct tun_conf, flow_id), 0, 0, NULL, "true", false,
+	  "send a hash of the inner headers as FlowID, by which the underlay may spread flows; without it 0, which a far end "
+	  "that is plain GRE needs (Linux gretap with the key VSID * 256)", "false" },
 	{ .name = NULL },
 };
 
@@ -48,7 +51,7 @@ nvgre_build(const struct tun_conf *conf, struct tun_hdr *h, struct err *e)
 	if (!flow && (conf->key < NVGRE_VSID_MIN || conf->key > NVGRE_VSID_MAX))
 		return err_set(e, ERANGE, "vsid %u: from %u to %u", conf->key, NVGRE_VSID_MIN, NVGRE_VSID_MAX);
 	gre_build(h, GRE_KEY, GRE_PROTO_ETH, flow ? 0 : conf->key << 8);
-	h->flow_off = (uint16_t)(h->own_off + NVGRE_FLOW_OFF);
+	h->flow_off = conf->flow_id ? (uint16_t)(h->own_off + NVGRE_FLOW_OFF) : 0;
 	return 0;
 }
 

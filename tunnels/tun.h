@@ -49,6 +49,7 @@ struct tun_conf {
 	int csum;                       /* enum tun_csum: outer UDP (or GRE's own) checksum on send. */
 	bool zero_csum6_rx;             /* Accept UDP checksum 0 over IPv6 (RFC 6935). */
 	bool seq, zero_key;             /* GRE: send sequence numbers; send a key though it is 0. */
+	bool flow_id;                   /* NVGRE: send entropy as FlowID. */
 	bool gbp;                       /* VXLAN: send a group policy id, this one unless a rule says otherwise. */
 	uint16_t gbp_id;
 	int erspan_version;             /* 0: II, 1: III. */

@@ -57,6 +57,25 @@ flow_id_is_entropy_and_the_same_for_a_flow(void **state)
 }
 
 static void
+flow_id_is_0_when_asked(void **state)
+{
+	struct tun_conf c = KIT_CONF(nvgre(), "vsid=5001", "flow-id=false");
+	struct tun_hdr h = kit_hdr(nvgre(), &c, false);
+	uint8_t inner[60] = { 0 };
+
+	(void)state;
+	memcpy(inner, kit_arp, sizeof kit_arp);
+	for (unsigned i = 0; i < 64; i++) {
+		inner[11] = (uint8_t)i;
+
+		struct rte_mbuf *m = kit_push(nvgre(), &h, inner, sizeof inner);
+
+		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *) + 34, "\x20\x00\x65\x58\x00\x13\x89\x00", 8);
+		frame_free(m);
+	}
+}
+
+static void
 tags_are_taken_off_on_the_way_out(void **state)
 {
 	struct tun_conf c = KIT_CONF(nvgre(), "vsid=5001");
@@ -179,6 +198,7 @@ main(void)
 		cmocka_unit_test(overhead_is_42_and_62),
 		cmocka_unit_test(pop_after_push_is_identity),
 		cmocka_unit_test(flow_id_is_entropy_and_the_same_for_a_flow),
+		cmocka_unit_test(flow_id_is_0_when_asked),
 		cmocka_unit_test(tags_are_taken_off_on_the_way_out),
 		cmocka_unit_test(lengths_of_an_unfinished_frame_follow_its_tag),
 		cmocka_unit_test(what_is_not_nvgre_is_dropped_by_reason),
