@@ -93,7 +93,6 @@ vq_init(struct vq *vq, const struct vq_conf *c, struct port *port, struct err *e
 		.mask = (uint16_t)(c->size - 1),
 		.last_avail = c->packed ? c->last_avail & 0x7fff : c->last_avail,
 		.last_used = c->packed ? c->last_used & 0x7fff : c->last_used,
-		.avail_seen = c->last_avail,
 		.avail_wrap = c->last_avail >> 15,
 		.used_wrap = c->last_used >> 15,
 		.packed = c->packed,
@@ -385,8 +384,6 @@ vq_release(struct vq *vq, struct frames *f)
 		release_packed(vq, f);
 	else
 		release_split(vq, f);
-	if (f->chains == FRAME_BURST)
-		vq_fetch_frames(vq);
 	f->chains = 0;
 }
 

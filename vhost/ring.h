@@ -97,16 +97,6 @@ struct vq_stats {
 	uint64_t indirect, mergeable;   /* Chains by indirect table; frames over several buffers. */
 };
 
-enum { VQ_AHEAD = 32 };                 /* Chains to the guest read at once. */
-
-/* A chain to write to, checked and translated. */
-struct vq_room {
-	uint8_t *p;                     /* Its one buffer; NULL: there are others, or it is a bad chain. */
-	uint32_t len;                   /* Of all its buffers, cut at 4 GB. */
-	uint16_t id, places;            /* As in vq_chain: n_desc. */
-	uint16_t buf_at, n_bufs;
-};
-
 struct vq;
 typedef uint16_t vq_take_fn(struct vq *, struct frames *);
 typedef uint16_t vq_send_fn(struct vq *, const struct frames *, const uint8_t *idx, uint16_t n, uint16_t *sent,
@@ -121,7 +111,6 @@ struct vq {
 	struct port_peek *peek;
 	uint16_t size, mask;
 	uint16_t last_avail, last_used;
-	uint16_t avail_seen;            /* Split: the avail index when it was last read; not behind last_avail. */
 	bool avail_wrap, used_wrap;     /* Packed. */
 	bool packed, in_order, event_idx, indirect, merge, offloads;
 	uint8_t hdr_len;                /* Of the virtio header: 10 or 12. */
@@ -152,10 +141,6 @@ struct vq {
 	uint64_t features;
 	struct vq_stats stats;
 	uint32_t lock CACHE_ALIGNED;    /* Of senders, when 'shared'. */
-	/* To the guest: the chains from last_avail on, one descriptor each, that were read ahead: room[next_room] to
-	 * room[n_rooms - 1].  So the cache lines that they name have had a turn's time to come. */
-	uint16_t n_rooms, next_room;
-	struct vq_room room[VQ_AHEAD];
 };
 
 /* Packed, and the position given as that of a new device: where this one goes on, as far as the ring tells (ring_find.c);

@@ -5,7 +5,6 @@
  *   ring_walk.c   chains of any shape: one at a time, slowly
  *   ring_take.c   bursts from the guest; built once per instruction set
  *   ring_send.c   bursts to the guest; likewise
- *   ring_ahead.c  cache lines for the burst after this one
  *   ring_find.c   where a packed ring goes on that nobody remembers
  *
  * The order of bytes is the machine's: virtio 1.x is little-endian, and so is all that we run on. */
@@ -198,10 +197,6 @@ split_put_used(struct vq *vq, uint16_t at, uint32_t id, uint32_t len)
 void vq_publish_split(struct vq *, uint16_t n);
 /* After the flags of the first of the used descriptors were written; 'was' is last_used before them. */
 void vq_call_packed(struct vq *, uint16_t was);
-
-/* After a full burst was taken from the guest, and after it was given back: asks for the lines of the next. */
-void vq_fetch_descs(const struct vq *);
-void vq_fetch_frames(struct vq *);
 
 /* Keeps the polling thread's peek right. */
 static inline void

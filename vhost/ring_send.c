@@ -12,8 +12,17 @@
 #include "vhost/ring_isa_priv.h"
 
 enum {
+	AHEAD = 32,                     /* Chains read at once. */
 	ROOM_BUFS = 2 * VQ_MAX_CHAIN,   /* Buffers of chains that have several. */
 	KEPT = 64,                      /* Used elements. */
+};
+
+/* A chain to write to, checked and translated. */
+struct room {
+	uint8_t *p;                     /* Its one buffer; NULL: bufs[buf_at..], or a bad chain. */
+	uint32_t len;                   /* Of all its buffers, cut at 4 GB. */
+	uint16_t id, places;            /* As in vq_chain: n_desc. */
+	uint16_t buf_at, n_bufs;
 };
 
 /* Chains read ahead, and the used elements so far. */
@@ -22,7 +31,6 @@ struct rooms {
 	uint32_t left;                  /* Elements of the ring that may still be read. */
 	uint16_t read_at;               /* Where to read on. */
 	bool read_wrap;
-	bool walked;                    /* Some have other than one buffer: only this call knows them. */
 	unsigned n_bufs, n_bad;
 	struct vmem_region view;
 	uint16_t used_at, n_used;       /* Elements not published: from vq->last_used to here. */
@@ -32,7 +40,7 @@ struct rooms {
 		uint64_t rest;
 		uint16_t at;
 	} kept[KEPT];
-	struct vq_room *r;              /* vq->room. */
+	struct room r[AHEAD];
 	struct frame_buf bufs[ROOM_BUFS];
 	struct vq_chain chain;
 };
@@ -42,13 +50,7 @@ struct rooms {
 VQ_INLINE void
 rooms_init(struct vq *vq, struct rooms *w, bool packed)
 {
-	uint16_t ahead = (uint16_t)(vq->n_rooms - vq->next_room);
-
-	w->r = vq->room;
-	w->n = vq->n_rooms;
-	w->next = vq->next_room;
-	w->n_bad = 0;
-	w->walked = false;
+	w->n = w->next = w->n_bad = 0;
 	w->read_at = vq->last_avail;
 	w->read_wrap = vq->avail_wrap;
 	w->view = vq->mem->r[vq->region];
@@ -56,28 +58,14 @@ rooms_init(struct vq *vq, struct rooms *w, bool packed)
 	w->used_wrap = vq->used_wrap;
 	w->n_used = 0;
 	w->n_kept = 0;
-	if (packed) {
-		packed_advance(vq, &w->read_at, &w->read_wrap, ahead);
-		w->left = vq->size - ahead;
-	} else {
-		w->read_at += ahead;
-		w->left = (uint16_t)(vq->avail_seen - w->read_at);
-	}
-}
-
-/* What is available by now in a split ring. */
-VQ_INLINE void
-rooms_refresh(struct vq *vq, struct rooms *w)
-{
-	uint16_t idx = __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
-
-	w->left = (uint16_t)(idx - w->read_at);
-	if (UNLIKELY(w->left + (uint16_t)(w->read_at - vq->last_avail) > vq->size)) {
+	w->left = vq->size;
+	if (packed)
+		return;
+	w->left = (uint16_t)(__atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE) - vq->last_avail);
+	if (UNLIKELY(w->left > vq->size)) {
 		vq_break(vq, VQ_BAD_AVAIL);
 		w->left = 0;
-		return;
 	}
-	vq->avail_seen = idx;
 }
 
 /* Goes back to the first chain that no frame has used up. */
@@ -85,7 +73,6 @@ static void
 rooms_rewind(struct vq *vq, struct rooms *w, uint32_t left)
 {
 	w->n = w->next = 0;
-	w->walked = false;
 	w->read_at = vq->last_avail;
 	w->read_wrap = vq->avail_wrap;
 	w->left = left;
@@ -93,7 +80,7 @@ rooms_rewind(struct vq *vq, struct rooms *w, uint32_t left)
 
 /* One writable descriptor that holds more than a header. */
 VQ_INLINE bool
-room_simple(struct vq *vq, struct rooms *w, struct vq_room *r, struct vq_desc d)
+room_simple(struct vq *vq, struct rooms *w, struct room *r, struct vq_desc d)
 {
 	uint8_t *p;
 
@@ -113,7 +100,7 @@ room_simple(struct vq *vq, struct rooms *w, struct vq_room *r, struct vq_desc d)
 
 /* Puts the chain in w->chain behind those read.  False: there is no room for its buffers yet. */
 static bool
-room_walked(struct vq *vq, struct rooms *w, struct vq_room *r)
+room_walked(struct vq *vq, struct rooms *w, struct room *r)
 {
 	const struct vq_chain *c = &w->chain;
 	unsigned n = c->ok && c->total > vq->hdr_len ? c->n : 0;
@@ -121,17 +108,15 @@ room_walked(struct vq *vq, struct rooms *w, struct vq_room *r)
 	w->view = vq->mem->r[vq->region];
 	if (w->n_bufs + n > ROOM_BUFS)
 		return false;
-	w->walked = true;
-	*r = (struct vq_room){ .len = (uint32_t)MIN_OF(c->total, UINT32_MAX), .id = (uint16_t)c->id,
+	*r = (struct room){ .len = (uint32_t)MIN_OF(c->total, UINT32_MAX), .id = (uint16_t)c->id,
 			    .places = (uint16_t)c->n_desc, .buf_at = (uint16_t)w->n_bufs, .n_bufs = (uint16_t)n };
 	memcpy(&w->bufs[w->n_bufs], c->buf, n * sizeof c->buf[0]);
 	w->n_bufs += n;
 	return true;
 }
 
-/* 'walk': chains of any shape.  Without, those are "no more". */
 VQ_INLINE bool
-read_split(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
+read_split(struct vq *vq, struct rooms *w, struct room *r)
 {
 	uint16_t head = __atomic_load_n(&vq->avail->ring[w->read_at & vq->mask], __ATOMIC_RELAXED);
 	struct vq_desc d;
@@ -143,8 +128,6 @@ read_split(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
 	}
 	d = split_load(&vq->desc[head]);
 	if (UNLIKELY(split_flags(d) != VRING_DESC_F_WRITE) || UNLIKELY(!room_simple(vq, w, r, d))) {
-		if (!walk)
-			return false;
 		vq_walk_split(vq, head, d, true, &w->chain);
 		if (!room_walked(vq, w, r))
 			return false;
@@ -156,7 +139,7 @@ read_split(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
 }
 
 VQ_INLINE bool
-read_packed(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
+read_packed(struct vq *vq, struct rooms *w, struct room *r)
 {
 	const uint16_t seen = PACKED_AVAIL | PACKED_USED, shape = VRING_DESC_F_NEXT | VRING_DESC_F_WRITE |
 			VRING_DESC_F_INDIRECT;
@@ -169,8 +152,6 @@ read_packed(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
 	if (LIKELY((flags & shape) == VRING_DESC_F_WRITE) && LIKELY(room_simple(vq, w, r, d))) {
 		r->id = packed_id(d);
 	} else {
-		if (!walk)
-			return false;
 		if (!vq_walk_packed(vq, w->read_at, d, true, w->left, &w->chain)) {
 			vq_break(vq, VQ_BAD_RING);
 			w->left = 0;
@@ -186,55 +167,29 @@ read_packed(struct vq *vq, struct rooms *w, struct vq_room *r, bool walk)
 
 /* Reads on, once all that was read is used up: 'most' chains, or what there is.  False: there is none. */
 VQ_INLINE bool
-rooms_read(struct vq *vq, struct rooms *w, unsigned most, bool packed, bool walk)
+rooms_read(struct vq *vq, struct rooms *w, unsigned most, bool packed)
 {
 	w->n = w->next = w->n_bufs = 0;
-	w->walked = false;
-	most = MIN_OF(most, (unsigned)VQ_AHEAD);
-	/* The guest writes the index's line whenever it adds buffers: it is left alone while there is enough. */
-	if (!packed && w->left < most)
-		rooms_refresh(vq, w);
-	while (w->n < most && w->left &&
-	       (packed ? read_packed(vq, w, &w->r[w->n], walk) : read_split(vq, w, &w->r[w->n], walk)))
+	most = MIN_OF(most, (unsigned)AHEAD);
+	while (w->n < most && w->left && (packed ? read_packed(vq, w, &w->r[w->n]) : read_split(vq, w, &w->r[w->n])))
 		w->n++;
 	return w->n;
-}
-
-/* Asks for the descriptors behind the chains read ahead.  Packed, they are written to as well, and asked for as our own:
- * a store to a line that the guest's core has too holds up all stores behind it.  (The used ring of a split one is
- * better left alone: owned that early it was slower.) */
-VQ_INLINE void
-rooms_fetch(struct vq *vq, const struct rooms *w, bool packed)
-{
-	if (packed) {
-		/* Read and then written. */
-		for (unsigned i = 0; i < VQ_AHEAD; i += 4)
-			vq_prefetchw(&vq->pdesc[(w->read_at + i) & vq->mask]);
-		return;
-	}
-	for (unsigned i = 0; i < VQ_AHEAD; i += 4)
-		__builtin_prefetch(&vq->desc[(w->r[w->n - 1].id + 1 + i) & vq->mask]);
-}
-
-/* For the next call: reads chains ahead. */
-VQ_INLINE void
-rooms_keep(struct vq *vq, struct rooms *w, bool packed)
-{
-	if (w->next == w->n && w->n_used && !vq_broken(vq)) {
-		rooms_read(vq, w, VQ_AHEAD, packed, false);
-		if (w->n == VQ_AHEAD)
-			rooms_fetch(vq, w, packed);
-	} else if (UNLIKELY(w->walked)) {
-		w->n = w->next = 0;
-	}
-	vq->n_rooms = (uint16_t)w->n;
-	vq->next_room = (uint16_t)w->next;
 }
 
 static bool
 rooms_read_slowly(struct vq *vq, struct rooms *w)
 {
-	return vq->packed ? rooms_read(vq, w, VQ_AHEAD, true, true) : rooms_read(vq, w, VQ_AHEAD, false, true);
+	return vq->packed ? rooms_read(vq, w, AHEAD, true) : rooms_read(vq, w, AHEAD, false);
+}
+
+VQ_INLINE void
+used_put(struct vq *vq, const struct rooms *w, unsigned i)
+{
+	uint16_t at = w->kept[i].at;
+
+	__atomic_store_n(packed_rest(vq, at), w->kept[i].rest, __ATOMIC_RELEASE);
+	if (UNLIKELY(vq->log != NULL))
+		vq_log_hva(vq, &vq->pdesc[at], sizeof vq->pdesc[at]);
 }
 
 /* Writes used elements of a packed ring that were kept.  Not one by one as chains are used up: the guest's core looks at
@@ -249,9 +204,9 @@ used_write(struct vq *vq, struct rooms *w, bool end)
 	while (first < w->n_kept && (w->kept[first].at ^ w->kept[0].at) < DESCS_PER_LINE)
 		first++;
 	for (i = first; i < w->n_kept; i++)
-		__atomic_store_n(packed_rest(vq, w->kept[i].at), w->kept[i].rest, __ATOMIC_RELEASE);
+		used_put(vq, w, i);
 	for (i = first; end && i--;)
-		__atomic_store_n(packed_rest(vq, w->kept[i].at), w->kept[i].rest, __ATOMIC_RELEASE);
+		used_put(vq, w, i);
 	w->n_kept = first;
 }
 
@@ -268,8 +223,6 @@ use(struct vq *vq, struct rooms *w, uint16_t id, uint16_t places, uint32_t len, 
 			used_write(vq, w, false);
 		w->kept[w->n_kept].at = w->used_at;
 		w->kept[w->n_kept++].rest = packed_used(id, len, w->used_wrap);
-		if (UNLIKELY(vq->log != NULL))
-			vq_log_hva(vq, &vq->pdesc[w->used_at], sizeof vq->pdesc[0]);
 		packed_advance(vq, &w->used_at, &w->used_wrap, places);
 		packed_advance(vq, &vq->last_avail, &vq->avail_wrap, places);
 	}
@@ -280,24 +233,19 @@ use(struct vq *vq, struct rooms *w, uint16_t id, uint16_t places, uint32_t len, 
 VQ_INLINE void
 finish(struct vq *vq, struct rooms *w, bool packed)
 {
-	if (!w->n_used) {
-		rooms_keep(vq, w, packed);
+	if (!w->n_used)
 		return;
-	}
 	if (!packed) {
 		vq_publish_split(vq, w->n_used);
 	} else {
 		uint16_t was = vq->last_used;
 
 		used_write(vq, w, true);
-		if (UNLIKELY(vq->log != NULL))
-			vq_log_hva(vq, &vq->pdesc[was], sizeof vq->pdesc[0]);
 		vq->last_used = w->used_at;
 		vq->used_wrap = w->used_wrap;
 		vq_call_packed(vq, was);
 	}
 	vq_peek_moved(vq);
-	rooms_keep(vq, w, packed);
 }
 
 /* ---- What is sent ------------------------------------------------------------------------------ */
@@ -398,7 +346,7 @@ enum planned { PLAN_OK, PLAN_BAD, PLAN_NO_ROOM, PLAN_TOO_BIG };
 
 /* Adds the next chain. */
 static enum planned
-plan_chain(struct plan *p, const struct rooms *w, const struct vq_room *r)
+plan_chain(struct plan *p, const struct rooms *w, const struct room *r)
 {
 	unsigned n = r->p ? 1 : r->n_bufs;
 
@@ -566,10 +514,10 @@ put_any(struct vq *vq, struct rooms *w, struct src *s)
 VQ_INLINE enum put
 put(struct vq *vq, struct rooms *w, struct src *s, unsigned ahead, bool packed)
 {
-	struct vq_room *r;
+	struct room *r;
 
 	src_vnet(vq, s);
-	if (UNLIKELY(w->next == w->n) && !rooms_read(vq, w, ahead, packed, true))
+	if (UNLIKELY(w->next == w->n) && !rooms_read(vq, w, ahead, packed))
 		return PUT_LATER;
 	r = &w->r[w->next];
 	if (UNLIKELY(!r->p) || UNLIKELY(r->len < vq->hdr_len + (uint64_t)s->len) || UNLIKELY(!src_flat(s)))

@@ -65,17 +65,13 @@ take_walked(struct vq *vq, struct frames *f, struct take *t, unsigned i, bool of
 VQ_INLINE unsigned
 scan_split(struct vq *vq, struct frames *f, struct take *t, bool offl)
 {
-	unsigned n = (uint16_t)(vq->avail_seen - vq->last_avail), i, out = 0;
+	uint16_t avail = __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
+	unsigned n = (uint16_t)(avail - vq->last_avail), i, out = 0;
 	uint16_t head[FRAME_BURST];
 
-	/* The guest writes the index's line with each burst of its own: it is left alone while there is enough. */
-	if (n < FRAME_BURST) {
-		vq->avail_seen = __atomic_load_n(&vq->avail->idx, __ATOMIC_ACQUIRE);
-		n = (uint16_t)(vq->avail_seen - vq->last_avail);
-		if (UNLIKELY(n > vq->size)) {
-			vq_break(vq, VQ_BAD_AVAIL);
-			return 0;
-		}
+	if (UNLIKELY(n > vq->size)) {
+		vq_break(vq, VQ_BAD_AVAIL);
+		return 0;
 	}
 	n = MIN_OF(n, (unsigned)FRAME_BURST);
 	for (i = 0; i < n; i++) {
@@ -184,8 +180,6 @@ take(struct vq *vq, struct frames *f, bool packed, bool offl)
 	if (!f->chains)
 		return 0;
 	vq_peek_moved(vq);
-	if (f->chains == FRAME_BURST)
-		vq_fetch_descs(vq);
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *fr = &f->f[out];
 		uint8_t *hdr = f->hdr[out];
