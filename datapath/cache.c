@@ -32,11 +32,13 @@ cache_init(struct cache *c, uint32_t max_flows)
 	c->ext = map_zeroed((max_flows + 1) * sizeof *c->ext);
 	c->cold = map_zeroed_huge((max_flows + 1) * sizeof *c->cold);
 	c->slots = map_zeroed_huge((c->slot_mask + 1ul) * sizeof *c->slots);
+	c->tags = map_zeroed_huge(c->slot_mask + 1ul + CACHE_TAGS);
 	c->masks = map_zeroed(CACHE_MASKS * sizeof *c->masks);
 	c->ports = map_zeroed(CACHE_MAX_PORTS * sizeof *c->ports);
 	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
 	c->refs = act_store_create(MAX_OF(max_flows * REFS_PER_FLOW, 64u * ACT_MAX));
-	if (hints_init(&c->hints, max_flows * CACHE_HINTS_PER_FLOW) || !c->flows || !c->ext || !c->cold || !c->slots || !c->masks || !c->ports || !c->acts || !c->refs) {
+	if (hints_init(&c->hints, max_flows * CACHE_HINTS_PER_FLOW) || !c->flows || !c->ext || !c->cold || !c->slots ||
+	    !c->tags || !c->masks || !c->ports || !c->acts || !c->refs) {
 		cache_fini(c);
 		return -ENOMEM;
 	}
@@ -50,6 +52,7 @@ cache_fini(struct cache *c)
 	map_free(c->ext, (c->max_flows + 1) * sizeof *c->ext);
 	map_free(c->cold, (c->max_flows + 1) * sizeof *c->cold);
 	map_free(c->slots, (c->slot_mask + 1ul) * sizeof *c->slots);
+	map_free(c->tags, c->slot_mask + 1ul + CACHE_TAGS);
 	hints_fini(&c->hints);
 	map_free(c->masks, CACHE_MASKS * sizeof *c->masks);
 	map_free(c->ports, CACHE_MAX_PORTS * sizeof *c->ports);
@@ -62,7 +65,7 @@ uint64_t
 cache_bytes(const struct cache *c)
 {
 	return (c->max_flows + 1ull) * (sizeof *c->flows + sizeof *c->ext + sizeof *c->cold) +
-	       (c->slot_mask + 1ull) * sizeof *c->slots + hints_bytes(&c->hints) +
+	       (c->slot_mask + 1ull) * (sizeof *c->slots + 1) + hints_bytes(&c->hints) +
 	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts) +
 	       act_store_bytes(c->refs);
 }
@@ -103,22 +106,65 @@ port_mask_find(const struct cport *p, uint16_t mask)
 	return -1;
 }
 
-/* Counts one more flow of the port under that mask; false when its list is full.  One place is kept for
- * the port's exact mask. */
-static bool
-port_mask_ref(struct cport *p, uint16_t mask, bool exact)
+/* The number of this mask, which a flow of the port shall have; it is put on the port's list as long as that has less than
+ * 'most'.  -1: there is no room. */
+static int
+port_mask_get(struct cache *c, struct cport *p, const flow_block m[2], unsigned most)
 {
-	int i = port_mask_find(p, mask);
+	int mask;
 
-	if (i < 0) {
-		if (p->n >= CACHE_PORT_MASKS - (exact ? 0 : 1))
-			return false;
-		i = p->n++;
-		p->mask[i] = mask;
-		p->refs[i] = 0;
+	for (unsigned i = 0; i < p->n; i++) {
+		const struct cmask *cm = &c->masks[p->mask[i]];
+
+		if (block_equal(&cm->m[0], &m[0]) && block_equal(&cm->m[1], &m[1])) {
+			p->refs[i]++;
+			return p->mask[i];
+		}
 	}
-	p->refs[i]++;
-	return true;
+	if (p->n >= most)
+		return -1;
+	mask = mask_get(c, m);
+	if (mask >= 0) {
+		p->refs[p->n] = 1;
+		p->mask[p->n++] = (uint16_t)mask;
+	}
+	return mask;
+}
+
+/* Masks that a port may have before prefixes are rounded up to coarser steps; after the last, flows are exact. */
+static const struct {
+	uint8_t most, step;             /* Bits; four times as many of an IPv6 address. */
+} mask_steps[] = { { 4, 1 }, { 10, 4 }, { 16, 8 }, { CACHE_PORT_MASKS - 1, 16 } };
+
+/* A mask of 'len' bytes that is a prefix of m bits becomes one of the next multiple of 'step'; another one stays. */
+static void
+round_up(void *field, unsigned len, unsigned step)
+{
+	uint8_t *m = field, next[16] = { 0 };
+	unsigned n = 0, to;
+
+	while (n < len * 8 && m[n / 8] & 0x80 >> n % 8)
+		n++;
+	to = (n + step - 1) / step * step;
+	for (unsigned i = n; i < to; i++)
+		next[i / 8] |= (uint8_t)(0x80 >> i % 8);
+	for (unsigned i = 0; i < len; i++)
+		if (m[i] & ~(i < n / 8 ? 0xff : i == n / 8 ? 0xff00 >> n % 8 : 0))
+			return;
+	for (unsigned i = 0; i < len; i++)
+		m[i] |= next[i];
+}
+
+/* Bits more than the answer looked at are right at any time: the flow is narrower than it needs to be. */
+static void
+mask_round(struct flow_key *m, unsigned step)
+{
+	round_up(&m->nw_src, 4, step);
+	round_up(&m->nw_dst, 4, step);
+	round_up(&m->tp_src, 2, step);
+	round_up(&m->tp_dst, 2, step);
+	round_up(m->ipv6_src, 16, step * 4);
+	round_up(m->ipv6_dst, 16, step * 4);
 }
 
 static void
@@ -137,10 +183,13 @@ port_mask_unref(struct cport *p, uint16_t mask)
 
 /* --- Slots --------------------------------------------------------------------------------- */
 
-static uint32_t
-sig_of(const struct cache *c, const flow_block k[2], uint16_t mask)
+static void
+slot_set(struct cache *c, uint32_t i, struct cslot s)
 {
-	return (uint32_t)cache_mix(cache_hash(c, &k[0], NULL, c->masks[mask].two ? &k[1] : NULL, NULL), mask);
+	c->slots[i] = s;
+	c->tags[i] = s.flow ? cache_tag(s.sig) : 0;
+	if (i < CACHE_TAGS)
+		c->tags[c->slot_mask + 1 + i] = c->tags[i];
 }
 
 static void
@@ -148,9 +197,9 @@ slot_add(struct cache *c, uint32_t sig, uint32_t f)
 {
 	uint32_t i = sig & c->slot_mask;
 
-	while (c->slots[i].flow)
+	while (c->tags[i])
 		i = (i + 1) & c->slot_mask;
-	c->slots[i] = (struct cslot){ .sig = sig, .flow = f };
+	slot_set(c, i, (struct cslot){ .sig = sig, .flow = f });
 }
 
 /* Takes a slot out and closes the gap, so that probing needs no tombstones. */
@@ -166,23 +215,65 @@ slot_del(struct cache *c, uint32_t sig, uint32_t f)
 
 		/* May the one at j move to i?  Only if its home is not between them. */
 		if (((j - home) & c->slot_mask) >= ((j - i) & c->slot_mask)) {
-			c->slots[i] = c->slots[j];
+			slot_set(c, i, c->slots[j]);
 			i = j;
 		}
 	}
-	c->slots[i] = (struct cslot){ 0 };
+	slot_set(c, i, (struct cslot){ 0 });
 }
 
 /* --- Flows --------------------------------------------------------------------------------- */
 
 static void
-mask_of(const struct flow_key *port_mask, const struct xlate_out *out, flow_block m[2])
+mask_of(const struct flow_key *port_mask, const struct flow_key *looked_at, flow_block m[2])
 {
-	const flow_block *p = (const flow_block *)port_mask, *o = (const flow_block *)&out->mask;
+	const flow_block *p = (const flow_block *)port_mask, *o = (const flow_block *)looked_at;
 
 	m[0] = o[0] & p[0];
 	m[1] = o[1] & p[1];
 	((struct flow_key *)m)->in_port = 0xffff;
+}
+
+/* Mask 'i' of those that a flow of the port may get whose answer has looked at 'looked_at'; the last one is exact, as far as
+ * the port's policy can tell. */
+static void
+mask_step(const struct flow_key *port_mask, const struct flow_key *looked_at, unsigned i, flow_block m[2])
+{
+	struct flow_key wide = *looked_at;
+
+	if (i == ARRAY_SIZE(mask_steps))
+		memset(&wide, 0xff, sizeof wide);
+	else if (mask_steps[i].step > 1)
+		mask_round(&wide, mask_steps[i].step);
+	mask_of(port_mask, &wide, m);
+}
+
+/* The mask for a flow, in 'm' as well; -1: there are too many.  It counts as one more flow of the port. */
+static int
+mask_choose(struct cache *c, struct cport *p, const struct flow_key *port_mask, const struct flow_key *looked_at,
+	    flow_block m[2])
+{
+	int mask = -1;
+
+	for (unsigned i = 0; mask < 0 && i <= ARRAY_SIZE(mask_steps); i++) {
+		mask_step(port_mask, looked_at, i, m);
+		mask = port_mask_get(c, p, m, i < ARRAY_SIZE(mask_steps) ? mask_steps[i].most : CACHE_PORT_MASKS);
+	}
+	return mask;
+}
+
+/* Whether a flow with that answer may have the mask. */
+static bool
+mask_fits(const struct cmask *cm, const struct flow_key *port_mask, const struct flow_key *looked_at)
+{
+	flow_block m[2];
+
+	for (unsigned i = 0; i <= ARRAY_SIZE(mask_steps); i++) {
+		mask_step(port_mask, looked_at, i, m);
+		if (block_equal(&m[0], &cm->m[0]) && block_equal(&m[1], &cm->m[1]))
+			return true;
+	}
+	return false;
 }
 
 static uint16_t
@@ -333,16 +424,9 @@ cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key 
 	if (!flow_set_answer(c, f, out, epoch))
 		goto no_room;
 
-	mask_of(port_mask, out, m);
-	mask = mask_get(c, m);
-	if (mask < 0 || !port_mask_ref(p, (uint16_t)mask, false)) {
-		/* Too many masks: this one flow becomes exact, as far as the port's policy can tell. */
-		memcpy(m, port_mask, sizeof m);
-		((struct flow_key *)m)->in_port = 0xffff;
-		mask = mask_get(c, m);
-		if (mask < 0 || !port_mask_ref(p, (uint16_t)mask, true))
-			goto no_mask;
-	}
+	mask = mask_choose(c, p, port_mask, &out->mask, m);
+	if (mask < 0)
+		goto no_mask;
 	mk[0] = k[0] & m[0];
 	mk[1] = k[1] & m[1];
 	fl->key = mk[0];
@@ -354,9 +438,10 @@ cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key 
 	}
 	fl->created = fl->used = now;
 	c->masks[mask].n_flows++;
-	c->cold[f].sig = sig_of(c, mk, fl->mask);
+	c->cold[f].sig = cache_sig(c, fl->mask, &mk[0], &mk[1]);
 	slot_add(c, c->cold[f].sig, f);
 	c->n_flows++;
+	c->recent[c->inserted++ % CACHE_RECENT] = f;
 	return f;
 
 no_mask:
@@ -374,11 +459,7 @@ uint32_t
 cache_update(struct cache *c, uint32_t f, const struct flow_key *key, const struct flow_key *port_mask,
 	     const struct xlate_out *out, uint64_t epoch, uint32_t now)
 {
-	const struct cmask *cm = &c->masks[c->flows[f].mask];
-	flow_block m[2];
-
-	mask_of(port_mask, out, m);
-	if (!out->no_cache && block_equal(&m[0], &cm->m[0]) && block_equal(&m[1], &cm->m[1]) &&
+	if (!out->no_cache && mask_fits(&c->masks[c->flows[f].mask], port_mask, &out->mask) &&
 	    flow_set_answer(c, f, out, epoch))
 		return f;
 	cache_remove(c, f);

@@ -6,6 +6,7 @@
  *   hint index   masked packet key -> flow number: see hint.h
  *   masks        distinct masks in use; each port has an ordered list of at most CACHE_PORT_MASKS
  *   slots        one open-addressing table over all masks: 32 bits of hash, flow number
+ *   tags         a byte of each slot's hash, 0 where it is empty: a probe that finds nothing reads no slot
  *   flows        128 bytes each: block 0 of the masked key, and a line of everything a hit needs
  *   ext, cold    block 1 of the key (flows that use it), and what only the sweep needs
  *   acts         action programs, shared by the flows that have the same one
@@ -24,6 +25,9 @@ enum {
 	CACHE_HINTS_PER_FLOW = 4,       /* Slots of the hint index, at most: a flow has many packets' keys. */
 	CACHE_MAX_PORTS = 16384,
 	CACHE_NONE = 0,                 /* Flow 0 is never used. */
+	CACHE_TAGS = 16,                /* Tags that are compared at once; so many are there twice, behind the last one. */
+	CACHE_PROBES = 8,               /* Masks that are hashed before the first of them is probed. */
+	CACHE_RECENT = 16,              /* Flows installed last that are remembered. */
 };
 
 enum cache_flow_flags {
@@ -84,6 +88,7 @@ struct cache {
 	flow_block *ext;
 	struct cflow_cold *cold;
 	struct cslot *slots;
+	uint8_t *tags;
 	struct hints hints;
 	struct cmask *masks;
 	struct cport *ports;
@@ -96,6 +101,8 @@ struct cache {
 	uint32_t free_list;
 	uint32_t n_masks;
 	uint32_t clock_hand;
+	uint64_t inserted;              /* Flows, ever. */
+	uint32_t recent[CACHE_RECENT];  /* The last of them: number i is at i % CACHE_RECENT. */
 	uint64_t evicted;
 	flow_block seed[2];
 };
@@ -105,12 +112,13 @@ int cache_init(struct cache *, uint32_t max_flows);
 void cache_fini(struct cache *);
 
 /* Installs the translation of 'key'.  'port_mask' bounds the mask: what it leaves out is left out of the
- * flow.  'now' is coarse time.  Returns the flow number, CACHE_NONE when there is no room even after
+ * flow.  The flow's mask may have more bits than the answer's: the more masks a port has, the coarser the steps that
+ * prefixes are rounded up to.  'now' is coarse time.  Returns the flow number, CACHE_NONE when there is no room even after
  * evicting (the answer then holds for this packet only). */
 uint32_t cache_insert(struct cache *, const struct flow_key *key, const struct flow_key *port_mask,
 		      const struct xlate_out *out, uint64_t epoch, uint32_t now);
 
-/* Gives flow 'f' a new answer in place, when the new mask is the same; else removes it and inserts anew.
+/* Gives flow 'f' a new answer in place, when its mask is one that this answer may get; else removes it and inserts anew.
  * Returns the flow number that holds it, or CACHE_NONE. */
 uint32_t cache_update(struct cache *, uint32_t f, const struct flow_key *key, const struct flow_key *port_mask,
 		      const struct xlate_out *out, uint64_t epoch, uint32_t now);
@@ -167,19 +175,61 @@ cache_match(const struct cache *c, uint32_t f, const flow_block *k0, const flow_
 	return fl->flags & CFLOW_LIVE;
 }
 
-/* One probe of the megaflow table under one mask. */
+/* What is in 'slots' of a key, masked by a mask: 32 bits, of which the upper ones are its tag. */
 static inline uint32_t
-cache_probe(const struct cache *c, uint32_t mask_id, const flow_block *k0, const flow_block *k1)
+cache_sig(const struct cache *c, uint32_t mask_id, const flow_block *k0, const flow_block *k1)
 {
 	const struct cmask *m = &c->masks[mask_id];
-	uint64_t h = cache_hash(c, k0, &m->m[0], m->two ? k1 : NULL, &m->m[1]);
-	uint32_t sig = (uint32_t)cache_mix(h, mask_id);
 
-	for (uint32_t i = sig & c->slot_mask; c->slots[i].flow; i = (i + 1) & c->slot_mask)
-		if (c->slots[i].sig == sig && c->flows[c->slots[i].flow].mask == mask_id &&
-		    cache_match(c, c->slots[i].flow, k0, k1))
-			return c->slots[i].flow;
-	return CACHE_NONE;
+	return (uint32_t)cache_mix(cache_hash(c, k0, &m->m[0], m->two ? k1 : NULL, &m->m[1]), mask_id);
+}
+
+static inline uint8_t
+cache_tag(uint32_t sig)
+{
+	return (uint8_t)MAX_OF(sig >> 24, 1u);
+}
+
+/* Which of CACHE_TAGS tags are 'x': bit i. */
+static inline unsigned
+cache_tags_plain(const uint8_t *t, uint8_t x)
+{
+	unsigned set = 0;
+
+	for (unsigned i = 0; i < CACHE_TAGS; i++)
+		set |= (unsigned)(t[i] == x) << i;
+	return set;
+}
+
+#ifdef __SSE2__
+static inline unsigned
+cache_tags(const uint8_t *t, uint8_t x)
+{
+	__m128i v = _mm_loadu_si128((const __m128i *)(const void *)t);
+
+	return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8((char)x)));
+}
+#else
+#define cache_tags cache_tags_plain
+#endif
+
+/* One probe of the megaflow table under one mask, for which the key has 'sig'. */
+static inline uint32_t
+cache_probe(const struct cache *c, uint32_t mask_id, uint32_t sig, const flow_block *k0, const flow_block *k1)
+{
+	for (uint32_t i = sig & c->slot_mask;; i = (i + CACHE_TAGS) & c->slot_mask) {
+		unsigned same = cache_tags(&c->tags[i], cache_tag(sig)), end = cache_tags(&c->tags[i], 0);
+
+		/* Those before the first empty slot. */
+		for (same &= (end & -end) - 1; same; same &= same - 1) {
+			const struct cslot *s = &c->slots[(i + (unsigned)__builtin_ctz(same)) & c->slot_mask];
+
+			if (s->sig == sig && c->flows[s->flow].mask == mask_id && cache_match(c, s->flow, k0, k1))
+				return s->flow;
+		}
+		if (LIKELY(end))
+			return CACHE_NONE;
+	}
 }
 
 /* The megaflow for a key, or CACHE_NONE.  Moves the mask that hit one place towards the front. */
@@ -187,10 +237,16 @@ static inline uint32_t
 cache_lookup(struct cache *c, uint16_t in_port, const flow_block *k0, const flow_block *k1)
 {
 	struct cport *p = &c->ports[in_port];
+	uint32_t sig[CACHE_PROBES];
 
 	for (unsigned i = 0; i < p->n; i++) {
-		uint32_t f = cache_probe(c, p->mask[i], k0, k1);
+		uint32_t f;
 
+		for (unsigned j = i; !(i % CACHE_PROBES) && j < MIN_OF(i + CACHE_PROBES, (unsigned)p->n); j++) {
+			sig[j % CACHE_PROBES] = cache_sig(c, p->mask[j], k0, k1);
+			__builtin_prefetch(&c->tags[sig[j % CACHE_PROBES] & c->slot_mask]);
+		}
+		f = cache_probe(c, p->mask[i], sig[i % CACHE_PROBES], k0, k1);
 		if (f != CACHE_NONE) {
 			if (i > 0) {
 				uint16_t mask = p->mask[i];
@@ -203,6 +259,22 @@ cache_lookup(struct cache *c, uint16_t in_port, const flow_block *k0, const flow
 			}
 			return f;
 		}
+	}
+	return CACHE_NONE;
+}
+
+/* As cache_lookup() for a key that had no flow when 'since' flows had been installed: only what came since is looked
+ * at.  A later number than that of now: nobody looked. */
+static inline uint32_t
+cache_lookup_since(struct cache *c, uint64_t since, uint16_t in_port, const flow_block *k0, const flow_block *k1)
+{
+	if (since > c->inserted || c->inserted - since > CACHE_RECENT)
+		return cache_lookup(c, in_port, k0, k1);
+	for (; since < c->inserted; since++) {
+		uint32_t f = c->recent[since % CACHE_RECENT];
+
+		if (cache_match(c, f, k0, k1))
+			return f;
 	}
 	return CACHE_NONE;
 }

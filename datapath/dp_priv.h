@@ -345,11 +345,13 @@ struct upcall_answer {
 	const struct act *acts;         /* Valid until the next upcall. */
 	enum dp_drop drop;              /* Why there is nothing to do. */
 };
-/* Answers a miss; the packet is counted as one that follows the answer.  False: it would take a translation, and none
- * may be made. */
-bool upcall_answer(struct lcore *, const struct flow_key *key, const struct xlate_pkt *, bool may, struct upcall_answer *);
+/* Answers a miss; the packet is counted as one that follows the answer.  'since': as many flows had been installed when
+ * the key had none; UPCALL_NEVER when nobody looked.  False: it would take a translation, and none may be made. */
+#define UPCALL_NEVER UINT64_MAX
+bool upcall_answer(struct lcore *, const struct flow_key *key, const struct xlate_pkt *, uint64_t since, bool may,
+		   struct upcall_answer *);
 /* Likewise, and runs the answer; takes the packet with true. */
-bool upcall_packet(struct lcore *, const struct flow_key *key, bool may, struct rte_mbuf *);
+bool upcall_packet(struct lcore *, const struct flow_key *key, uint64_t since, bool may, struct rte_mbuf *);
 /* For a flow hit with an old epoch: CACHE_NONE when it had to go (the caller makes upcalls then). */
 uint32_t upcall_revalidate(struct lcore *, uint32_t f, const struct flow_key *key, const struct xlate_pkt *);
 /* cache.credit */

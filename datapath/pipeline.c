@@ -15,6 +15,7 @@
 
 struct burst {
 	unsigned n;
+	uint64_t inserted;              /* cache.inserted at look-up. */
 	uint32_t flow[BURST];
 	uint64_t hash[BURST];
 	struct flow_key key[BURST];
@@ -62,6 +63,7 @@ lookup(struct lcore *lc, struct burst *b, const struct flow_key *mask, bool l4)
 	struct cache *c = &lc->cache;
 	unsigned hint = 0, mega = 0;
 
+	b->inserted = c->inserted;
 	hash_keys(c, b, mask, l4);
 	for (unsigned i = 0; i < b->n; i++) {
 		if (!b->hash[i])
@@ -138,7 +140,7 @@ missed_burst(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, const
 	for (unsigned i = 0; i < n; i++) {
 		bool waits = !tunnel && miss_waits(lc, from);
 
-		if (waits || !upcall_packet(lc, &b->key[miss[i]], tunnel || miss_may(lc), m[miss[i]])) {
+		if (waits || !upcall_packet(lc, &b->key[miss[i]], b->inserted, tunnel || miss_may(lc), m[miss[i]])) {
 			miss_keep(lc, from, m[miss[i]]);
 			continue;
 		}
@@ -296,7 +298,7 @@ missed(struct lcore *lc, struct rte_mbuf *m, uint16_t in_port)
 		return;
 	}
 	key_mask(&k, &lc->ports->mask[in_port], l4);
-	upcall_packet(lc, &k, true, m);
+	upcall_packet(lc, &k, UPCALL_NEVER, true, m);
 }
 
 /* --- Frames in their sender's memory -------------------------------------------------------- */
@@ -355,7 +357,7 @@ frames_missed(struct lcore *lc, const struct burst *b, const struct frame_burst 
 		uint64_t start = rte_rdtsc(), upcalls = lc->stats.upcalls;
 		struct upcall_answer ans;
 
-		if (miss_waits(lc, fb->src.in_port) || !upcall_answer(lc, &b->key[i], &pkt, miss_may(lc), &ans)) {
+		if (miss_waits(lc, fb->src.in_port) || !upcall_answer(lc, &b->key[i], &pkt, b->inserted, miss_may(lc), &ans)) {
 			struct rte_mbuf *m;
 
 			if (frames_to_mbufs(lc, &fb->src, &fb->idx[i], 1, &m))

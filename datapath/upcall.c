@@ -88,12 +88,12 @@ upcall_credit(void *lcore, const uint64_t *refs, unsigned n, uint64_t packets, u
 }
 
 bool
-upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt, bool may,
+upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_pkt *pkt, uint64_t since, bool may,
 	      struct upcall_answer *ans)
 {
 	const flow_block *k = (const flow_block *)key;
 	struct cache *c = &lc->cache;
-	uint32_t f = cache_lookup(c, key->in_port, &k[0], &k[1]);
+	uint32_t f = cache_lookup_since(c, since, key->in_port, &k[0], &k[1]);
 
 	/* An earlier miss of the same burst may have installed it. */
 	if (f != CACHE_NONE && c->flows[f].epoch == lc->epoch) {
@@ -129,12 +129,12 @@ upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_p
 }
 
 bool
-upcall_packet(struct lcore *lc, const struct flow_key *key, bool may, struct rte_mbuf *m)
+upcall_packet(struct lcore *lc, const struct flow_key *key, uint64_t since, bool may, struct rte_mbuf *m)
 {
 	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
 	struct upcall_answer ans;
 
-	if (!upcall_answer(lc, key, &pkt, may, &ans))
+	if (!upcall_answer(lc, key, &pkt, since, may, &ans))
 		return false;
 	if (ans.out_port)
 		output(lc, ans.out_port, &m, 1);

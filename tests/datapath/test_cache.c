@@ -61,6 +61,14 @@ lookup(struct cache *c, const struct flow_key *k)
 	return cache_lookup(c, k->in_port, &b[0], &b[1]);
 }
 
+static uint32_t
+lookup_since(struct cache *c, uint64_t since, const struct flow_key *k)
+{
+	const flow_block *b = (const flow_block *)k;
+
+	return cache_lookup_since(c, since, k->in_port, &b[0], &b[1]);
+}
+
 /* One of the masks a policy might need; every one has in_port. */
 static void
 pick_mask(struct flow_key *m, unsigned which)
@@ -139,6 +147,10 @@ random_operations_agree_with_a_walk_over_all_flows(void **state)
 			f = cache_insert(&c, &k, &all, &out, step, step);
 			assert_int_not_equal(f, CACHE_NONE);
 			assert_int_equal(c.flows[f].n_acts, out.acts.n);
+			/* Found among the last ones as well, and not among those that came later. */
+			assert_int_equal(lookup_since(&c, c.inserted - 1 - rnd(20), &k), f);
+			assert_int_equal(lookup_since(&c, c.inserted, &k), CACHE_NONE);
+			assert_int_equal(lookup_since(&c, UINT64_MAX, &k), f);
 		}
 		assert_true(c.n_flows <= 300);
 		if (step % 20000 == 0)
@@ -148,7 +160,9 @@ random_operations_agree_with_a_walk_over_all_flows(void **state)
 	assert_int_equal(c.n_flows, 0);
 	assert_int_equal(act_store_count(c.acts), 0);
 	for (uint32_t i = 0; i <= c.slot_mask; i++)
-		assert_int_equal(c.slots[i].flow, 0);
+		assert_int_equal(c.slots[i].flow | c.tags[i], 0);
+	for (uint32_t i = 0; i < CACHE_TAGS; i++)
+		assert_int_equal(c.tags[c.slot_mask + 1 + i], 0);
 	for (uint32_t i = 0; i < c.n_masks; i++)
 		assert_int_equal(c.masks[i].n_flows, 0);
 	cache_fini(&c);
@@ -177,6 +191,110 @@ a_port_uses_at_most_its_number_of_masks(void **state)
 	}
 	assert_int_equal(c.ports[1].n, CACHE_PORT_MASKS);
 	cache_fini(&c);
+}
+
+/* Bits of a prefix of an address. */
+static unsigned
+bits(const void *mask, unsigned len)
+{
+	const uint8_t *m = mask;
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < len; i++)
+		n += (unsigned)__builtin_popcount(m[i]);
+	return n;
+}
+
+static void
+prefixes_are_rounded_to_coarser_steps_the_more_masks_there_are(void **state)
+{
+	static const struct {
+		unsigned masks, step;
+	} want[] = { { 4, 1 }, { 10, 4 }, { 16, 8 }, { CACHE_PORT_MASKS - 1, 16 } };
+	static struct xlate_out out;
+	struct flow_key all = full_mask();
+	struct cache c;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 4096), 0);
+	for (unsigned i = 0; i < 4000; i++) {
+		struct flow_key k = { .in_port = 1, .nw_src = rnd(UINT32_MAX), .nw_dst = rnd(UINT32_MAX) }, mask;
+		unsigned src = 1 + rnd(32), dst = rnd(33), tp = rnd(17), six = rnd(129), before = c.ports[1].n, step = 0;
+		uint32_t f;
+
+		answer(&out, 2);
+		memset(&out.mask, 0, sizeof out.mask);
+		out.mask.nw_src = be32(0xffffffffu << (32 - src));
+		out.mask.nw_dst = be32(dst ? 0xffffffffu << (32 - dst) : 0);
+		out.mask.tp_dst = be16((uint16_t)(0xffff << (16 - tp)));
+		for (unsigned b = 0; b < six; b++)
+			out.mask.ipv6_dst[b / 8] |= (uint8_t)(0x80 >> b % 8);
+		/* Not a prefix: it is left alone. */
+		out.mask.dl_src.b[3] = 0x55;
+		out.mask.nw_ttl = 0x3f;
+		f = cache_insert(&c, &k, &all, &out, 1, i);
+		assert_int_not_equal(f, CACHE_NONE);
+		cache_flow_key(&c, f, &k, &mask);
+		for (unsigned w = 0; w < sizeof mask; w++)
+			assert_int_equal(((uint8_t *)&out.mask)[w] & ~((uint8_t *)&mask)[w], 0);
+		if (c.ports[1].n == before || mask.dl_src.b[3] == 0xff)
+			continue;
+		assert_int_equal(mask.dl_src.b[3], 0x55);
+		assert_int_equal(mask.nw_ttl, 0x3f);
+		for (unsigned w = 0; !step; w++)
+			step = before < want[w].masks ? want[w].step : 0;
+		assert_int_equal(bits(&mask.nw_src, 4), (src + step - 1) / step * step);
+		assert_int_equal(bits(&mask.nw_dst, 4), (dst + step - 1) / step * step);
+		assert_int_equal(bits(&mask.tp_dst, 2), (tp + step - 1) / step * step);
+		step = step > 1 ? step * 4 : 1;
+		assert_int_equal(bits(mask.ipv6_dst, 16), (six + step - 1) / step * step);
+	}
+	assert_int_equal(c.ports[1].n, CACHE_PORT_MASKS);
+	cache_fini(&c);
+}
+
+/* Rules may come and go: a flow keeps its place while its mask is one that the answer may have, and no longer. */
+static void
+a_rounded_flow_is_updated_in_place(void **state)
+{
+	static struct xlate_out out;
+	struct flow_key all = full_mask(), k = { .in_port = 1, .nw_src = be32(0x0a010203) };
+	struct cache c;
+	uint32_t f;
+
+	(void)state;
+	assert_int_equal(cache_init(&c, 4096), 0);
+	for (unsigned i = 0; i < 6; i++) {
+		answer(&out, 2);
+		memset(&out.mask, 0, sizeof out.mask);
+		out.mask.nw_src = be32(0xffffffffu << (31 - i));
+		f = cache_insert(&c, &k, &all, &out, 1, 0);
+	}
+	/* 27, then 26: both are 28 by now. */
+	assert_int_equal(c.ports[1].n, 5);
+	assert_int_equal(cache_update(&c, f, &k, &all, &out, 2, 0), f);
+	assert_int_equal(c.n_flows, 6);
+	out.mask.nw_src = be32(0xff000000);
+	out.acts.a[0].port = 9;
+	f = cache_update(&c, f, &k, &all, &out, 3, 0);
+	assert_int_equal(c.flows[f].out_port, 9);
+	cache_flow_key(&c, f, &k, &all);
+	assert_int_equal(all.nw_src, be32(0xff000000));
+	cache_fini(&c);
+}
+
+static void
+tags_are_compared_as_by_plain_code(void **state)
+{
+	uint8_t t[CACHE_TAGS + 3];
+
+	(void)state;
+	for (unsigned n = 0; n < 20000; n++) {
+		for (unsigned i = 0; i < sizeof t; i++)
+			t[i] = (uint8_t)(rnd(2) ? rnd(4) : 252 + rnd(4));
+		for (unsigned i = 0; i < 3; i++)
+			assert_int_equal(cache_tags(t + i, t[n % CACHE_TAGS]), cache_tags_plain(t + i, t[n % CACHE_TAGS]));
+	}
 }
 
 static void
@@ -314,6 +432,9 @@ main(void)
 		cmocka_unit_test(a_flow_is_found_by_any_key_that_its_mask_covers),
 		cmocka_unit_test(random_operations_agree_with_a_walk_over_all_flows),
 		cmocka_unit_test(a_port_uses_at_most_its_number_of_masks),
+		cmocka_unit_test(prefixes_are_rounded_to_coarser_steps_the_more_masks_there_are),
+		cmocka_unit_test(a_rounded_flow_is_updated_in_place),
+		cmocka_unit_test(tags_are_compared_as_by_plain_code),
 		cmocka_unit_test(the_longest_unused_flow_is_evicted_when_the_cache_is_full),
 		cmocka_unit_test(equal_programs_are_stored_once),
 		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
