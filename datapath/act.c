@@ -7,6 +7,7 @@
 
 #include "datapath/drop.h"
 #include "datapath/text_priv.h"
+#include "tunnels/tlv.h"
 #include "tunnels/tun.h"
 
 const struct act_field_info act_field_info[ACT_N_FIELDS] = {
@@ -108,13 +109,14 @@ put_tun_set(struct act_text *x, const struct act *a, unsigned n)
 	char ip[IP_STR_LEN];
 	struct tun_set s;
 	const char *comma = "";
+	bool critical;
 
 	text_add(&x->t, "tun_set(");
-	if (a->arg * sizeof *a < sizeof s || n <= a->arg) {
+	if (a->arg * sizeof *a < offsetof(struct tun_set, opts) || n <= a->arg) {
 		text_add(&x->t, "...)");
 		return;
 	}
-	memcpy(&s, &a[1], sizeof s);
+	memcpy(&s, &a[1], MIN_OF(a->arg * sizeof *a, sizeof s));
 	if (s.bits & TUN_SET_KEY) {
 		text_add(&x->t, "tun_id=0x%llx", (unsigned long long)s.key);
 		comma = ",";
@@ -140,7 +142,16 @@ put_tun_set(struct act_text *x, const struct act *a, unsigned n)
 		text_add(&x->t, "%sext=", comma);
 		for (unsigned i = 0; i < sizeof s.ext; i++)
 			text_add(&x->t, s.ext_bytes >> i & 1 ? "%02x" : "--", s.ext[i]);
+		comma = ",";
 	}
+	if (s.opts_len && s.opts_len <= TUN_OPTS_MAX && tlv_check(s.opts, s.opts_len, &critical))
+		TLV_EACH (p, s.opts, s.opts_len) {
+			text_add(&x->t, "%sgeneve({class=0x%x,type=0x%x,0x", comma, p[0] << 8 | p[1], p[2]);
+			for (unsigned i = 0; i < (p[3] & TLV_LEN) * 4u; i++)
+				text_add(&x->t, "%02x", p[TLV_HLEN + i]);
+			text_add(&x->t, "})");
+			comma = ",";
+		}
 	text_add(&x->t, ")");
 }
 

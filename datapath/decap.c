@@ -6,6 +6,7 @@
 #include "datapath/offload.h"
 #include "datapath/parse.h"
 #include "datapath/tunnel_priv.h"
+#include "tunnels/tlv.h"
 
 #include <rte_ether.h>
 
@@ -68,6 +69,21 @@ take_offload(struct rte_mbuf *m, const struct tun_meta *meta)
 	if (need)
 		offl_to_mbuf(m, &v, need);
 	return true;
+}
+
+/* Geneve's options: DROP_NONE when all are known that must be.  What rules look at of them goes into the key. */
+static enum dp_drop
+take_options(struct lcore *lc, uint16_t port, const struct rte_mbuf *m, struct tun_meta *meta)
+{
+	const struct xlate_ops *x = lc->dp->conf.xlate;
+	const struct tlv_table *t = x->port_opts && lc->view->xlate ? x->port_opts(lc->view->xlate, port) : NULL;
+	const uint8_t *opts = rte_pktmbuf_mtod(m, const uint8_t *) - meta->opts_len;
+
+	if (meta->flags & TUN_META_CRITICAL && !tlv_known(t, opts, meta->opts_len))
+		return DROP_TUN_OPTION;
+	if (t && t->examined)
+		tlv_digest(t, lc->dp->opts_key, opts, meta->opts_len, meta->ext);
+	return DROP_NONE;
 }
 
 /* What happens to one popped packet: DROP_NONE when it may enter the switch by 'e'. */
@@ -202,6 +218,13 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			exec_drop(lc, underlay, why, &b->pkt[i], 1);
 			continue;
 		}
+		why = UNLIKELY(b->meta[i].opts_len) ? take_options(lc, e->port, b->pkt[i], &b->meta[i]) : DROP_NONE;
+		if (UNLIKELY(why != DROP_NONE)) {
+			exec_drop(lc, e->port, why, &b->pkt[i], 1);
+			continue;
+		}
+		/* For whoever has to look at them: nobody asks for the hash of an outer packet any more. */
+		b->pkt[i]->hash.usr = b->meta[i].opts_len;
 		peer = peer_of(lc, e, &b->meta[i]);
 		if (UNLIKELY(!peer && !tun_endpoint_allows(e, &b->meta[i].src))) {
 			exec_drop(lc, e->port, DROP_TUN_UNKNOWN_REMOTE, &b->pkt[i], 1);

@@ -14,6 +14,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/hash.h"
 #include "base/log.h"
 
 enum {
@@ -195,6 +196,8 @@ dp_create(const struct dp_conf *conf, struct err *e)
 			RTE_MBUF_DEFAULT_BUF_SIZE, rte_strerror(rte_errno));
 		goto fail;
 	}
+	dp->opts_key[0] = hash_random_seed();
+	dp->opts_key[1] = hash_random_seed();
 	dp->owner = (struct port_owner){
 		.changed = owner_changed,
 		.quiesce = owner_quiesce,

@@ -246,6 +246,7 @@ struct dp {
 	/* Second in which a learned destination was last used, by its index: written by any thread, and only when it is
 	 * another one than before. */
 	uint32_t tun_used[TUN_MAX_DST];
+	uint64_t opts_key[2];           /* [const] Of digests of tunnel options. */
 	struct port_owner owner;
 	struct rcu *rcu;
 	struct rte_mempool *pool;
@@ -458,6 +459,20 @@ void tun_wait_service(struct lcore *);
 void tun_wait_drop_all(struct lcore *);
 /* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */
 void pmtud_answer(struct lcore *, const struct flow_key *key, const struct rte_mbuf *m, uint32_t mtu);
+
+/* The packet of a key, for the translator. */
+static inline struct xlate_pkt
+pkt_of(const struct flow_key *key, const struct rte_mbuf *m)
+{
+	struct xlate_pkt p = { .data = rte_pktmbuf_mtod(m, const uint8_t *), .contig = m->data_len, .len = m->pkt_len };
+
+	/* Decapsulation says how many bytes in front are options. */
+	if (UNLIKELY(key->tun_peer && m->hash.usr)) {
+		p.opts_len = m->hash.usr;
+		p.opts = p.data - p.opts_len;
+	}
+	return p;
+}
 
 /* Whether someone else sees the packet's bytes. */
 static inline bool

@@ -21,18 +21,20 @@ used(struct lcore *lc, uint32_t dst, const struct tun_dst *d)
 
 static unsigned
 too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_dst *d,
-	struct rte_mbuf **m, unsigned n)
+	const struct tun_set *set, struct rte_mbuf **m, unsigned n)
 {
+	/* Options take room as well. */
+	uint32_t max = d->max_frame - MIN_OF(set ? set->opts_len : 0u, d->max_frame);
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		/* Of a frame to be cut, what counts is what comes of it. */
-		if (LIKELY(m[i]->pkt_len <= d->max_frame || offl_wire_len(m[i]) <= d->max_frame)) {
+		if (LIKELY(m[i]->pkt_len <= max || offl_wire_len(m[i]) <= max)) {
 			m[left++] = m[i];
 			continue;
 		}
 		if (d->pmtud)
-			pmtud_answer(lc, key, m[i], d->max_frame - 14);
+			pmtud_answer(lc, key, m[i], max - 14);
 		exec_drop(lc, tun_port, DROP_TUN_TOO_BIG, &m[i], 1);
 	}
 	return left;
@@ -207,7 +209,7 @@ encap_unnumbered(struct lcore *lc, const struct flow_key *key, uint16_t tun_port
 
 	w.dst = tun_view_peer(lc->view->tun, tun_port, &set->remote, &set->local);
 	d = tun_view_dst(lc->view->tun, w.dst);
-	n = d && d->max_frame ? too_big(lc, key, tun_port, d, m, n) : n;
+	n = d && d->max_frame ? too_big(lc, key, tun_port, d, set, m, n) : n;
 	if (d && d->state == TUN_DST_NO_ROUTE) {
 		exec_drop(lc, tun_port, DROP_TUN_NO_ROUTE, m, n);
 	} else if (d && d->state == TUN_DST_FAILED) {
@@ -233,7 +235,7 @@ tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint3
 		return 0;
 	}
 	used(lc, dst, d);
-	n = too_big(lc, key, tun_port, d, m, n);
+	n = too_big(lc, key, tun_port, d, set, m, n);
 	if (LIKELY(d->state == TUN_DST_READY))
 		return push(lc, tun_port, d, set, m, n);
 	if (set)
@@ -263,7 +265,7 @@ tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const
 		for (unsigned k = 0; k < n; k++)
 			rte_pktmbuf_refcnt_update(m[k], 1);
 		memcpy(copy, m, n * sizeof *m);
-		left = too_big(lc, key, tun_port, d, copy, exec_own(lc, tun_port, copy, n));
+		left = too_big(lc, key, tun_port, d, set, copy, exec_own(lc, tun_port, copy, n));
 		vp = &lc->ports->port[d->underlay_port];
 		if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG) {
 			if (set)

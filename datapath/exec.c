@@ -196,7 +196,9 @@ exec_acts(struct lcore *lc, const struct flow_key *key, const struct act *a, uns
 			unsigned words = MIN_OF(a[i].arg, n_acts - i - 1);
 
 			/* Instructions are less aligned than what it holds. */
-			set = words * sizeof *a >= sizeof own ? memcpy(&own, &a[i + 1], sizeof own) : NULL;
+			set = NULL;
+			if (LIKELY(words * sizeof *a >= offsetof(struct tun_set, opts)))
+				set = memcpy(&own, &a[i + 1], MIN_OF(words * sizeof *a, sizeof own));
 			i += words;
 			break;
 		}

@@ -165,7 +165,7 @@ dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t 
 		for (j = i + 1; j < b->n && b->flow[j] == f; j++)
 			bytes += m[j]->pkt_len;
 		if (UNLIKELY(f != CACHE_NONE && (doubt || lc->cache.flows[f].epoch != lc->epoch))) {
-			struct xlate_pkt pkt = { rte_pktmbuf_mtod(m[i], const uint8_t *), m[i]->data_len, m[i]->pkt_len };
+			struct xlate_pkt pkt = pkt_of(&b->key[i], m[i]);
 
 			doubt = true;
 			f = recheck(lc, b, i, j, f, &pkt);
@@ -324,7 +324,7 @@ frame_pkt(const struct frame_burst *fb, unsigned i)
 {
 	const struct frame *f = &fb->src.fr->f[fb->idx[i]];
 
-	return (struct xlate_pkt){ fb->src.fr->hdr[fb->idx[i]], frame_hdr_len(f), f->len };
+	return (struct xlate_pkt){ .data = fb->src.fr->hdr[fb->idx[i]], .contig = frame_hdr_len(f), .len = f->len };
 }
 
 /* Sends packets of set 'todo' to their ports, each port's together. */

@@ -131,7 +131,7 @@ upcall_answer(struct lcore *lc, const struct flow_key *key, const struct xlate_p
 bool
 upcall_packet(struct lcore *lc, const struct flow_key *key, uint64_t since, bool may, struct rte_mbuf *m)
 {
-	struct xlate_pkt pkt = { rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len };
+	struct xlate_pkt pkt = pkt_of(key, m);
 	struct upcall_answer ans;
 
 	if (!upcall_answer(lc, key, &pkt, since, may, &ans))

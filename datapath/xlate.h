@@ -43,11 +43,15 @@ struct xlate_learn {
 	struct mac mac;
 };
 
+struct tlv_table;
+
 /* The packet that a key was made of, for what the key has no room for.  Borrowed for the call. */
 struct xlate_pkt {
 	const uint8_t *data;            /* From the Ethernet header on. */
 	uint32_t contig;                /* Bytes that can be read there... */
 	uint32_t len;                   /* ...and the packet's own, at least as many. */
+	const uint8_t *opts;            /* Options of the tunnel that it came out of (tunnels/tlv.h), in order. */
+	uint32_t opts_len;
 };
 
 /* What an answer wants the control thread to be told, once, when it is made: opaque to the datapath. */
@@ -111,6 +115,9 @@ struct xlate_ops {
 	/* [ctl] A number that changes when what port_mask() says changes for any port, never 0.  NULL, or 0: each port is
 	 * asked anew at every commit of a view. */
 	uint64_t (*masks_version)(const void *view);
+	/* [lcore] Options that packets of a tunnel port may bear, and what of them answers may examine: that is in the key
+	 * as tlv_digest(), when any is.  NULL: nobody knows any.  Belongs to the view. */
+	const struct tlv_table *(*port_opts)(const void *view, uint16_t port);
 	/* [lcore] A flow whose answer carried 'touch' was used since the last call. */
 	void (*touch)(const void *view, uint64_t touch);
 	/* [lcore] So many packets and bytes more have followed an answer with these refs, the last one at 'used_ms'

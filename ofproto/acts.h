@@ -276,6 +276,7 @@ struct of_check {
 	bool (*has_group)(void *, uint32_t);
 	bool (*has_meter)(void *, uint32_t);
 	uint32_t max_port;
+	uint8_t options;                /* Bit i: tun_metadata<i> is an option of a tunnel; others cannot be used. */
 	void *arg;
 };
 /* Semantics that the codec cannot know: ports, groups, meters and tables exist, prerequisites are met (also those that

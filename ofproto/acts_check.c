@@ -67,11 +67,23 @@ field_is_there(const struct scan *s, enum of_field f)
 }
 
 static int
+check_option(const struct scan *s, uint8_t field)
+{
+	unsigned md = of_field_md(field);
+
+	if (md == OF_TUN_MD_MAX || s->c->options >> md & 1)
+		return 0;
+	return of_error_set(s->e, OFE_NXFMFC_INVALID_TLV_FIELD, "%s is no option", of_field_info[field].name);
+}
+
+static int
 check_sub(const struct scan *s, const struct of_sub *sub, bool written, const char *what)
 {
 	if (sub->field >= OFF_N_FIELDS || !sub->n_bits || sub->ofs + sub->n_bits > of_field_info[sub->field].bits)
 		return of_error_set(s->e, OFE_BAC_BAD_ARGUMENT, "%s: bits %u to %u of field %u", what, sub->ofs,
 				    sub->ofs + sub->n_bits - 1, sub->field);
+	if (check_option(s, sub->field))
+		return -1;
 	if (written && !(of_field_info[sub->field].flags & OF_FIELD_WRITABLE))
 		return of_error_set(s->e, OFE_BAC_BAD_ARGUMENT, "%s: %s can not be written", what,
 				    of_field_info[sub->field].name);
@@ -107,6 +119,8 @@ check_set_field(struct scan *s, const struct of_act_set_field *a)
 
 	if (a->field >= OFF_N_FIELDS)
 		return of_error_set(s->e, OFE_BAC_BAD_SET_TYPE, "set_field of field %u", a->field);
+	if (check_option(s, a->field))
+		return -1;
 	i = &of_field_info[a->field];
 	if (!(i->flags & OF_FIELD_WRITABLE))
 		return of_error_set(s->e, OFE_BAC_BAD_SET_ARGUMENT, "%s can not be set", i->name);
@@ -499,7 +513,7 @@ pipe_check_acts(const struct of_pipe *p, uint8_t version, uint8_t table, const s
 {
 	struct of_check c = {
 		.version = version, .table = table, .n_tables = OF_N_TABLES, .match = match, .has_group = has_group,
-		.has_meter = has_meter, .max_port = OF_MAX_PORT_NO, .arg = (void *)(uintptr_t)p,
+		.has_meter = has_meter, .max_port = OF_MAX_PORT_NO, .options = p->options, .arg = (void *)(uintptr_t)p,
 	};
 
 	return of_acts_check(acts, &c, e);

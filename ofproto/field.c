@@ -109,9 +109,14 @@ of_field_examine(enum of_field f, struct oflow *mask)
 void
 of_field_match(enum of_field f, struct omatch *m, const uint8_t *value, const uint8_t *mask)
 {
-	unsigned n = of_field_bytes(f);
+	unsigned n = of_field_bytes(f), md = of_field_md(f);
 	uint8_t v[OF_VALUE_MAX];
 
+	/* Whatever is matched of an option, it has to be there. */
+	if (md < OF_TUN_MD_MAX) {
+		m->flow.tun_md_present |= (uint8_t)(1u << md);
+		m->mask.tun_md_present |= (uint8_t)(1u << md);
+	}
 	if (!mask) {
 		of_field_set(f, &m->flow, value, NULL);
 		of_field_set(f, &m->mask, ones, NULL);
@@ -273,6 +278,14 @@ of_field_by_code(uint16_t class, uint8_t code, uint32_t experimenter)
 	}
 	i = of_field_code_index[row][code & 0x7f];
 	return i < OFF_N_CODES ? &of_field_code[i] : NULL;
+}
+
+const struct of_field_code *
+of_field_code_sized(const struct of_field_code *c, unsigned len)
+{
+	if (!(of_field_info[c->field].flags & OF_FIELD_VARIABLE))
+		return len == c->len ? c : NULL;
+	return len <= OF_FIELD_VAR_LEN ? &of_field_var_code[of_field_md(c->field)][len] : NULL;
 }
 
 /* --- Matches ------------------------------------------------------------------------------------ */

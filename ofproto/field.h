@@ -24,6 +24,7 @@ enum of_field_flags {
 	OF_FIELD_MASKABLE = 1 << 0,
 	OF_FIELD_WRITABLE = 1 << 1,
 	OF_FIELD_PIPELINE = 1 << 2,     /* Register or metadata: not in the packet. */
+	OF_FIELD_VARIABLE = 1 << 3,     /* tun_metadata: values of any length on the wire, right-aligned. */
 };
 
 struct of_field_info {
@@ -49,6 +50,10 @@ struct of_field_code {
 extern const struct of_field_code of_field_code[OFF_N_CODES];   /* In order of field; a field's first one is sent. */
 extern const uint8_t of_field_code_index[4][128];       /* Rows by class (OXM, NXM, NX, registers) and code. */
 extern const uint8_t of_field_code_first[OFF_N_FIELDS];
+
+/* Rows of fields of variable length, for each length. */
+enum { OF_FIELD_VAR_LEN = 124 };
+extern const struct of_field_code of_field_var_code[OF_TUN_MD_MAX][OF_FIELD_VAR_LEN + 1];
 
 struct of_field_name {
 	const char *name;
@@ -109,6 +114,14 @@ static inline const struct of_field_code *
 of_field_first_code(enum of_field f)
 {
 	return &of_field_code[of_field_code_first[f]];
+}
+/* The row for a payload of 'len' bytes; NULL: the field is not of that length. */
+const struct of_field_code *of_field_code_sized(const struct of_field_code *, unsigned len);
+/* Which of tun_metadata0 and up it is; OF_TUN_MD_MAX: another field. */
+static inline unsigned
+of_field_md(enum of_field f)
+{
+	return f >= OFF_TUN_METADATA0 && f < OFF_TUN_METADATA0 + OF_TUN_MD_MAX ? f - OFF_TUN_METADATA0 : OF_TUN_MD_MAX;
 }
 /* The row for a code on the wire; NULL: unknown. */
 const struct of_field_code *of_field_by_code(uint16_t class, uint8_t code, uint32_t experimenter);

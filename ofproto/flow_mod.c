@@ -257,6 +257,8 @@ of_flow_mod(struct of_pipe *p, const struct of_who *who, const struct of_flow_mo
 	m.n_found = m.cap = 0;
 	if (check(&m, e))
 		return -1;
+	if (fm->match.mask.tun_md_present & ~p->options && fm->command < OFFC_DELETE)
+		return of_error_set(e, OFE_NXFMFC_INVALID_TLV_FIELD, "the match has tun_metadata that is no option");
 	cls_key_init(&m.key, &fm->match);
 	if (fm->command == OFFC_ADD)
 		rc = add(&m, e);

@@ -442,6 +442,15 @@ port_mask(const void *view, uint16_t port, struct flow_key *mask)
 			pipe_bits_key(&v->bridge[i].bits, in->kind == OFP_PORT_TUNNEL, mask);
 }
 
+static const struct tlv_table *
+port_opts(const void *view, uint16_t port)
+{
+	const struct ofp_view *v = view;
+	const struct view_port *in = port_find(v, port);
+
+	return in && v->bridge[in->bridge].has_tlv ? &v->bridge[in->bridge].tlv : NULL;
+}
+
 static uint64_t
 masks_version(const void *view)
 {
@@ -505,6 +514,7 @@ const struct xlate_ops ofp_xlate = {
 	.translate = translate,
 	.port_mask = port_mask,
 	.masks_version = masks_version,
+	.port_opts = port_opts,
 	.touch = touch,
 	.credit = credit,
 };

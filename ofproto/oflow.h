@@ -8,8 +8,11 @@
 #define OFPROTO_OFLOW_H
 
 #include "datapath/flow.h"
+#include "tunnels/tlv.h"
 
 #define OFLOW_VLAN_PRESENT 0x1000       /* In a TCI here: there is a tag.  (OFPVID_PRESENT; NXM's CFI bit.) */
+
+enum { OF_TUN_MD_MAX = TLV_MAX };       /* Fields tun_metadata0 and up. */
 
 enum oflow_frag {
 	OFLOW_FRAG_ANY = 1 << 0,
@@ -32,7 +35,9 @@ struct oflow {
 	uint8_t tun_tos, tun_ttl;
 	be16_t tun_flags;
 	be16_t tun_gbp_id;
-	uint8_t tun_gbp_flags, pad0;
+	uint8_t tun_gbp_flags;
+	uint8_t tun_md_present;         /* Bit i: tun_md[i] is there. */
+	be64_t tun_md[OF_TUN_MD_MAX];   /* Geneve options, by the bridge's table of them; right-aligned. */
 	be32_t ct_state, ct_mark;       /* Connection tracking: always zero, as in a packet that was never tracked. */
 	uint8_t ct_label[16];
 	be16_t ct_zone;

@@ -138,6 +138,13 @@ struct ofp_tun_flow {
 };
 void ofp_port_set_tun_flow(struct ofp *, uint16_t port, const struct ofp_tun_flow *);
 
+/* Geneve options as the fields tun_metadata0 and up: row i is field i.  Of a row class, type and length hold; length 0:
+ * the field is nothing.  All of them must fit into OFP_TLV_SPACE bytes of options, headers included. */
+struct tlv_row;
+enum { OFP_TLV_SPACE = 48 };
+void ofp_tlvs(const struct ofp *, uint16_t bridge, struct tlv_row *row);
+void ofp_set_tlvs(struct ofp *, uint16_t bridge, const struct tlv_row *row);
+
 /* --- OpenFlow ------------------------------------------------------------------------------ */
 
 /* The pipeline of a bridge (ofproto/table.h): never NULL for a bridge that is there.  A bridge starts with one rule,

@@ -58,6 +58,8 @@ struct view_bridge {
 	bool miss_punt, secure;
 	uint16_t local;                 /* Datapath number of OFPP_LOCAL; 0: none. */
 	uint16_t of_flags;              /* OFPC_*. */
+	bool has_tlv;
+	struct tlv_table tlv;           /* Tunnel options that are fields. */
 	struct oflow bits;              /* What rules and actions may look at. */
 };
 
@@ -106,6 +108,7 @@ struct ofp_bridge {
 	bool miss_punt, secure;
 	uint16_t of_flags;
 	uint16_t local;
+	struct tlv_row tlv[TLV_MAX];    /* Tunnel options that are tun_metadata0 and up. */
 };
 
 struct ofp_port {
@@ -182,6 +185,9 @@ dp_tag peer_tag(uint16_t port, const struct ipaddr *remote, const struct ipaddr 
 /* For the view: how many paths it takes, and the table to find learned ones by. */
 uint32_t ofp_n_paths(const struct ofp *);
 void ofp_view_peers(const struct ofp *, struct ofp_view *);
+
+/* tlv.c: tunnel options, once ports and bits of all bridges are in the view. */
+void ofp_view_tlvs(const struct ofp *, struct ofp_view *);
 
 /* view.c */
 struct ofp_view *ofp_view_create(const struct ofp *);

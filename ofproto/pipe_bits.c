@@ -208,6 +208,6 @@ pipe_bits_key(const struct oflow *b, bool tunnel, struct flow_key *m)
 	m->tun_tos |= b->tun_tos;
 	m->tun_ttl |= b->tun_ttl;
 	m->tun_flags |= (uint8_t)host16(b->tun_flags);
-	if (b->tun_gbp_id | b->tun_gbp_flags)
+	if (b->tun_gbp_id | b->tun_gbp_flags | b->tun_md_present || any(b->tun_md, sizeof b->tun_md))
 		memset(m->tun_ext, 0xff, sizeof m->tun_ext);
 }

@@ -204,6 +204,7 @@ pipe_write(struct walk *w, enum of_field f, const uint8_t *value, const uint8_t 
 	const struct of_field_info *info = &of_field_info[f];
 	enum act_field a = act_field_of(f);
 	struct pipe_pkt *pk = &w->t->pk;
+	unsigned md = of_field_md(f);
 
 	if (f == OFF_VLAN_TCI || f == OFF_VLAN_VID || f == OFF_VLAN_PCP) {
 		struct oflow v = { .vlan[0].tci = 0 }, m = v;
@@ -221,6 +222,11 @@ pipe_write(struct walk *w, enum of_field f, const uint8_t *value, const uint8_t 
 	pipe_settle(w->t, info->offset, info->size);
 	of_field_set(f, &pk->flow, value, mask);
 	of_field_set(f, &pk->own, ones, mask);
+	if (UNLIKELY(md < OF_TUN_MD_MAX)) {
+		pipe_settle(w->t, offsetof(struct oflow, tun_md_present), 1);
+		pk->flow.tun_md_present |= (uint8_t)(1u << md);
+		pk->own.tun_md_present |= (uint8_t)(1u << md);
+	}
 	if (pk->has_beyond) {
 		static const uint8_t zeroes[16];
 

@@ -211,7 +211,7 @@ fill(struct pipe_tr *t, const struct xl *x)
 	}
 	pipe_fill_l3(f, k);
 	if (k->flags & FLOW_F_TUNNEL || k->tun_peer)
-		pipe_fill_tunnel(f, x->view, k);
+		pipe_fill_tunnel(f, x, k);
 	if (UNLIKELY(x->from)) {
 		f->tun_src = x->from->tun_src;
 		f->tun_dst = x->from->tun_dst;

@@ -114,7 +114,7 @@ void pipe_look_at_peer(struct pipe_tr *);
 /* --- pipe_tun.c: tunnels ------------------------------------------------------------------------ */
 
 /* Tunnel fields of a flow, of a key that came out of a tunnel... */
-void pipe_fill_tunnel(struct oflow *, const struct ofp_view *, const struct flow_key *);
+void pipe_fill_tunnel(struct oflow *, const struct xl *, const struct flow_key *);
 /* ...of those that were looked at, the bits of the key... */
 void pipe_mask_tunnel(struct pipe_tr *, const struct oflow *wc, struct flow_key *mask);
 /* ...and the other way round: what the key of a tunnel port has of such fields. */

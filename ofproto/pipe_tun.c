@@ -25,9 +25,32 @@ type_of(const struct ofp_view *v, uint16_t port)
 	return p && p->kind == OFP_PORT_TUNNEL ? p->tun.type : NULL;
 }
 
-void
-pipe_fill_tunnel(struct oflow *f, const struct ofp_view *v, const struct flow_key *k)
+/* Options that the bridge of the port knows; of one that is there twice the last one counts. */
+static void
+fill_options(struct oflow *f, const struct xl *x, const struct tlv_table *t)
 {
+	if (x->opts) {
+		memcpy(f->tun_md, x->opts->tun_md, sizeof f->tun_md);
+		f->tun_md_present = x->opts->tun_md_present;
+	}
+	if (!x->pkt)
+		return;
+	TLV_EACH (p, x->pkt->opts, x->pkt->opts_len) {
+		const struct tlv_row *r = tlv_row_of(t, p);
+		uint8_t value[TLV_DATA_MAX] = { 0 };
+
+		if (!r)
+			continue;
+		memcpy(value + TLV_DATA_MAX - r->len, p + TLV_HLEN, r->len);
+		memcpy(&f->tun_md[r - t->row], value, sizeof value);
+		f->tun_md_present |= (uint8_t)(1u << (r - t->row));
+	}
+}
+
+void
+pipe_fill_tunnel(struct oflow *f, const struct xl *x, const struct flow_key *k)
+{
+	const struct ofp_view *v = x->view;
 	const struct ofp_tun_path *path = k->tun_peer < v->n_paths ? &v->path[k->tun_peer] : NULL;
 	const struct tun_type *type = type_of(v, k->in_port);
 
@@ -41,6 +64,8 @@ pipe_fill_tunnel(struct oflow *f, const struct ofp_view *v, const struct flow_ke
 		if (e)
 			of_field_set(ext_fields[i], f, k->tun_ext + e->ext_off, NULL);
 	}
+	if (type && type->caps & TUN_CAP_OPTIONS)
+		fill_options(f, x, &v->bridge[v->port[k->in_port].bridge].tlv);
 	if (!k->tun_peer || !path)
 		return;
 	/* It came from the remote end. */
@@ -82,6 +107,10 @@ pipe_mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 		for (unsigned k = 0; k < e->len && e->ext_off + k < sizeof m->tun_ext; k++)
 			m->tun_ext[e->ext_off + k] |= bits[k];
 	}
+	/* The digest is of all that rules may look at. */
+	if (type && type->caps & TUN_CAP_OPTIONS && (wc->tun_md_present || any_bytes(wc->tun_md, 16) || any_bytes(wc->tun_md + 2, 16) ||
+						       any_bytes(wc->tun_md + 4, 16) || any_bytes(wc->tun_md + 6, 16)))
+		memset(m->tun_ext, 0xff, sizeof m->tun_ext);
 	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16))
 		pipe_look_at_peer(t);
 }
@@ -134,6 +163,23 @@ set_ext(const struct pipe_pkt *pk, const struct tun_type *type, struct tun_set *
 	}
 }
 
+/* Options that actions have written; those that only came in stay behind. */
+static void
+set_options(const struct pipe_pkt *pk, const struct tlv_table *t, struct tun_set *s)
+{
+	for (unsigned i = 0; i < TLV_MAX; i++) {
+		const struct tlv_row *r = &t->row[i];
+		uint8_t value[TLV_DATA_MAX];
+
+		/* There is room for all that a table may have. */
+		if (!(pk->own.tun_md_present >> i & 1) || !r->len || s->opts_len + TLV_HLEN + r->len > TUN_OPTS_MAX)
+			continue;
+		memcpy(value, &pk->flow.tun_md[i], sizeof value);
+		s->opts_len = (uint8_t)(s->opts_len + tlv_put(s->opts + s->opts_len, r, value + TLV_DATA_MAX - r->len));
+		s->bits |= TUN_SET_OPTS;
+	}
+}
+
 void
 pipe_tunnel_set(struct pipe_tr *t, const struct view_port *to, struct tun_set *s)
 {
@@ -149,6 +195,9 @@ pipe_tunnel_set(struct pipe_tr *t, const struct view_port *to, struct tun_set *s
 		s->bits |= TUN_SET_FLAGS;
 		s->flags = (uint8_t)host16(pk->flow.tun_flags);
 	}
-	if (to->kind == OFP_PORT_TUNNEL)
-		set_ext(pk, to->tun.type, s);
+	if (to->kind != OFP_PORT_TUNNEL || !to->tun.type)
+		return;
+	set_ext(pk, to->tun.type, s);
+	if (to->tun.type->caps & TUN_CAP_OPTIONS && pk->own.tun_md_present)
+		set_options(pk, &t->x->view->bridge[to->bridge].tlv, s);
 }

@@ -236,6 +236,18 @@ of_table_empty(const struct of_pipe *p, uint8_t table)
 }
 
 void
+of_pipe_set_options(struct of_pipe *p, uint8_t mapped)
+{
+	p->options = mapped;
+}
+
+uint8_t
+of_pipe_options(const struct of_pipe *p)
+{
+	return p->options;
+}
+
+void
 of_pipe_match_bits(const struct of_pipe *p, struct oflow *mask)
 {
 	*mask = *rcu_read(p->bits);

@@ -55,6 +55,9 @@ const struct of_rule *of_find_exact(const struct of_pipe *, uint64_t version, ui
 bool of_table_empty(const struct of_pipe *, uint8_t table);
 /* [lcore] Bits that any rule's match in any table may look at (may be wider than exact). */
 void of_pipe_match_bits(const struct of_pipe *, struct oflow *mask);
+/* Bit i: tun_metadata<i> is an option of a tunnel.  Rules with others are refused from now on. */
+void of_pipe_set_options(struct of_pipe *, uint8_t mapped);
+uint8_t of_pipe_options(const struct of_pipe *);
 /* [lcore] Whether table 0 holds the one rule "priority=0 actions=NORMAL" and nothing else is there. */
 bool of_pipe_is_normal(const struct of_pipe *, uint64_t version);
 

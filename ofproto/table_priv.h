@@ -166,6 +166,7 @@ struct tbl {
 struct of_pipe {
 	uint64_t version;               /* Atomic: the current one. */
 	struct oflow *bits;             /* [rcu] of_pipe_match_bits(). */
+	uint8_t options;                /* [ctl] of_pipe_set_options(). */
 	uint64_t normal_from, normal_until;     /* Atomic: versions that are nothing but the default rule. */
 	uint16_t bridge;                /* [const] */
 	uint64_t seed;                  /* [const] */

@@ -131,6 +131,7 @@ adjust(const struct tx *x, struct tx_match *mt, const struct tx_item *item, enum
 int
 tx_match_item(const struct tx *x, struct tx_match *mt, const struct tx_item *item, bool types)
 {
+	static const uint8_t none[OF_VALUE_MAX];
 	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
 	enum of_field f;
 	int rc;
@@ -149,6 +150,12 @@ tx_match_item(const struct tx *x, struct tx_match *mt, const struct tx_item *ite
 		return 1;
 	if (tx_is(item->value, "*"))
 		return 1;
+	/* Without a value: the option is there. */
+	if (of_field_md(f) < OF_TUN_MD_MAX && !item->sep) {
+		of_field_match(f, &mt->m, none, none);
+		mt->said[f] = item->key.s;
+		return 1;
+	}
 	if (tx_is(item->key, "dl_vlan"))
 		return take_dl_vlan(x, mt, item);
 	/* ARP's opcode has gone by the name of the protocol since OpenFlow 1.0. */
@@ -428,6 +435,12 @@ show_tunnel(const struct show *s)
 	show_dec(s, "tun_gbp_id", OFF_TUN_GBP_ID);
 	if (s->m->mask.tun_gbp_flags)
 		of_text_printf(s->t, "tun_gbp_flags=%#x,", s->m->flow.tun_gbp_flags);
+	for (unsigned i = 0; i < OF_TUN_MD_MAX; i++) {
+		if (s->m->mask.tun_md[i])
+			show_field(s, OFF_TUN_METADATA0 + i);
+		else if (s->m->mask.tun_md_present >> i & 1)
+			of_text_printf(s->t, "%s,", of_field_info[OFF_TUN_METADATA0 + i].name);
+	}
 	show_flags(s, OFF_TUN_FLAGS);
 	show_hex(s, OFF_METADATA);
 	show_field(s, OFF_IN_PORT);

@@ -312,7 +312,7 @@ ofp_trace(const struct ofp *o, uint16_t bridge, const struct oflow *flow, const 
 		of_text_puts(&t.text, "no such port\n");
 	} else {
 		struct xl x = { .view = o->view, .key = &key, .mask = &answer->mask, .out = answer, .pkt = frame ? &pkt : NULL,
-				.from = from };
+				.from = from, .opts = frame ? NULL : flow };
 
 		put_flow(&t, flow, &key, frame ? &pkt : NULL);
 		tell(&t, &key, frame ? &pkt : NULL, from);

@@ -163,6 +163,7 @@ ofp_view_create(const struct ofp *o)
 	v->shared->refs++;
 	copy_ports(o, v);
 	copy_bridges(o, v);
+	ofp_view_tlvs(o, v);
 	v->masks_version = o->view ? o->view->masks_version + !has_same_masks(o->view, v) : 1;
 	return v;
 }

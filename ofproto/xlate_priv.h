@@ -32,6 +32,7 @@ struct xl {
 	struct xl_tags *tags;           /* NULL: straight into the answer. */
 	const struct ofp_tun_path *outer;       /* Of the tunnel whose outer frame is followed. */
 	const struct oflow *from;       /* Of a trace: the tunnel it came out of, whose far end has no number; NULL. */
+	const struct oflow *opts;       /* Of a trace without a packet: the tunnel's options; NULL. */
 	struct trace *trace;            /* Who wants to read what happens; NULL. */
 	unsigned depth;                 /* Bridges around this one. */
 	unsigned n_visits;              /* Bridges so far. */

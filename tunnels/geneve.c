@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "base/pkt.h"
+#include "tunnels/tlv.h"
 #include "tunnels/tun.h"
 
 enum {
@@ -22,19 +23,16 @@ enum {
 	GENEVE_OPT_LEN = 0x3f,
 	GENEVE_OAM = 0x80,              /* of the second. */
 	GENEVE_PROTO_ETH = 0x6558,
-	OPT_HLEN = 4,
-	OPT_CRITICAL = 0x80,
-	OPT_LEN = 0x1f,
+	GENEVE_CRITICAL = 0x40,
 };
 
 enum geneve_drop {
-	GENEVE_KEEP, GENEVE_SHORT, GENEVE_BAD_VERSION, GENEVE_BAD_OPTIONS, GENEVE_CRITICAL, GENEVE_CONTROL, GENEVE_PAYLOAD,
+	GENEVE_KEEP, GENEVE_SHORT, GENEVE_BAD_VERSION, GENEVE_BAD_OPTIONS, GENEVE_CONTROL, GENEVE_PAYLOAD,
 };
 
-static const char *const geneve_drops[] = { "keep", "short", "version", "options", "critical", "control", "payload", NULL };
+static const char *const geneve_drops[] = { "keep", "short", "version", "options", "control", "payload", NULL };
 
 static const uint8_t geneve_drop_kinds[] = {
-	[GENEVE_CRITICAL] = TUN_DROP_OPTION,
 	[GENEVE_CONTROL] = TUN_DROP_CONTROL,
 	[GENEVE_PAYLOAD] = TUN_DROP_PAYLOAD,
 };
@@ -61,6 +59,22 @@ geneve_build(const struct tun_conf *conf, struct tun_hdr *h, struct err *e)
 	return 0;
 }
 
+/* Nothing follows the header in a template. */
+static void
+set_options(struct tun_hdr *h, const struct tun_set *s)
+{
+	uint8_t *p = h->b + h->own_off;
+	bool critical;
+
+	if (s->opts_len > TUN_OPTS_MAX || h->len + s->opts_len > TUN_HDR_MAX || !tlv_check(s->opts, s->opts_len, &critical))
+		return;
+	memcpy(p + GENEVE_HLEN, s->opts, s->opts_len);
+	h->len = (uint16_t)(h->len + s->opts_len);
+	p[0] = s->opts_len / 4;
+	if (critical)
+		p[1] |= GENEVE_CRITICAL;
+}
+
 static void
 geneve_set(struct tun_hdr *h, const struct tun_set *s)
 {
@@ -70,35 +84,16 @@ geneve_set(struct tun_hdr *h, const struct tun_set *s)
 		store_be32(p + 4, be32((uint32_t)(s->key & GENEVE_VNI_MAX) << 8));
 	if (s->bits & TUN_SET_FLAGS)
 		p[1] = (uint8_t)((p[1] & ~GENEVE_OAM) | (s->flags & TUN_F_OAM ? GENEVE_OAM : 0));
-}
-
-/* Whether options are in order and none must be known that is not. */
-static enum geneve_drop
-check_options(const uint8_t *p, uint32_t len)
-{
-	bool critical = false;
-
-	while (len) {
-		uint32_t one;
-
-		if (len < OPT_HLEN)
-			return GENEVE_BAD_OPTIONS;
-		one = OPT_HLEN + (p[3] & OPT_LEN) * 4u;
-		if (one > len)
-			return GENEVE_BAD_OPTIONS;
-		critical |= p[2] & OPT_CRITICAL;
-		p += one;
-		len -= one;
-	}
-	return critical ? GENEVE_CRITICAL : GENEVE_KEEP;
+	if (s->opts_len)
+		set_options(h, s);
 }
 
 static inline uint8_t
 geneve_pop_one(struct rte_mbuf *m, struct tun_meta *meta)
 {
 	const uint8_t *p = pkt_peek(m, 0, GENEVE_HLEN);
-	enum geneve_drop why;
 	uint32_t opt_len;
+	bool critical;
 
 	if (UNLIKELY(!p))
 		return GENEVE_SHORT;
@@ -107,9 +102,8 @@ geneve_pop_one(struct rte_mbuf *m, struct tun_meta *meta)
 	opt_len = (p[0] & GENEVE_OPT_LEN) * 4u;
 	if (UNLIKELY(!pkt_peek(m, GENEVE_HLEN, opt_len)))
 		return GENEVE_SHORT;
-	why = check_options(p + GENEVE_HLEN, opt_len);
-	if (UNLIKELY(why))
-		return why;
+	if (UNLIKELY(!tlv_check(p + GENEVE_HLEN, opt_len, &critical)))
+		return GENEVE_BAD_OPTIONS;
 	/* For the endpoint itself (section 3.4); nothing is spoken here that would be sent so. */
 	if (UNLIKELY(p[1] & GENEVE_OAM))
 		return GENEVE_CONTROL;
@@ -117,6 +111,9 @@ geneve_pop_one(struct rte_mbuf *m, struct tun_meta *meta)
 		return GENEVE_PAYLOAD;
 	meta->key = host32(load_be32(p + 4)) >> 8;
 	meta->opts_len = (uint8_t)opt_len;
+	/* Which ones are known, the bridge of the port says. */
+	if (UNLIKELY(critical))
+		meta->flags |= TUN_META_CRITICAL;
 	pkt_pull(m, GENEVE_HLEN + opt_len);
 	return GENEVE_KEEP;
 }
@@ -133,7 +130,7 @@ const struct tun_type tun_geneve = {
 	.ip_proto = 17,
 	.udp_port = GENEVE_PORT,
 	.hdr_max = GENEVE_HLEN,
-	.caps = TUN_CAP_L2 | TUN_CAP_KEY,
+	.caps = TUN_CAP_L2 | TUN_CAP_KEY | TUN_CAP_OPTIONS,
 	.key_max = GENEVE_VNI_MAX,
 	.key_name = "vni",
 	.opts = geneve_opts,

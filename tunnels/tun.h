@@ -15,6 +15,7 @@ enum {
 	TUN_BATCH_MAX = 32,
 	TUN_HDR_MAX = 128,      /* Outer Ethernet + VLAN + IPv6 + UDP + own header. */
 	TUN_EXT_LEN = 12,
+	TUN_OPTS_MAX = 48,              /* Bytes of options that a flow may ask for. */
 };
 
 enum tun_caps {
@@ -25,6 +26,7 @@ enum tun_caps {
 	/* Frames up to 64 KB go as they are, long ones and those with unfinished checksums too; what is sent is cut to fit
 	 * the underlay, and made whole at the far end. */
 	TUN_CAP_WHOLE = 1 << 4,
+	TUN_CAP_OPTIONS = 1 << 5,       /* Geneve's: see tlv.h. */
 };
 
 enum tun_inner_vlan {
@@ -106,6 +108,7 @@ enum tun_meta_flags {
 	/* The first bit is TUN_F_OAM. */
 	TUN_META_CSUM = 1 << 1,         /* There was a checksum, and it was right. */
 	TUN_META_KEY = 1 << 2,          /* There was a key: GRE tells none from 0. */
+	TUN_META_CRITICAL = 1 << 4,     /* There are options that must be known. */
 	TUN_META_NO_LEARN = 1 << 3,     /* The inner source address must not be learned (GBP's D bit, ERSPAN). */
 };
 
@@ -127,7 +130,7 @@ struct tun_meta {
 	/* TUN_CAP_WHOLE: what the frame's sender left to others, as the packet says: to be checked against the frame. */
 	uint8_t offl;                   /* enum tun_offl; 0: nothing. */
 	uint16_t offl_l4, offl_mss;     /* Where its L4 header is; the size of segments, 0: it is one. */
-	uint8_t opts_len;               /* Geneve: bytes of options, which stand in front of the packet still. */
+	uint8_t opts_len;               /* Geneve: bytes of options, in order, which stand in front of the packet still. */
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out by its 'fields' rows. */
 };
 
@@ -137,7 +140,7 @@ enum tun_flags {
 
 enum tun_set_bits {
 	TUN_SET_REMOTE = 1 << 0, TUN_SET_KEY = 1 << 1, TUN_SET_TOS = 1 << 2, TUN_SET_TTL = 1 << 3, TUN_SET_FLAGS = 1 << 4,
-	TUN_SET_EXT = 1 << 5,
+	TUN_SET_EXT = 1 << 5, TUN_SET_OPTS = 1 << 6,
 };
 
 /* What rules say of the outer headers of one flow's packets, instead of what the port's settings say. */
@@ -150,9 +153,11 @@ struct tun_set {
 	uint8_t pad[3];
 	uint8_t ext[TUN_EXT_LEN];       /* Fields of the type, laid out as in tun_meta... */
 	uint16_t ext_bytes;             /* ...and bit i: byte i of them is set. */
-	uint8_t pad2[2];
+	uint8_t opts_len;               /* Options, in order and padded; a program has as many words of them as there are. */
+	uint8_t pad2;
+	uint8_t opts[TUN_OPTS_MAX];
 };
-_Static_assert(sizeof(struct tun_set) == 64, "eight words of a program, no holes");
+_Static_assert(offsetof(struct tun_set, opts) == 64, "eight words of a program, no holes");
 
 /* Packets of one type in, one way or the other.  On pop, pkt[i] starts at the type's own header
  * (outer headers already stripped and recorded in meta[i]). */

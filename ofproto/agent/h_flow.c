@@ -66,7 +66,7 @@ packet_out_check(struct conn *c, const struct of_packet_out *po, bool in_bundle,
 	const struct of_check check = { .version = c->version, .table = OFTT_ALL, .n_tables = OF_N_TABLES,
 					.has_group = in_bundle ? has_any : has_group,
 					.has_meter = in_bundle ? has_any : has_meter,
-					.max_port = (uint32_t)OFPP_MAX, .arg = pipe };
+					.max_port = (uint32_t)OFPP_MAX, .options = of_pipe_options(pipe), .arg = pipe };
 	const uint32_t in = po->in_port;
 
 	if (!in || (in >= (uint32_t)OFPP_MAX && in != (uint32_t)OFPP_CONTROLLER && in != (uint32_t)OFPP_ANY &&

@@ -40,25 +40,86 @@ h_nx_controller_id(struct conn *c, const struct of_msg *m, struct of_error *e UN
 	return 0;
 }
 
-/* Geneve options cannot be matched: the table is empty and stays so. */
+/* --- Geneve options ------------------------------------------------------------------------------ */
+
 int
 h_nx_tlv_request(struct conn *c, const struct of_msg *m, struct of_error *e UNUSED)
 {
-	const struct of_tlv_table t = { 0 };
+	struct of_tlv_table t = { .max_option_space = OFP_TLV_SPACE, .max_fields = TLV_MAX };
+	struct of_tlv_map map[TLV_MAX];
+	struct tlv_row row[TLV_MAX];
 
+	ofp_tlvs(c->br->agent->ofp, c->br->id, row);
+	for (unsigned i = 0; i < TLV_MAX; i++)
+		if (row[i].len)
+			map[t.n_maps++] = (struct of_tlv_map){ .option_class = row[i].class, .option_type = row[i].type,
+							       .option_len = row[i].len, .index = (uint16_t)i };
+	t.maps = map;
 	conn_reply(c, m, OFK_NX_TLV_TABLE_REPLY, &t);
 	return 0;
 }
 
+static int
+tlv_add(struct tlv_row row[TLV_MAX], const struct of_tlv_map *n, struct of_error *e)
+{
+	unsigned space = TLV_HLEN + n->option_len;
+
+	if (!n->option_len || n->option_len % 4 || n->option_len > TLV_DATA_MAX)
+		return of_error_set(e, OFE_NXTTMFC_BAD_OPT_LEN, "options of %u bytes", n->option_len);
+	if (n->index >= TLV_MAX)
+		return of_error_set(e, OFE_NXTTMFC_BAD_FIELD_IDX, "tun_metadata%u", n->index);
+	if (row[n->index].len)
+		return of_error_set(e, OFE_NXTTMFC_ALREADY_MAPPED, "tun_metadata%u", n->index);
+	for (unsigned i = 0; i < TLV_MAX; i++) {
+		if (!row[i].len)
+			continue;
+		if (row[i].class == n->option_class && row[i].type == n->option_type)
+			return of_error_set(e, OFE_NXTTMFC_DUP_ENTRY, "it is tun_metadata%u", i);
+		space += TLV_HLEN + row[i].len;
+	}
+	if (space > OFP_TLV_SPACE)
+		return of_error_set(e, OFE_NXTTMFC_TABLE_FULL, "%u bytes of options", space);
+	row[n->index] = (struct tlv_row){ .class = n->option_class, .type = n->option_type, .len = n->option_len };
+	return 0;
+}
+
+/* 'used': fields that rules match. */
+static int
+tlv_del(struct tlv_row row[TLV_MAX], const struct of_tlv_map *n, uint8_t used, struct of_error *e)
+{
+	if (n->index >= TLV_MAX)
+		return of_error_set(e, OFE_NXTTMFC_BAD_FIELD_IDX, "tun_metadata%u", n->index);
+	if (used >> n->index & 1)
+		return of_error_set(e, OFE_NXTTMFC_INVALID_TLV_DEL, "rules match tun_metadata%u", n->index);
+	row[n->index] = (struct tlv_row){ .len = 0 };
+	return 0;
+}
+
 int
-h_nx_tlv_mod(struct conn *c UNUSED, const struct of_msg *m, struct of_error *e)
+h_nx_tlv_mod(struct conn *c, const struct of_msg *m, struct of_error *e)
 {
 	const struct of_tlv_table *t = m->body;
+	struct ofp *o = c->br->agent->ofp;
+	struct tlv_row row[TLV_MAX];
+	struct oflow bits;
+	int rc = 0;
 
-	if (t->command == OFTLV_CLEAR)
-		return 0;
-	return of_error_set(e, OFE_BRC_EPERM, "no room for tunnel options");
+	of_pipe_match_bits(ofp_pipe(o, c->br->id), &bits);
+	ofp_tlvs(o, c->br->id, row);
+	if (t->command > OFTLV_CLEAR)
+		return of_error_set(e, OFE_NXTTMFC_BAD_COMMAND, "command %u", t->command);
+	if (t->command == OFTLV_CLEAR) {
+		for (uint16_t i = 0; i < TLV_MAX && !rc; i++)
+			rc = row[i].len ? tlv_del(row, &(struct of_tlv_map){ .index = i }, bits.tun_md_present, e) : 0;
+	}
+	for (unsigned i = 0; t->command != OFTLV_CLEAR && i < t->n_maps && !rc; i++)
+		rc = t->command == OFTLV_ADD ? tlv_add(row, &t->maps[i], e) : tlv_del(row, &t->maps[i], bits.tun_md_present, e);
+	if (!rc)
+		ofp_set_tlvs(o, c->br->id, row);
+	return rc;
 }
+
+/* --- Packets ------------------------------------------------------------------------------------ */
 
 /* No packet is ever paused, so no continuation is known. */
 int

@@ -68,6 +68,8 @@ put_sub_header(struct wire_wr *w, const struct of_sub *s, bool nxm)
 	/* NXM's in_port has fewer bits than OXM's. */
 	if (s->ofs + s->n_bits > 8 * c->len)
 		c = of_field_first_code(s->field);
+	if (of_field_info[s->field].flags & OF_FIELD_VARIABLE)
+		c = of_field_code_sized(c, OF_FIELD_VAR_LEN);
 	wire_put_header(w->buf, c, false);
 }
 

@@ -108,6 +108,18 @@ get_set_mask(struct wire_rd *r, const struct of_field_code *c, const uint8_t *wi
 	uint8_t full[OF_VALUE_MAX];
 
 	memcpy(full, s->mask, bytes);
+	if (of_field_info[c->field].flags & OF_FIELD_VARIABLE) {
+		uint8_t mask[OF_VALUE_MAX];
+
+		wire_value_get(c, wire, mask);
+		for (unsigned i = 0; i < bytes; i++) {
+			s->mask[i] = mask[i];
+			if (s->value[i] & ~mask[i])
+				return wire_bad(r, OFE_BAC_BAD_SET_ARGUMENT, "%s has bits outside its mask", of_field_info[c->field].name);
+		}
+		s->masked = memcmp(s->mask, full, bytes) != 0;
+		return 0;
+	}
 	if (c->len < bytes) {
 		if (wire_u16(wire) != 0xffff)
 			return wire_bad(r, OFE_BAC_BAD_SET_MASK, "part of a port number");
@@ -155,6 +167,7 @@ put_set(struct wire_wr *w, const struct of_act_set_field *s, bool nxm)
 	const struct of_field_code *c = wire_field_code(s->field, w->version, nxm);
 	uint8_t *p;
 
+	c = wire_field_fit(c, s->value, s->masked ? s->mask : NULL);
 	wire_put_header(w->buf, c, s->masked);
 	p = wire_add(w->buf, (s->masked ? 2u : 1u) * c->len);
 	wire_value_put(c, s->value, p);
@@ -251,7 +264,7 @@ wa_reg_load_get(struct wire_rd *r, const struct wire_act *a, const uint8_t *body
 		return wire_bad(r, OFE_BAC_BAD_ARGUMENT, "%s of %u bits", of_field_info[c->field].name, n);
 	s = put_record(r, a, c->field);
 	bytes = of_field_bytes(c->field);
-	if (c->len < bytes) {           /* NXM's in_port. */
+	if (c->len < bytes && c->field == OFF_IN_PORT) {        /* NXM's. */
 		if (n != 16)
 			return wire_bad(r, OFE_BAC_BAD_SET_LEN, "part of a port number");
 		wire_store(s->value, 4, wire_port_from16((uint16_t)value));
@@ -281,6 +294,8 @@ wa_reg_load_put(struct wire_wr *w, const struct wire_act *a UNUSED, const struct
 		n = 16;
 		value = wire_port_to16((uint32_t)value);
 	}
+	if (of_field_info[s->field].flags & OF_FIELD_VARIABLE)
+		c = of_field_code_sized(c, OF_FIELD_VAR_LEN);
 	wire_store(wire_add(w->buf, 2), 2, ofs << 6 | (n - 1));
 	wire_put_header(w->buf, c, false);
 	p = wire_add(w->buf, 8);

@@ -13,7 +13,7 @@ PRINTS = {"dec", "hex", "port", "mac", "ipv4", "ipv6", "ethtype", "vid", "tos", 
 NEEDS = {"-": "NONE", "in_port": "IN_PORT", "vlan": "VLAN", "ip": "IP", "ipv4": "IPV4", "ipv6": "IPV6", "arp": "ARP",
          "mpls": "MPLS", "pbb": "PBB", "tcp": "TCP", "udp": "UDP", "sctp": "SCTP", "icmp": "ICMP", "icmp6": "ICMP6",
          "nd": "ND", "nd_sol": "ND_SOL", "nd_adv": "ND_ADV"}
-FLAGS = {"m": "OF_FIELD_MASKABLE", "w": "OF_FIELD_WRITABLE", "r": "OF_FIELD_PIPELINE"}
+FLAGS = {"m": "OF_FIELD_MASKABLE", "w": "OF_FIELD_WRITABLE", "r": "OF_FIELD_PIPELINE", "v": "OF_FIELD_VARIABLE"}
 
 
 def read(path):
@@ -84,6 +84,11 @@ def table(fields, out):
               "".join("\t{ " + ", ".join(codes) + " },\n" for codes in index.values()) + "};\n\n"
               f"const uint8_t of_field_code_first[OFF_N_FIELDS] = {{ {', '.join(first)} }};\n\n"
               "_Static_assert(OFF_N_CODES < 256, \"an index fits a byte\");\n\n")
+    out.write("const struct of_field_code of_field_var_code[OF_TUN_MD_MAX][OF_FIELD_VAR_LEN + 1] = {\n")
+    for f in (f for f in fields if "VARIABLE" in f["flags"]):
+        cls, code, _ = f["wire"][0]
+        out.write("\t{ " + ", ".join(f"{{ {ident(f)}, {CLASSES[cls]:#06x}, {code}, {n}, 0 }}" for n in range(125)) + " },\n")
+    out.write("};\n\n")
     out.write("const struct of_field_name of_field_name[OFF_N_NAMES] = {\n")
     for f in fields:
         for name in f["names"]:

@@ -280,7 +280,7 @@ get_sub(struct wire_rd *r, const uint8_t *p, struct of_sub *sub)
 
 	if (!c || header >> 8 & 1)
 		return wire_bad(r, OFE_BAC_BAD_SET_TYPE, "field %#x", header);
-	if ((header & 0xff) != c->len || ofs + n_bits > of_field_info[c->field].bits)
+	if (!of_field_code_sized(c, header & 0xff) || ofs + n_bits > of_field_info[c->field].bits)
 		return wire_bad(r, OFE_BAC_BAD_SET_LEN, "%s[%u..%u]", of_field_info[c->field].name, ofs, ofs + n_bits - 1);
 	*sub = (struct of_sub){ .field = c->field, .ofs = (uint8_t)ofs, .n_bits = (uint8_t)n_bits };
 	return 0;

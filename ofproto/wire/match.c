@@ -20,6 +20,9 @@ wire_value_get(const struct of_field_code *c, const uint8_t *wire, uint8_t value
 			if (wire[i])
 				return false;
 		memcpy(value, wire + c->len - bytes, bytes);
+	} else if (of_field_info[c->field].flags & OF_FIELD_VARIABLE) {
+		memset(value, 0, bytes);
+		memcpy(value + bytes - c->len, wire, c->len);
 	} else {
 		uint32_t port = wire_port_from16(wire_u16(wire));
 
@@ -36,9 +39,34 @@ wire_value_put(const struct of_field_code *c, const uint8_t *value, uint8_t *wir
 	if (c->len >= bytes) {
 		memset(wire, 0, c->len - bytes);
 		memcpy(wire + c->len - bytes, value, bytes);
+	} else if (of_field_info[c->field].flags & OF_FIELD_VARIABLE) {
+		memcpy(wire, value + bytes - c->len, c->len);
 	} else {
 		wire_store(wire, 2, wire_port_to16(wire_u32(value)));
 	}
+}
+
+/* Bytes of a value without the zeroes in front. */
+static unsigned
+significant(const uint8_t *value, unsigned bytes)
+{
+	while (bytes && !*value) {
+		value++;
+		bytes--;
+	}
+	return bytes;
+}
+
+const struct of_field_code *
+wire_field_fit(const struct of_field_code *c, const uint8_t *value, const uint8_t *mask)
+{
+	unsigned bytes = of_field_bytes(c->field), len = significant(value, bytes);
+
+	if (!(of_field_info[c->field].flags & OF_FIELD_VARIABLE))
+		return c;
+	if (mask)
+		len = MAX_OF(len, significant(mask, bytes));
+	return of_field_code_sized(c, len);
 }
 
 const struct of_field_code *
@@ -72,7 +100,7 @@ wire_field_is_in(const struct of_field_code *c, uint8_t version)
 const struct of_field_code *
 wire_get_header(struct wire_rd *r, bool *masked)
 {
-	const struct of_field_code *c;
+	const struct of_field_code *c, *sized;
 	uint32_t header, experimenter = 0;
 	unsigned len;
 
@@ -94,13 +122,14 @@ wire_get_header(struct wire_rd *r, bool *masked)
 	}
 	*masked = header >> 8 & 1;
 	c = of_field_by_code((uint16_t)(header >> 16), (uint8_t)(header >> 9 & 0x7f), experimenter);
-	if (!c)
+	if (!c) {
 		wire_bad(r, OFE_BAC_BAD_SET_TYPE, "field %#x", header);
-	else if (len != (*masked ? 2u : 1u) * c->len) {
-		wire_bad(r, OFE_BAC_BAD_SET_LEN, "%s of %u bytes", of_field_info[c->field].name, len);
 		return NULL;
 	}
-	return c;
+	sized = *masked && len % 2 ? NULL : of_field_code_sized(c, *masked ? len / 2 : len);
+	if (!sized)
+		wire_bad(r, OFE_BAC_BAD_SET_LEN, "%s of %u bytes", of_field_info[c->field].name, len);
+	return sized;
 }
 
 void
@@ -183,9 +212,9 @@ get_mask(struct wire_rd *r, const struct of_field_code *c, const struct entry *e
 {
 	const struct of_field_info *info = &of_field_info[c->field];
 	unsigned bytes = of_field_bytes(c->field);
-	bool all = true;
+	bool all = true, variable = info->flags & OF_FIELD_VARIABLE;
 
-	if (c->len < bytes) {
+	if (c->len < bytes && !variable) {
 		all = wire_u16(e->value + c->len) == 0xffff;
 		memset(mask, all ? 0xff : 0, 4);
 	} else if (!wire_value_get(c, e->value + c->len, mask)) {
@@ -214,7 +243,8 @@ get_entry(struct wire_rd *r, const struct entry *e, const struct of_field_code *
 	const struct of_field_info *info = &of_field_info[c->field];
 	uint8_t value[OF_VALUE_MAX], mask[OF_VALUE_MAX];
 
-	if (e->len != (e->masked ? 2u : 1u) * c->len)
+	c = e->masked && e->len % 2 ? NULL : of_field_code_sized(c, e->masked ? e->len / 2 : e->len);
+	if (!c)
 		return wire_bad(r, OFE_BMC_BAD_LEN, "%s of %u bytes", info->name, e->len);
 	if (!wire_value_get(c, e->value, value))
 		return wire_bad(r, OFE_BMC_BAD_VALUE, "%s is beyond its %u bits", info->name, info->bits);
@@ -318,8 +348,10 @@ wire_get_meta(struct wire_rd *r, const uint8_t *p, size_t len, struct oflow *flo
 				return wire_bad(r, OFE_BRC_PIPELINE_FIELDS_ONLY, "%s", of_field_info[c->field].name);
 			continue;
 		}
-		if (e.len < c->len)
-			return wire_bad(r, OFE_BMC_BAD_LEN, "%s of %u bytes", of_field_info[c->field].name, e.len);
+		if (of_field_info[c->field].flags & OF_FIELD_VARIABLE)
+			c = of_field_code_sized(c, e.masked ? e.len / 2 : e.len);
+		if (!c || e.len < c->len)
+			return wire_bad(r, OFE_BMC_BAD_LEN, "a field of %u bytes", e.len);
 		if (!wire_value_get(c, e.value, value))
 			return wire_bad(r, OFE_BMC_BAD_VALUE, "%s", of_field_info[c->field].name);
 		of_field_set(c->field, flow, value, NULL);
@@ -346,6 +378,7 @@ put_field(struct wire_wr *w, enum of_field f, const struct omatch *m, bool nxm)
 		value[0] &= 0xfc;
 	if (f == OFF_NW_TOS || (f == OFF_IP_FRAG && mask[0] == 3))
 		all = true;
+	c = wire_field_fit(c, value, all ? NULL : mask);
 	wire_put_header(w->buf, c, !all);
 	p = wire_add(w->buf, (all ? 1u : 2u) * c->len);
 	wire_value_put(c, value, p);
@@ -406,7 +439,8 @@ static const uint8_t order[] = {
 	OFF_ICMP_CODE, OFF_ICMPV6_TYPE, OFF_ICMPV6_CODE, OFF_ND_TARGET, OFF_ND_SLL, OFF_ND_TLL,
 	OFF_ARP_OP, OFF_ARP_SPA, OFF_ARP_TPA, OFF_ARP_SHA, OFF_ARP_THA,
 	OFF_TUN_ID, OFF_TUN_FLAGS, OFF_TUN_SRC, OFF_TUN_DST, OFF_TUN_IPV6_SRC, OFF_TUN_IPV6_DST, OFF_TUN_GBP_ID,
-	OFF_TUN_GBP_FLAGS,
+	OFF_TUN_GBP_FLAGS, OFF_TUN_METADATA0, OFF_TUN_METADATA1, OFF_TUN_METADATA2, OFF_TUN_METADATA3, OFF_TUN_METADATA4,
+	OFF_TUN_METADATA5, OFF_TUN_METADATA6, OFF_TUN_METADATA7,
 	OFF_REG0, OFF_REG1, OFF_REG2, OFF_REG3, OFF_REG4, OFF_REG5, OFF_REG6, OFF_REG7, OFF_REG8, OFF_REG9, OFF_REG10,
 	OFF_REG11, OFF_REG12, OFF_REG13, OFF_REG14, OFF_REG15,
 	OFF_PKT_MARK, OFF_CT_STATE, OFF_CT_ZONE, OFF_CT_MARK, OFF_CT_LABEL, OFF_CT_NW_SRC, OFF_CT_IPV6_SRC, OFF_CT_NW_DST,
@@ -419,7 +453,10 @@ static bool
 has_field(enum of_field f, const struct omatch *m, uint64_t used)
 {
 	const struct of_field_info *info = &of_field_info[f];
-	unsigned first = info->offset / 8, last = (info->offset + info->size - 1u) / 8;
+	unsigned first = info->offset / 8, last = (info->offset + info->size - 1u) / 8, md = of_field_md(f);
+
+	if (md < OF_TUN_MD_MAX)
+		return m->mask.tun_md_present >> md & 1;
 
 	return ((used >> first & 1) || (used >> last & 1)) && taken(f, m) && of_need_met(info->needs, m);
 }
@@ -498,7 +535,7 @@ wire_put_meta(struct wire_wr *w, const struct oflow *flow, bool nxm)
 		for (unsigned k = 0; k < of_field_bytes(order[i]); k++)
 			any |= v[k] != 0;
 		if (any)
-			of_field_examine(order[i], &m.mask);
+			of_field_match(order[i], &m, v, NULL);
 	}
 	wire_put_oxm(w, &m, nxm, NULL);
 }

@@ -86,7 +86,8 @@ put_sub(struct wire_wr *w, uint8_t *p, const struct of_sub *sub)
 		return;
 	}
 	wire_store(p, 2, (unsigned)sub->ofs << 6 | (sub->n_bits - 1u));
-	wire_store(p + 2, 4, (uint32_t)c->class << 16 | (uint32_t)c->code << 9 | c->len);
+	wire_store(p + 2, 4, (uint32_t)c->class << 16 | (uint32_t)c->code << 9 |
+		   (of_field_info[sub->field].flags & OF_FIELD_VARIABLE ? (unsigned)OF_FIELD_VAR_LEN : c->len));
 }
 
 static void

@@ -229,6 +229,8 @@ bool wire_field_is_in(const struct of_field_code *, uint8_t version);
 /* A field's header, 4 bytes or 8, at the window's start.  What is wrong has the errors of actions. */
 const struct of_field_code *wire_get_header(struct wire_rd *, bool *masked);
 void wire_put_header(struct of_buf *, const struct of_field_code *, bool masked);
+/* The row for this value (and mask; may be NULL): the shortest, for fields of variable length. */
+const struct of_field_code *wire_field_fit(const struct of_field_code *, const uint8_t *value, const uint8_t *mask);
 /* Value of a field, between the wire's bytes and of_field_bytes() of it.  false: bits beyond the field's width. */
 bool wire_value_get(const struct of_field_code *, const uint8_t *wire, uint8_t value[OF_VALUE_MAX]);
 void wire_value_put(const struct of_field_code *, const uint8_t *value, uint8_t *wire);

@@ -18,6 +18,8 @@
 #include "base/hash.h"
 #include "tests/datapath/frames.h"
 #include "tests/datapath/mem_port.h"
+#include "tunnels/tlv.h"
+#include "tunnels/tun.h"
 
 enum { WAIT_MS = 10000, N_OBJECTS = 64 };
 
@@ -62,7 +64,11 @@ static struct {
 
 static uint32_t last_contig, last_len;
 static uint8_t last_byte;
+static uint8_t last_ext[TUN_EXT_LEN], last_opts[64];
+static uint32_t last_opts_len;
 static uint8_t last_flags;              /* Of the key; those that the port's mask keeps. */
+
+static const struct tlv_table *known_options;      /* Of all ports. */
 
 static inline void
 fake_translate(const void *view, const struct flow_key *key, const struct xlate_pkt *pkt, struct xlate_out *out)
@@ -74,6 +80,8 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 	out->mask.in_port = 0xffff;
 	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
 	out->mask.flags = FLOW_F_NO_LEARN;
+	if (known_options)
+		memset(out->mask.tun_ext, 0xff, sizeof out->mask.tun_ext);
 	if (which & 1)
 		memset(&out->mask.dl_src, 0xff, sizeof out->mask.dl_src);
 	xlate_tag(out, dp_tag_make(TAG_TABLE, which & 7));
@@ -92,6 +100,10 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 		out->drop = DROP_OF_RULE;
 	__atomic_store_n(&last_contig, pkt->contig, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_byte, pkt->data[pkt->contig - 1], __ATOMIC_RELAXED);
+	memcpy(last_ext, key->tun_ext, sizeof last_ext);
+	last_opts_len = pkt->opts_len;
+	if (pkt->opts_len)
+		memcpy(last_opts, pkt->opts, MIN_OF(pkt->opts_len, sizeof last_opts));
 	__atomic_store_n(&last_flags, key->flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_len, pkt->len, __ATOMIC_RELEASE);
 }
@@ -105,6 +117,10 @@ fake_port_mask(const void *view, uint16_t p, struct flow_key *m)
 	memset(m, 0, sizeof *m);
 	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
 	m->flags = FLOW_F_NO_LEARN;
+	if (known_options) {
+		m->tun_peer = UINT32_MAX;
+		memset(m->tun_ext, 0xff, sizeof m->tun_ext);
+	}
 	if (!r->no_source)
 		memset(&m->dl_src, 0xff, sizeof m->dl_src);
 }
@@ -155,8 +171,16 @@ fake_credit(const void *view, const uint64_t *refs, unsigned n, uint64_t packets
 	}
 }
 
+static inline const struct tlv_table *
+fake_port_opts(const void *view, uint16_t p)
+{
+	(void)view;
+	(void)p;
+	return __atomic_load_n(&known_options, __ATOMIC_ACQUIRE);
+}
+
 static const struct xlate_ops fake_xlate = {
-	.translate = fake_translate, .port_mask = fake_port_mask, .touch = fake_touch, .credit = fake_credit,
+	.port_opts = fake_port_opts, .translate = fake_translate, .port_mask = fake_port_mask, .touch = fake_touch, .credit = fake_credit,
 	.masks_version = fake_masks_version,
 };
 

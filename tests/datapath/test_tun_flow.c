@@ -168,6 +168,117 @@ what_a_tunnel_says_about_learning_is_in_the_key(void **state)
 	assert_int_equal(__atomic_load_n(&last_flags, __ATOMIC_ACQUIRE), 0);
 }
 
+/* In Geneve with options, from 10.0.0.1 to 10.0.0.2. */
+static struct fb
+in_geneve(const struct fb *inner, const void *opts, uint8_t opts_len)
+{
+	struct fb f;
+
+	fb_macs(&f, 1, 9);
+	fb_ip(&f, 17, 0, 0x4000);
+	fb_be16(&f, 50000);
+	fb_be16(&f, 6081);
+	fb_be16(&f, (uint16_t)(16 + opts_len + inner->n));
+	fb_be16(&f, 0);
+	FB_BYTES(&f, opts_len / 4, 0, 0x65, 0x58, VNI >> 16, VNI >> 8 & 0xff, VNI & 0xff, 0);
+	fb_add(&f, opts, opts_len);
+	fb_add(&f, inner->b, inner->n);
+	fb_ip_done(&f);
+	return f;
+}
+
+static void
+options_are_in_the_key_as_far_as_rules_look(void **state)
+{
+	static const uint8_t critical[] = { 1, 2, 0x80, 1, 1, 2, 3, 4 }, unknown[] = { 1, 2, 0x81, 1, 1, 2, 3, 4 },
+			     plain[] = { 1, 7, 0, 0 }, other[] = { 1, 2, 0x80, 1, 9, 9, 9, 9 };
+	static const struct tlv_table known = { .examined = true, .row[2] = { .class = 0x102, .type = 0x80, .len = 4, .examined = true,
+						.mask = { 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff } } };
+	struct tun_endpoint e = { .type = tun_type_find("geneve"), .udp_port = 6081, .port = VX, .key = VNI, .dst = DST,
+				  .remote = ip4(1), .local = ip4(2) };
+	struct fb inner = udp_frame(1), f = in_geneve(&inner, critical, sizeof critical);
+	uint8_t ext[TUN_EXT_LEN], zero[TUN_EXT_LEN] = { 0 };
+	struct rules *r = new_rules();
+	struct ipaddr local = ip4(2);
+	struct tun_view *v = tun_view_create();
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	assert_int_equal(tun_view_add_local(v, &local), 0);
+	tun_view_add_underlay(v, 1, (struct mac){ { 0 } });
+	set_view(v);
+	/* Nobody knows any: what must be known is counted, the rest goes on. */
+	send(1, &f);
+	assert_int_equal(wait_drops(VX, DROP_TUN_OPTION, 1), 1);
+	f = in_geneve(&inner, plain, sizeof plain);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+
+	known_options = &known;
+	r = new_rules();
+	r->version = 77;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	f = in_geneve(&inner, critical, sizeof critical);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(last_opts_len, sizeof critical);
+	assert_memory_equal(last_opts, critical, sizeof critical);
+	memcpy(ext, last_ext, sizeof ext);
+	assert_memory_not_equal(ext, zero, sizeof ext);
+	f = in_geneve(&inner, other, sizeof other);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_memory_equal(last_opts, other, sizeof other);
+	assert_memory_not_equal(ext, last_ext, sizeof ext);
+	f = in_geneve(&inner, unknown, sizeof unknown);
+	send(1, &f);
+	assert_int_equal(wait_drops(VX, DROP_TUN_OPTION, 2), 2);
+	known_options = NULL;
+}
+
+static void
+options_of_a_flow_make_longer_headers(void **state)
+{
+	static const uint8_t opt[] = { 1, 2, 0x80, 1, 1, 2, 3, 4 };
+	struct tun_conf conf = { .key = VNI, .dst_port = 6081, .ttl = 64, .csum = TUN_CSUM_OFF };
+	struct tun_dst d = { .state = TUN_DST_READY, .port = VX, .underlay_port = 2, .max_frame = 120,
+			     .type = tun_type_find("geneve"), .remote = ip4(9), .local = ip4(2) };
+	struct tun_path path = { .local = ip4(2), .remote = ip4(9), .dst_mac = { { 2, 0, 0, 0, 1, 9 } } };
+	struct tun_set s = { .bits = TUN_SET_OPTS, .opts_len = sizeof opt };
+	struct fb f = udp_frame(1), big = f;
+	struct rules *r = new_rules();
+	struct tun_view *v = view(NULL);
+	uint8_t got[2048];
+	struct err e;
+
+	(void)state;
+	memcpy(s.opts, opt, sizeof opt);
+	act_add_data(&r->acts[1], ACT_TUN_SET, 0, &s, offsetof(struct tun_set, opts) + sizeof opt);
+	act_add(&r->acts[1], ACT_TUN_PUSH, VX, DST);
+	act_add(&r->acts[1], ACT_OUTPUT, 2, 0);
+	set_rules(r);
+	assert_int_equal(tun_hdr_build(d.type, &conf, &path, &d.hdr, &e), 0);
+	tun_view_set_dst(v, DST, &d);
+	set_view(v);
+	send(3, &f);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), OUTER + sizeof opt + f.n);
+	assert_memory_equal(got + 42, "\x02\x40\x65\x58", 4);
+	assert_memory_equal(got + 50, opt, sizeof opt);
+	assert_memory_equal(got + 58, f.b, f.n);
+	assert_int_equal(host16(load_be16(got + 16)), 36 + sizeof opt + f.n);
+	/* They count where frames are too big. */
+	while (big.n < 112)
+		FB_BYTES(&big, 0);
+	send(3, &big);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), OUTER + sizeof opt + big.n);
+	FB_BYTES(&big, 0);
+	send(3, &big);
+	assert_int_equal(wait_drops(VX, DROP_TUN_TOO_BIG, 1), 1);
+}
+
 static void
 few_packets_of_strangers_wait(void **state)
 {
@@ -311,6 +422,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		F(a_packet_waits_until_its_sender_has_a_number),
 		F(what_a_tunnel_says_about_learning_is_in_the_key),
+		F(options_are_in_the_key_as_far_as_rules_look),
+		F(options_of_a_flow_make_longer_headers),
 		F(few_packets_of_strangers_wait),
 		F(who_is_not_allowed_is_not_asked_about),
 		F(packets_wait_until_their_destination_has_a_number),

@@ -6,6 +6,7 @@
 
 #include "base/pkt.h"
 #include "tests/tunnels/frame.h"
+#include "tunnels/tlv.h"
 #include "tunnels/tun.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
@@ -18,6 +19,29 @@ must(bool truth)
 {
 	if (!truth)
 		abort();
+}
+
+/* Options: in order, else the type would have refused them; of the first one a table is made that knows it. */
+static void
+options(const struct rte_mbuf *m, const struct tun_meta *meta)
+{
+	const uint8_t *opts = rte_pktmbuf_mtod(m, const uint8_t *) - meta->opts_len;
+	static const uint64_t key[2] = { 1, 2 };
+	uint8_t digest[TLV_DIGEST_LEN], none[TLV_DIGEST_LEN] = { 0 };
+	struct tlv_table t = { .examined = true };
+	bool critical;
+
+	must(tlv_check(opts, meta->opts_len, &critical) && critical == !!(meta->flags & TUN_META_CRITICAL));
+	must(tlv_known(NULL, opts, meta->opts_len) == !critical);
+	if (!meta->opts_len)
+		return;
+	t.row[3] = (struct tlv_row){ .class = host16(load_be16(opts)), .type = opts[2], .len = (opts[3] & TLV_LEN) * 4, .examined = true,
+				     .mask = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff } };
+	if (t.row[3].len > TLV_DATA_MAX)
+		return;
+	tlv_digest(&t, key, opts, meta->opts_len, digest);
+	must(!t.row[3].len == !memcmp(digest, none, sizeof none));
+	must(tlv_row_of(&t, opts) == (t.row[3].len ? &t.row[3] : NULL));
 }
 
 static void
@@ -37,6 +61,8 @@ pop(const struct tun_type *t, struct rte_mbuf *m, uint8_t tos)
 		return;
 	}
 	must(m->pkt_len < before && b.meta[0].key <= t->key_max);
+	if (t->caps & TUN_CAP_OPTIONS)
+		options(m, &b.meta[0]);
 	tun_ecn_decap(m, tos);
 	tun_entropy(m);
 }

@@ -41,6 +41,8 @@ def normal(text, sw):
         line = re.sub(r"addr:[0-9a-f:]{17}", "addr:MAC", line)
         line = re.sub(r"dpid:[0-9a-f]{16}", "dpid:DPID", line)
         line = re.sub(r"(idle|hard)_age=\d+, ?", "", line)
+        # What a switch has room for; Open vSwitch counts options without their headers.
+        line = re.sub(r"(max option space|max fields)=\d+", r"\1=N", line)
         # Which rules of older versions reset counts is the switch's own affair.
         line = line.replace("reset_counts ", "")
         # Two ways to say one thing; 1.0 has the first one only.

@@ -255,6 +255,100 @@ rules_match_and_set_group_policies(void **state)
 	EXPECT("in_port=2", "tun20/7");
 }
 
+static const struct tun_type geneve = { .name = "geneve", .caps = TUN_CAP_OPTIONS };
+
+/* Options 0xffff/0x80 of four bytes and 0x102/1 of eight are fields 0 and 3. */
+static void
+map_options(void)
+{
+	struct tlv_row row[TLV_MAX] = {
+		[0] = { .class = 0xffff, .type = 0x80, .len = 4 }, [3] = { .class = 0x102, .type = 1, .len = 8 },
+	};
+
+	ofp_set_tlvs(s->ofp, br, row);
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .type = &geneve });
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_A }, 1);
+}
+
+static const char *
+with_options(const void *opts, uint32_t len)
+{
+	static const uint8_t frame[64];
+	const struct xlate_pkt pkt = { .data = frame, .contig = 64, .len = 64, .opts = opts, .opts_len = len };
+	struct flow_key k = from_tunnel(DST_A, 42);
+
+	sim_commit(s);
+	memset(&s->out, 0, offsetof(struct xlate_out, refs));
+	s->out.acts.n = 0;
+	ofp_xlate.translate(s->view, &k, &pkt, &s->out);
+	sim_print(s->out.acts.a, s->out.acts.n, s->text, sizeof s->text);
+	return s->out.acts.n ? s->text : dp_drop_info[s->out.drop].name;
+}
+
+static void
+rules_match_options(void **state)
+{
+	static const uint8_t both[] = { 0x01, 0x02, 1, 2, 1, 2, 3, 4, 5, 6, 7, 8, 0xff, 0xff, 0x80, 1, 0, 0, 0x12, 0x34 };
+	static const uint8_t zero[] = { 0xff, 0xff, 0x80, 1, 0, 0, 0, 0 };
+	static const uint8_t longer[] = { 0xff, 0xff, 0x80, 2, 0, 0, 0x12, 0x34, 0, 0, 0, 0 };
+	const struct tlv_table *t;
+	struct flow_key m = { 0 };
+
+	(void)state;
+	assert_int_equal(flow_mod_on(br, OFFC_ADD, "tun_metadata0=1,actions=drop"), OFE_NXFMFC_INVALID_TLV_FIELD);
+	assert_int_equal(flow_mod_on(br, OFFC_ADD, "actions=set_field:1->tun_metadata3"), OFE_NXFMFC_INVALID_TLV_FIELD);
+	assert_int_equal(flow_mod_on(br, OFFC_ADD, "actions=move:NXM_NX_TUN_METADATA3[0..7]->NXM_NX_REG0[0..7]"),
+			 OFE_NXFMFC_INVALID_TLV_FIELD);
+	map_options();
+	sim_commit(s);
+	t = ofp_xlate.port_opts(s->view, VX);
+	assert_non_null(t);
+	assert_false(t->examined);
+	flow("priority=9,tun_metadata0=0x1234,tun_metadata3=0x0102030405060708,actions=output:1");
+	flow("priority=8,tun_metadata3=0x0700/0xff00,actions=output:2");
+	flow("priority=7,tun_metadata0,actions=output:3");
+	flow("priority=1,actions=output:4");
+	assert_string_equal(with_options(both, sizeof both), "1");
+	/* The key's digest is what the flow depends on, and the packet path knows of what. */
+	assert_int_equal(s->out.mask.tun_ext[11], 0xff);
+	assert_false(s->out.no_cache);
+	ofp_xlate.port_mask(s->view, VX, &m);
+	assert_int_equal(m.tun_ext[11], 0xff);
+	t = ofp_xlate.port_opts(s->view, VX);
+	assert_true(t->examined && t->row[0].examined && t->row[3].examined && !t->row[1].examined);
+	assert_string_equal(with_options(both, 12), "2");
+	assert_string_equal(with_options(both + 12, 8), "3");
+	assert_string_equal(with_options(zero, sizeof zero), "3");
+	assert_string_equal(with_options(NULL, 0), "4");
+	assert_string_equal(with_options(longer, sizeof longer), "4");
+	/* Other ports' packets have none, and depend on none. */
+	EXPECT("in_port=1", "4");
+	EXPECT_MASK("in_port=1");
+	ofp_xlate.port_mask(s->view, 1, &m);
+	assert_null(ofp_xlate.port_opts(s->view, 300));
+}
+
+static void
+rules_put_options_into_packets(void **state)
+{
+	(void)state;
+	map_options();
+	flow("in_port=1,actions=set_field:0x1234->tun_metadata0,output:20,load:0x5->tun_metadata3[8..15],output:20");
+	EXPECT("in_port=1", "{tun_set(geneve({class=0xffff,type=0x80,0x00001234})) tun20/7} "
+	       "tun_set(geneve({class=0xffff,type=0x80,0x00001234}),geneve({class=0x102,type=0x1,0x0000000000000500})) tun20/7");
+	flow("in_port=2,actions=set_field:0x1234->reg0,move:NXM_NX_REG0[0..15]->NXM_NX_TUN_METADATA0[16..31],output:20");
+	EXPECT("in_port=2", "tun_set(geneve({class=0xffff,type=0x80,0x12340000})) tun20/7");
+	/* What was set is there for later tables, and what came in does not go out again. */
+	flow("in_port=3,actions=set_field:0->tun_metadata0,goto_table:1");
+	flow("table=1,tun_metadata0=0,actions=output:5");
+	EXPECT("in_port=3", "5");
+	flow("in_port=20,actions=in_port");
+	assert_string_equal(with_options("\xff\xff\x80\1\0\0\0\0", 8), "tun20/7");
+	/* A type without options has none. */
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .type = &other });
+	EXPECT("in_port=2", "tun20/7");
+}
+
 static void
 rules_may_give_the_learning_switch_a_key(void **state)
 {
@@ -313,6 +407,8 @@ main(void)
 		FLOW_TEST(the_learning_switch_learns_the_remote_too),
 		FLOW_TEST(what_must_not_be_learned_is_not),
 		FLOW_TEST(rules_match_and_set_group_policies),
+		FLOW_TEST(rules_match_options),
+		FLOW_TEST(rules_put_options_into_packets),
 		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
 		FLOW_TEST(ports_come_and_go_with_what_they_learned),
 		FLOW_TEST(traces_know_remotes_without_a_number),

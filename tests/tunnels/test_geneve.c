@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Geneve on the wire: options and their lengths, the bits that forbid delivery, both ways, and frames of specs/vectors. */
 #include "tests/tunnels/kit.h"
+#include "tunnels/tlv.h"
 
 static const struct tun_type *
 geneve(void)
@@ -32,7 +33,7 @@ bits_that_forbid_delivery_are_counted_apart(void **state)
 		{ { 0xc0, 0x00, 0x65, 0x58, 0, 0, 42, 0 }, "version", TUN_DROP_HEADER },
 		{ { 0x00, 0x80, 0x65, 0x58, 0, 0, 42, 0 }, "control", TUN_DROP_CONTROL },
 		{ { 0x00, 0x00, 0x08, 0x00, 0, 0, 42, 0 }, "payload", TUN_DROP_PAYLOAD },
-		{ { 0x02, 0x40, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0x80, 1 }, "critical", TUN_DROP_OPTION },
+		{ { 0x02, 0x40, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0x80, 1 }, "keep", 0 },
 		{ { 0x02, 0x00, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0x7f, 0xe1 }, "keep", 0 },
 		/* Lengths: past the end, and short of it. */
 		{ { 0x02, 0x00, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0, 2 }, "options", TUN_DROP_HEADER },
@@ -51,6 +52,8 @@ bits_that_forbid_delivery_are_counted_apart(void **state)
 		assert_int_equal(geneve()->drop_kinds[b.drop[0]], rows[i].kind);
 		if (!b.drop[0])
 			assert_int_equal(b.meta[0].key, 42);
+		/* Which options are known is for the port's bridge to say. */
+		assert_int_equal(b.meta[0].flags, i == 6 ? TUN_META_CRITICAL : 0);
 		frame_free(m);
 	}
 	kit_truncations(geneve(), rows[0].hdr, 8, "short");
@@ -102,6 +105,44 @@ key_and_flags_of_a_flow_are_written(void **state)
 }
 
 static void
+options_of_a_flow_follow_the_header(void **state)
+{
+	static const uint8_t opts[] = { 1, 2, 0x80, 1, 1, 2, 3, 4, 1, 2, 1, 0 };
+	struct tun_set set = { .bits = TUN_SET_OPTS, .opts_len = sizeof opts };
+	static const uint8_t inner[60] = { 2 };
+
+	(void)state;
+	memcpy(set.opts, opts, sizeof opts);
+	for (unsigned v6 = 0; v6 < 2; v6++) {
+		struct tun_conf c = KIT_CONF(geneve(), "vni=42");
+		struct tun_hdr h = kit_hdr(geneve(), &c, v6);
+		uint16_t len = h.len;
+		struct rte_mbuf *m;
+		struct tun_meta meta;
+		struct tun_outer o;
+
+		tun_hdr_set(geneve(), &h, &set);
+		assert_int_equal(h.len, len + sizeof opts);
+		assert_memory_equal(h.b + h.own_off, "\x03\x40\x65\x58\0\0\x2a\0", 8);
+		m = kit_push(geneve(), &h, inner, sizeof inner);
+		assert_string_equal(kit_decap(geneve(), m, &o, &meta), "keep");
+		assert_int_equal(meta.opts_len, sizeof opts);
+		assert_memory_equal(rte_pktmbuf_mtod(m, uint8_t *) - sizeof opts, opts, sizeof opts);
+		assert_int_equal(m->pkt_len, sizeof inner);
+		frame_free(m);
+		/* More than there is room for, or not in order: none of it. */
+		h = kit_hdr(geneve(), &c, v6);
+		set.opts_len = TUN_OPTS_MAX + 4;
+		tun_hdr_set(geneve(), &h, &set);
+		assert_int_equal(h.len, len);
+		set.opts_len = 10;
+		tun_hdr_set(geneve(), &h, &set);
+		assert_int_equal(h.len, len);
+		set.opts_len = sizeof opts;
+	}
+}
+
+static void
 options_are_checked(void **state)
 {
 	struct tun_conf c = KIT_CONF(geneve(), "vni=1");
@@ -116,12 +157,24 @@ options_are_checked(void **state)
 static void
 check(const struct kit_vector *v)
 {
-	static const char *const want[] = { "", "keep", "keep", "critical", "keep", "control", "keep", "version", "options",
+	static const char *const want[] = { "", "keep", "keep", "keep", "keep", "control", "keep", "version", "options",
 					    "payload" };
-	struct tun_meta meta = kit_expect(geneve(), v, want[v->n]);
 	const char *opts = json_string_value(json_object_get(v->about, "opts"));
+	struct tun_meta meta;
 	char vni[32];
 
+	/* An unknown option that must be known: the switch drops it once it knows whose it is. */
+	if (v->n == 3) {
+		struct rte_mbuf *m = frame(v->bytes, v->len);
+		struct tun_outer o;
+
+		assert_string_equal(kit_decap(geneve(), m, &o, &meta), "keep");
+		assert_int_equal(meta.flags, TUN_META_CRITICAL);
+		assert_false(tlv_known(NULL, rte_pktmbuf_mtod(m, uint8_t *) - meta.opts_len, meta.opts_len));
+		frame_free(m);
+		return;
+	}
+	meta = kit_expect(geneve(), v, want[v->n]);
 	if (strcmp(want[v->n], "keep"))
 		return;
 	if (opts)
@@ -147,6 +200,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(pop_after_push_is_identity),
 		cmocka_unit_test(bits_that_forbid_delivery_are_counted_apart),
+		cmocka_unit_test(options_of_a_flow_follow_the_header),
 		cmocka_unit_test(options_of_any_length_are_left_in_front_of_the_frame),
 		cmocka_unit_test(key_and_flags_of_a_flow_are_written),
 		cmocka_unit_test(options_are_checked),
