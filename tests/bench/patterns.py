@@ -43,6 +43,11 @@ def same_distance(a, b):
     return max(both) <= SAME * min(both)
 
 
+def setting(text):
+    key, value = text.split("=", 1)
+    return key, int(value) if value.isdigit() else value
+
+
 class Switches:
     """Those that are resident, each begun when it is first asked for and stopped while it is not measured."""
 
@@ -50,7 +55,7 @@ class Switches:
         import flows
         self.lib, self.work, self.args, self.flows = lib, work, args, flows
         self.up, self.ports, self.loaded, self.tuned = {}, 2, {}, None
-        self.unlimited = {"upcall-rate": 0, "max-flows": 2000000, **dict(kv.split("=", 1) for kv in args.weft)}
+        self.unlimited = {"upcall-rate": 0, "max-flows": 2000000, **dict(setting(kv) for kv in args.weft)}
 
     def get(self, name, ports=2, **settings):
         if ports != self.ports or settings != {} and name in self.up:

@@ -111,7 +111,7 @@ class Figures:
         return {s: middle(m["each"] for m in self.of(rows.MEMORY, s)) for s in ("weft", "ovs")}
 
     def attack(self, row):
-        """Which share of its throughput the victim lost, flat out, and which of a million packets a second."""
+        """Which share of its throughput the victim lost, flat out, and which of the million packets a second that it wants."""
         out = {}
         for s in ("weft", "ovs"):
             all_of = self.of(row.name, s)
@@ -122,9 +122,8 @@ class Figures:
                         continue
                     if m["stream"] == rows.PEACE:
                         peace = m
-                    elif peace and self.where(m) and self.where(m) == self.where(peace):
-                        a, b = (x["got"] / x["sent"] if mine else x["got"] for x in (m, peace))
-                        loss.append(1 - a / b)
+                    elif peace and (mine or self.where(m) and self.where(m) == self.where(peace)):
+                        loss.append(1 - m["got"] / peace["got"])
                 out[s, what] = middle(loss)
         return out
 
@@ -136,7 +135,9 @@ class Figures:
 def num(x, form="{:.2f}"):
     if x is None:
         return "-"
-    return f"{x:.2g}" if form == "{:.2f}" and 0 < x < 0.01 else form.format(x)
+    if form == "{:.2f}" and (0 < x < 0.01 or x >= 100):
+        return f"{x:.2g}" if x < 1 else f"{x:,.0f}"
+    return form.format(x)
 
 
 def verdict(x, least, goal, less=False):

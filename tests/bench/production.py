@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A pipeline as a tenant network would have it, and packets for it.
 
-usage: tests/bench/production.py DIRECTORY          writes DIRECTORY/production.of and DIRECTORY/groups.of, for ovs-ofctl
+usage: tests/bench/production.py DIRECTORY [free]   writes DIRECTORY/production.of and DIRECTORY/groups.of, for ovs-ofctl
 
 8 tables, 10,000 rules, from port 1 (a host's guests and what they route for) to port 2:
 
@@ -15,7 +15,10 @@ usage: tests/bench/production.py DIRECTORY          writes DIRECTORY/production.
   6  egress ACL         2,600 rules, likewise, with the mark
   7  way out            ECMP groups for routed packets, one port for the others
 
-Ranges of ports are split into masked rules, as ovs-ofctl and controllers do.  All of it is drawn from one seed."""
+Ranges of ports are split into masked rules, as ovs-ofctl and controllers do.  All of it is drawn from one seed.
+
+Policies are written in habits: a few pairs of prefix lengths, services by name.  With 'free' each rule has lengths and
+ranges of its own, which makes a mask for every other rule."""
 import os
 import random
 import socket
@@ -51,9 +54,18 @@ def port_range(lo, hi):
         lo += size
 
 
+# How long the prefixes of both ends are, and the ranges that services have.
+PAIRS = ((32, 32), (24, 32), (16, 32), (0, 32), (32, 24), (24, 24), (16, 24), (0, 24), (32, 0), (24, 0), (16, 16), (0, 16),
+         (20, 28), (28, 32), (22, 24), (12, 0))
+SERVICES = (22, 53, 80, 123, 179, 443, 993, 1433, 3306, 3389, 5432, 6379, 8080, 8443, 9200, 11211)
+RANGES = ((1024, 65535), (32768, 60999), (49152, 65535), (6000, 6063), (5900, 5999), (137, 139), (20, 21), (1, 1023), (8000, 8099),
+          (30000, 32767))
+
+
 class Pipeline:
-    def __init__(self, seed=7):
+    def __init__(self, seed=7, free=False):
         self.r = random.Random(seed)
+        self.free = free
         self.acl, self.routes, self.apps = [], [], []
         self.lines, self.groups = [], []
         self.build()
@@ -61,36 +73,35 @@ class Pipeline:
     def rule(self, table, priority, match, actions):
         self.lines.append(f"table={table},priority={priority},{match}{',' if match else ''}actions={actions}")
 
-    def prefix(self, wide=False):
-        """An address of the tenants' networks or of the world, with a length that policies use."""
+    def prefix(self, n=None):
+        """An address of the tenants' networks or of the world, with that length or one that is in use."""
         r = self.r
         if r.random() < 0.6:
             a = NET + r.randrange(1 << 18) + (r.randrange(4) << 20)
-            n = r.choice((16, 20, 22, 24, 24, 26, 28, 32, 32))
+            n = r.choice((16, 20, 22, 24, 24, 26, 28, 32, 32)) if n is None else n
         else:
             a = r.choice((0x14000000, 0xac100000, 0xc0a80000, 0x64400000)) + r.randrange(1 << 22)
-            n = r.choice((12, 14, 16, 18, 19, 20, 21, 22, 23, 24, 25, 27, 29, 30, 32))
-        n = min(n, 24) if wide else n
+            n = r.choice((12, 14, 16, 18, 19, 20, 21, 22, 23, 24, 25, 27, 29, 30, 32)) if n is None else n
         return a >> (32 - n) << (32 - n), n
 
     def ports(self):
         r = self.r
-        kind = r.random()
-        if kind < 0.5:
-            p = r.choice((22, 53, 80, 123, 179, 443, 993, 1433, 3306, 3389, 5432, 6379, 8080, 8443, 9200, 11211, r.randrange(1, 65535)))
-            return p, p
-        if kind < 0.75:
+        if self.free and r.random() < 0.25:
             lo = r.randrange(1, 60000)
             return lo, lo + r.randrange(2, 300)
-        return r.choice(((1024, 65535), (32768, 60999), (49152, 65535), (6000, 6063), (5900, 5999), (137, 139), (20, 21), (1, 1023)))
+        if r.random() < 0.6:
+            p = r.choice((*SERVICES, r.randrange(1, 65535)))
+            return p, p
+        return r.choice(RANGES)
 
     def acl_rules(self, table, want, then):
         """Exactly 'want' rules; what ranges are split into counts, as it does in the switch."""
         made, seen = 0, set()
         while made < want:
-            (src, sn), (dst, dn), r = self.prefix(), self.prefix(), self.r
-            ends = [f"nw_src={ip(src)}/{sn}"] if r.random() < 0.75 else []
-            ends += [f"nw_dst={ip(dst)}/{dn}"] if r.random() < 0.75 or not ends else []
+            r = self.r
+            pair = (None, None) if self.free else r.choice(PAIRS)
+            (src, sn), (dst, dn) = (self.prefix(n) for n in pair)
+            ends = [f"{field}={ip(a)}/{n}" for field, a, n in (("nw_src", src, sn), ("nw_dst", dst, dn)) if n]
             proto = r.choice(("tcp", "tcp", "udp", "udp", "icmp", "ip"))
             blocks = [""]
             if proto in ("tcp", "udp"):
@@ -99,7 +110,7 @@ class Pipeline:
                 blocks = [f",{field}=0x{v:x}/0x{m:x}" for v, m in port_range(lo, hi)]
             priority = 40000 - r.randrange(30) * 1000 - made % 1000
             deny = r.random() < 0.15
-            self.acl.append((table, src, sn, dst, dn, proto))
+            self.acl.append((src, sn, dst, dn))
             for b in blocks[:want - made]:
                 match = f"{proto},{','.join(ends)}{b}"
                 if (priority, match) not in seen:
@@ -190,9 +201,9 @@ class Pipeline:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or sys.argv[1].startswith("-"):
+    if len(sys.argv) not in (2, 3) or sys.argv[1].startswith("-"):
         print(__doc__)
-        sys.exit(len(sys.argv) != 2)
-    p = Pipeline()
+        sys.exit(len(sys.argv) == 1)
+    p = Pipeline(free=len(sys.argv) == 3)
     p.write(sys.argv[1])
     print(f"{len(p.lines)} rules, {len(p.groups)} groups")
