@@ -64,6 +64,18 @@ def load_harness(work):
     sys.path.insert(0, bench)
     sys.dont_write_bytecode = True
     import lib
+    generate = lib.gen
+
+    def gen(*args, **kw):
+        """Debian's virtio_user sometimes (one start in a hundred) trips over itself while it sets up its queues."""
+        try:
+            return generate(*args, **kw)
+        except RuntimeError as e:
+            print(f"again, since the generator did not start: {e}", file=sys.stderr)
+            time.sleep(1)
+            return generate(*args, **kw)
+
+    lib.gen = gen
     return lib
 
 
