@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each overlay between two switches, over IPv4 and IPv6, and what tshark reads on the wire between them.
 
-     weft-ga              weft-a (weftd)                 weft-b (weftd)              weft-gb
+     weft-tun-ga          weft-tun-a (weftd)             weft-tun-b (weftd)          weft-tun-gb
    +----------+       +--------------------+         +--------------------+       +----------+
    | g0       | veth  | g -- br0 -- t0     |  veth   |     t0 -- br0 -- g |  veth | g0       |
    | 10.0.0.1 +-------+         (wire)     +=========+     (wire)         +-------+ 10.0.0.2 |
@@ -14,25 +14,40 @@ import shutil
 
 from lab import Lab, wait_for
 
+# What tshark has to read: of headers of fixed contents every field.
+UDP = " && udp.srcport >= 49152"
+REST = "vxlan.flag_d == 0 && vxlan.flag_a == 0 && vxlan.flags_reserved == 0 && vxlan.reserved8 == 0" + UDP
 TYPES = [
-    ("gre", "", "gre.proto == 0x6558"),
-    ("gre", "key=7 csum=on seq=true", "gre.key == 7 && gre.checksum.status == 1 && gre.flags.sequence_number == 1"),
-    ("nvgre", "vsid=5001", "gre.flags_and_version == 0x2000 && gre.proto == 0x6558"),
-    ("geneve", "vni=5001", "geneve.vni == 5001 && geneve.proto_type == 0x6558"),
-    ("vxlan-gpe", "vni=5001", "vxlan.vni == 5001 && vxlan.next_proto == 3"),
-    ("erspan", "session=100 version=III", "erspan.spanid == 100 && erspan.version == 2"),
-    ("stt", "key=5001", "stt.context_id == 5001 && stt.version == 0"),
+    ("vxlan", "vni=5001", "vxlan.vni == 5001 && vxlan.flag_i == 1 && vxlan.flag_g == 0 && vxlan.gbp == 0 && " + REST),
+    ("vxlan", "vni=0xffffff gbp=true gbp-id=42",
+     "vxlan.vni == 0xffffff && vxlan.flag_i == 1 && vxlan.flag_g == 1 && vxlan.gbp == 42 && " + REST),
+    ("vxlan-gpe", "vni=5001", "vxlan.vni == 5001 && vxlan.next_proto == 3 && vxlan.ver == 0 && vxlan.i_bit == 1 && "
+                              "vxlan.p_bit == 1 && vxlan.o_bit == 0" + UDP),
+    ("gre", "", "gre.proto == 0x6558 && gre.flags_and_version == 0"),
+    ("gre", "key=7 csum=on seq=true", "gre.flags_and_version == 0xb000 && gre.key == 7 && gre.checksum.status == 1"),
+    ("nvgre", "vsid=5001", f"gre.flags_and_version == 0x2000 && gre.proto == 0x6558 && gre.key >= {5001 << 8} && "
+                           f"gre.key < {5002 << 8}"),
+    ("geneve", "vni=5001", "geneve.vni == 5001 && geneve.proto_type == 0x6558 && geneve.version == 0 && "
+                           "geneve.option.length == 0 && geneve.flags == 0 && geneve.reserved == 0" + UDP),
+    ("erspan", "session=100 index=7", "gre.flags_and_version == 0x1000 && gre.proto == 0x88be && erspan.spanid == 100 && "
+                                      "erspan.version == 1 && erspan.index == 7 && erspan.vlan == 0 && erspan.truncated == 0"),
+    ("erspan", "session=1023 version=III direction=egress hwid=4",
+     "gre.proto == 0x22eb && erspan.spanid == 1023 && erspan.version == 2 && erspan.direction == 1 && erspan.hw == 4 && "
+     "erspan.o == 0"),
+    ("stt", "key=5001", "stt.context_id == 5001 && stt.version == 0 && stt.seg_off == 0 && stt.flags == 0 && stt.l4offset == 0 && "
+                        "stt.mss == 0 && stt.padding == 0 && stt.tcp.flags == 0x18 && stt.tcp.window == 65535 && "
+                        "stt.dport == 7471"),
 ]
 
 
 def ping(lab, ns, size=56, count=3):
-    p = lab.run(f"ping -n -c {count} -i 0.1 -W 1 -s {size} 10.0.0.2", ns=ns, check=False)
+    p = lab.run(f"ping -n -c {count} -i 0.02 -w 3 -s {size} 10.0.0.2", ns=ns, check=False)
     m = re.search(r"(\d+) received", p.stdout)
     return int(m.group(1)) if m else 0
 
 
 def build(lab):
-    ga, a, b, gb = (lab.netns(n) for n in ("ga", "a", "b", "gb"))
+    ga, a, b, gb = (lab.netns(n) for n in ("tun-ga", "tun-a", "tun-b", "tun-gb"))
     lab.veth(ga, "g0", a, "g")
     lab.veth(gb, "g0", b, "g")
     lab.veth(a, "wire", b, "wire")
@@ -63,7 +78,7 @@ def one(lab, ga, a, gb, hv, over, row):
     net = "fd16::" if over == "IPv6" else "172.16.0."
     for h, far in ((hv[0], 2), (hv[1], 1)):
         h.ctl(f"tunnel add br0 t0 type={kind} remote={net}{far} {opts}")
-    pcap = os.path.join(lab.logs, f"{kind}{len(opts)}-{over}.pcap")
+    pcap = os.path.join(lab.logs, f"{kind}{TYPES.index(row)}-{over}.pcap")
     wait_for("the tunnel to carry something", lambda: ping(lab, ga, count=1), 10)
     dump = lab.spawn(f"dump-{os.path.basename(pcap)}", ["tcpdump", "--immediate-mode", "-Uni", "wire", "-s", "300", "-w", pcap],
                      ns=a)
