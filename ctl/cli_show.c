@@ -73,13 +73,17 @@ static void
 remote_line(struct table *t, const json_t *r, int width, const char *prefix, const char *cont)
 {
 	const char *state = cli_str(r, "state"), *reason = cli_str(r, "reason");
+	const json_t *bfd = json_object_get(r, "bfd");
 	bool ready = !strcmp(state, "ready");
 	char text[600];
 
 	remote_text(r, text, sizeof text);
-	if (ready)
-		table_line(t, prefix, cont, *reason ? ST_WARN : ST_PLAIN, "%-*s  up  %s%s%s", width, cli_str(r, "remote"),
-			   text, *reason ? ": " : "", reason);
+	if (ready && bfd && strcmp(cli_str(bfd, "state"), "up"))
+		table_line(t, prefix, cont, ST_WARN, "%-*s  BFD %s  %s: %s", width, cli_str(r, "remote"), cli_str(bfd, "state"),
+			   text, cli_str(bfd, "diag"));
+	else if (ready)
+		table_line(t, prefix, cont, *reason ? ST_WARN : ST_PLAIN, "%-*s  up  %s%s%s%s", width, cli_str(r, "remote"),
+			   text, bfd ? ", BFD up" : "", *reason ? ": " : "", reason);
 	else
 		table_line(t, prefix, cont, ST_WARN, "%-*s  %s  %s", width, cli_str(r, "remote"),
 			   !strcmp(state, "resolving") ? "resolving" : "DOWN", *reason ? reason : state);

@@ -34,10 +34,11 @@ struct weftd {
 	struct sw *sw;
 	struct event_base *base;
 	struct rpc *rpc;
-	struct event *ev[8];
+	struct event *ev[9];
 	unsigned n_ev;
 	struct event *sig[3];           /* Freed last: a second SIGTERM must not cut the end short. */
-	struct event *poll, *underlay;  /* Timers; owned by ev[] as well. */
+	struct event *poll, *underlay, *bfd;    /* Timers; owned by ev[] as well. */
+	uint64_t bfd_ms;                /* What 'bfd' is armed for. */
 	bool stop;
 };
 
@@ -148,6 +149,7 @@ loop_create(struct weftd *w, struct err *e)
 	rc |= add_event(w, sw_underlay_fd(w->sw), EV_READ | EV_PERSIST, on_underlay, NULL);
 	rc |= add_event(w, -1, 0, on_nothing, &w->poll);
 	rc |= add_event(w, -1, 0, on_underlay, &w->underlay);
+	rc |= add_event(w, -1, 0, on_nothing, &w->bfd);
 	rc |= add_event(w, -1, EV_PERSIST, on_second, &second);
 	rc |= add_event(w, -1, EV_PERSIST, on_tenth, &tenth);
 	rc |= add_signal(w, 0, SIGTERM, on_end);
@@ -210,6 +212,19 @@ look_out(struct weftd *w, struct lookout *l)
 	l->left = l->pause = MIN_OF(l->pause * 2 + 1, (unsigned)NEXT_PAUSE_MAX);
 }
 
+/* Whatever has happened may have changed when the next BFD packet is due. */
+static void
+run_bfd(struct weftd *w)
+{
+	uint64_t now = clock_ms(), due;
+	unsigned next = sw_bfd_poll(w->sw, now);
+
+	due = next ? now + next : 0;
+	if (next && (due != w->bfd_ms || !evtimer_pending(w->bfd, NULL)))
+		arm(w->bfd, next);
+	w->bfd_ms = due;
+}
+
 static void
 loop_run(struct weftd *w)
 {
@@ -219,6 +234,7 @@ loop_run(struct weftd *w)
 		if (poll_switch(w))
 			arm(w->poll, 1);
 		look_out(w, &l);
+		run_bfd(w);
 		if (event_base_loop(w->base, EVLOOP_ONCE) < 0) {
 			log_err("weftd: the event loop failed: %s", strerror(errno));
 			break;

@@ -213,6 +213,15 @@ on_punt(void *arg, uint16_t in_port, const void *data, unsigned data_len, const 
 }
 
 static void
+on_tun_control(void *arg, uint32_t tun_dst, const void *frame, uint32_t len)
+{
+	struct sw *sw = arg;
+
+	if (sw->ul)
+		underlay_bfd_input(sw->ul, tun_dst, frame, len, clock_ms());
+}
+
+static void
 on_note(void *arg, const void *data, unsigned len)
 {
 	struct sw *sw = arg;
@@ -291,6 +300,18 @@ unsigned
 sw_underlay_poll(struct sw *sw, uint64_t now_ms)
 {
 	return underlay_poll(sw->ul, now_ms);
+}
+
+unsigned
+sw_bfd_poll(struct sw *sw, uint64_t now_ms)
+{
+	uint64_t due = underlay_bfd_due(sw->ul);
+
+	if (due <= now_ms) {
+		underlay_bfd_poll(sw->ul, now_ms);
+		due = underlay_bfd_due(sw->ul);
+	}
+	return due == UINT64_MAX ? 0 : (unsigned)MIN_OF(MAX_OF(due, now_ms + 1) - now_ms, (uint64_t)60000);
 }
 
 void
@@ -393,6 +414,7 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base,
 	dc.resolve = on_resolve;
 	dc.peer = on_peer;
 	dc.punt = on_punt;
+	dc.tun_control = on_tun_control;
 	dc.note = on_note;
 	dc.arg = sw;
 	sw->dp = dp_create(&dc, e);

@@ -55,6 +55,9 @@ bool sw_poll(struct sw *);
  * returned last is over. */
 int sw_underlay_fd(const struct sw *);
 unsigned sw_underlay_poll(struct sw *, uint64_t now_ms);
+/* Does what BFD sessions have to do by now.  Milliseconds until there is more, which anything that happens may change;
+ * 0: never. */
+unsigned sw_bfd_poll(struct sw *, uint64_t now_ms);
 /* Ten times a second: timeouts of OpenFlow rules. */
 void sw_tick_rules(struct sw *, uint64_t now_ms);
 /* Once a second: ages MAC tables, looks at links, tries again what could not be opened. */

@@ -73,6 +73,27 @@ put_vlan(json_t *o, const struct ofp_port_conf *c)
 }
 
 static json_t *
+bfd_state(const struct underlay_bfd *b)
+{
+	json_t *o = json_object(), *bad = json_object();
+
+	put_str(o, "state", b->state);
+	put_str(o, "remote_state", b->remote_state);
+	put_str(o, "diag", b->diag);
+	put_str(o, "remote_diag", b->remote_diag);
+	put_num(o, "tx_interval_ms", b->tx_ms);
+	put_num(o, "detection_ms", b->detect_ms);
+	put_num(o, "rx_packets", b->rx);
+	put_num(o, "tx_packets", b->tx);
+	put_num(o, "changes", b->changes);
+	for (unsigned i = 1; i < BFD_N_BAD; i++)
+		if (b->bad[i])
+			put_num(bad, bfd_bad_names[i], b->bad[i]);
+	json_object_set_new(o, "bad", bad);
+	return o;
+}
+
+static json_t *
 remote_state(const struct sw *sw, const struct underlay_remote *r)
 {
 	json_t *o = json_object();
@@ -87,6 +108,8 @@ remote_state(const struct sw *sw, const struct underlay_remote *r)
 	put_num(o, "dst", r->dst);
 	if (r->learned)
 		json_object_set_new(o, "learned", json_true());
+	if (r->bfd.on)
+		json_object_set_new(o, "bfd", bfd_state(&r->bfd));
 	if (r->mtu)
 		put_num(o, "mtu", r->mtu);
 	if (r->max_frame)
@@ -140,7 +163,11 @@ put_tunnel(json_t *o, const struct sw *sw, const struct sw_port *p, const struct
 		put_ip(t, "local", tc->local);
 	put_num(t, "udp_port", tc->dst_port);
 	for (unsigned i = 0; i < n; i++) {
-		up |= r[i].state == TUN_DST_READY || r[i].state == TUN_DST_RESOLVING;
+		bool silent = r[i].bfd.on && !r[i].bfd.up;
+
+		up |= !silent && (r[i].state == TUN_DST_READY || r[i].state == TUN_DST_RESOLVING);
+		if (!*reason && silent && r[i].state == TUN_DST_READY)
+			reason = "BFD: no remote answers";
 		if (!*reason && r[i].state != TUN_DST_READY)
 			reason = r[i].reason;
 		json_array_append_new(remotes, remote_state(sw, &r[i]));

@@ -158,6 +158,26 @@ used_reset(void *arg, uint32_t dst)
 	dp_tun_used_reset(((struct sw *)arg)->dp, dst);
 }
 
+static void
+send_to(void *arg, uint32_t dst, const void *frame, unsigned len)
+{
+	/* One that is lost is one of several. */
+	(void)dp_tun_send(((struct sw *)arg)->dp, dst, frame, len);
+}
+
+static void
+live(void *arg, uint16_t port, bool live)
+{
+	struct sw *sw = arg;
+	struct sw_port *p = port < DP_MAX_PORTS ? sw->port[port] : NULL;
+
+	if (!p)
+		return;
+	ofp_port_set_dead(sw->ofp, port, !live);
+	sw->dirty = true;
+	sw_of_port_changed(sw, p);
+}
+
 void
 sw_tun_flow(const struct conf_port *c, struct ofp_tun_flow *out)
 {
@@ -172,6 +192,8 @@ sw_tun_flow(const struct conf_port *c, struct ofp_tun_flow *out)
 const struct underlay_ops sw_underlay_ops = {
 	.used = used,
 	.used_reset = used_reset,
+	.send = send_to,
+	.live = live,
 	.find_link = find_link,
 	.open_link = open_link,
 	.close_link = close_link,

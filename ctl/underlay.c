@@ -32,6 +32,7 @@ underlay_create(const struct underlay_ops *ops, struct err *e)
 void
 underlay_free_remote(struct underlay *u, struct remote *r)
 {
+	remote_bfd_end(u, r);
 	u->by_dst[r->dst] = NULL;
 	u->freed_in[r->dst] = u->pass;
 	u->n_remotes--;
@@ -67,6 +68,7 @@ underlay_destroy(struct underlay *u)
 		free(s);
 	}
 	nl_close(u->nl);
+	free(u->bfd);
 	free(u);
 }
 
@@ -164,6 +166,7 @@ underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err 
 	}
 	if (old)
 		take_learned(u, old, t);
+	t->dead = old && old->dead;
 	for (unsigned i = 0; old && i < old->n; i++)
 		if (!old->remote[i]->wanted)
 			underlay_free_remote(u, old->remote[i]);
@@ -356,6 +359,7 @@ add_endpoint(struct tun_view *v, const struct remote *r)
 		.remote = r->ip,
 		.local = r->local,
 		.wild = tun_key_is_flow(c) ? TUN_WILD_KEY : 0,
+		.bfd = c->bfd,
 		.zero_csum6 = c->zero_csum6_rx,
 		.drop_inner_vlan = r->tun->drop_inner_vlan,
 	});
@@ -413,12 +417,15 @@ look(struct underlay *u, bool routes, uint64_t now)
 		if (!r)
 			continue;
 		if (routes)
+			remote_bfd_sync(u, r, now);
+		if (routes)
 			remote_resolve(u, r, now);
 		else if (r->via)
 			remote_neighbour(u, r, now);
 		underlay_update_row(u, r);
 	}
 	if (routes) {
+		bfd_sync_ports(u);
 		update_squats(u);
 		u->recheck_ms = now + UNDERLAY_RECHECK_MS;
 	}
@@ -560,6 +567,7 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 		.max_frame = r->max_frame,
 		.learned = r->learned,
 	};
+	bfd_describe(r, &out->bfd);
 	if (r->via)
 		str_copy(out->via, sizeof out->via, r->via->nl.name);
 	str_copy(out->reason, sizeof out->reason, r->reason);

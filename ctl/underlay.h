@@ -10,6 +10,7 @@
 #define CTL_UNDERLAY_H
 
 #include "base/err.h"
+#include "ctl/bfd.h"
 #include "datapath/tunnel.h"
 #include "ofproto/ofp.h"
 
@@ -59,6 +60,10 @@ struct underlay_ops {
 	void (*commit)(void *arg);
 	/* When a learned destination was last used, in seconds; 0: never.  NULL: they never grow old. */
 	uint32_t (*used)(void *arg, uint32_t dst);
+	/* A BFD packet is to go there, as a guest's frame would.  NULL: none is. */
+	void (*send)(void *arg, uint32_t dst, const void *frame, unsigned len);
+	/* A tunnel port with BFD has a remote that answers, or none any more.  Ports are live at first.  NULL: nobody asks. */
+	void (*live)(void *arg, uint16_t port, bool live);
 	/* The number is another learned destination's from now on. */
 	void (*used_reset)(void *arg, uint32_t dst);
 	void *arg;
@@ -99,6 +104,24 @@ void underlay_peer(struct underlay *, uint16_t port, const struct ipaddr *remote
 /* Hands on what underlay_peer() has found since the last time. */
 void underlay_flush(struct underlay *);
 
+/* A frame that came out of a tunnel with BFD and is one of its packets (tun_is_bfd()). */
+void underlay_bfd_input(struct underlay *, uint32_t dst, const void *frame, unsigned len, uint64_t now_ms);
+/* When underlay_bfd_poll() has something to do: changes with every call above.  UINT64_MAX: never. */
+uint64_t underlay_bfd_due(const struct underlay *);
+void underlay_bfd_poll(struct underlay *, uint64_t now_ms);
+
+/* A remote's BFD session. */
+struct underlay_bfd {
+	bool on;                        /* Else nothing below means anything. */
+	bool up;
+	const char *state, *remote_state;
+	const char *diag, *remote_diag;
+	uint32_t tx_ms, detect_ms;      /* 'detect_ms' 0: nothing was heard. */
+	uint64_t rx, tx;                /* Packets; 'rx' are those that were in order. */
+	uint64_t bad[BFD_N_BAD];        /* The others. */
+	uint32_t changes;               /* How often it came up or went down. */
+};
+
 /* Live state, for `show`. */
 struct underlay_remote {
 	struct ipaddr remote;
@@ -114,6 +137,7 @@ struct underlay_remote {
 	uint32_t mtu;                   /* Of the underlay; 0 while unknown. */
 	uint32_t max_frame;             /* Longest guest frame that fits. */
 	bool learned;
+	struct underlay_bfd bfd;
 };
 /* In the order of the remotes.  Returns how many there are. */
 unsigned underlay_remotes(const struct underlay *, uint16_t port, struct underlay_remote out[OPT_LIST_MAX]);

@@ -42,6 +42,7 @@ struct remote {
 	struct ipaddr asked;            /* The local address that it must have; none: any. */
 	uint64_t born_ms;
 	struct remote *next;            /* In its tunnel's list of learned ones. */
+	struct bfd_session *bfd;        /* NULL: none is asked for. */
 
 	enum tun_dst_state state;
 	char reason[200];
@@ -65,6 +66,7 @@ struct tunnel {
 	struct tunnel *next;
 	struct underlay_tunnel t;
 	char deaf[160];                 /* Of one with remote=flow: why it cannot hear. */
+	bool dead;                      /* With BFD: no remote answers, and that was told. */
 	unsigned n_learned;
 	struct remote *learned;
 	uint16_t n;                     /* Configured remotes; with remote=flow those that get floods. */
@@ -101,6 +103,10 @@ struct underlay {
 	 * the new destination for the old. */
 	uint32_t freed_in[TUN_MAX_DST];
 	uint32_t pass;
+	/* BFD sessions, a heap by the time that they are due. */
+	unsigned n_bfd;
+	struct bfd_session **bfd;
+	uint64_t random;
 	bool dirty;                     /* The view differs from the one handed on. */
 	unsigned events;                /* NL_EV_* not looked at yet; */
 	uint64_t events_due_ms;         /* looked at then. */
@@ -146,6 +152,15 @@ void flow_want_squats(struct underlay *);
 /* Forgets learned remotes that nobody uses; those of 't' whatever they do. */
 void flow_expire(struct underlay *, uint64_t now_ms);
 void flow_forget_all(struct underlay *, struct tunnel *);
+
+/* --- underlay_bfd.c ------------------------------------------------------------------------ */
+
+/* Starts, changes or ends a remote's session, as it is configured. */
+void remote_bfd_sync(struct underlay *, struct remote *, uint64_t now_ms);
+void remote_bfd_end(struct underlay *, struct remote *);
+/* After all of them: tells which ports are live. */
+void bfd_sync_ports(struct underlay *);
+void bfd_describe(const struct remote *, struct underlay_bfd *);
 
 /* --- underlay_path.c ----------------------------------------------------------------------- */
 

@@ -235,7 +235,9 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			exec_drop(lc, e->port, why, &b->pkt[i], 1);
 			continue;
 		}
-		if (UNLIKELY(!peer))
+		if (UNLIKELY(e->bfd) && tun_is_bfd(b->pkt[i]))
+			tun_take_bfd(lc, e->port, peer, b->pkt[i]);
+		else if (UNLIKELY(!peer))
 			wait_for_number(lc, e, &b->meta[i], b->pkt[i]);
 		else
 			put_out(out, e, peer, &b->meta[i], b->pkt[i]);

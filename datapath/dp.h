@@ -47,6 +47,9 @@ struct dp_conf {
 	 * 'orig_len' bytes.  Borrowed.  NULL: such packets are dropped. */
 	void (*punt)(void *arg, uint16_t in_port, const void *data, unsigned data_len, const void *frame, uint32_t len,
 		     uint32_t orig_len);
+	/* A BFD packet (tun_is_bfd()) came in from a tunnel destination whose endpoint asked for them: the frame inside.
+	 * Borrowed. */
+	void (*tun_control)(void *arg, uint32_t tun_dst, const void *frame, uint32_t len);
 	/* An answer's note. */
 	void (*note)(void *arg, const void *data, unsigned len);
 	void *arg;
@@ -216,5 +219,7 @@ int dp_inject(struct dp *, uint16_t in_port, const void *frame, uint16_t len);
 /* Runs a program on a frame (copied, at most 65535 bytes): after every commit before it, in order with other calls.
  * 'key' is the frame's (its in_port gets the drop counters; 0 is allowed).  -ENOBUFS: too many are under way. */
 int dp_exec(struct dp *, const struct flow_key *key, const void *frame, uint32_t len, const struct act *, unsigned n_acts);
+/* Sends a frame (copied) to a tunnel destination; lost unless that is READY.  -ENOBUFS: too much is under way. */
+int dp_tun_send(struct dp *, uint32_t tun_dst, const void *frame, uint32_t len);
 
 #endif

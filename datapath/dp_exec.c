@@ -21,6 +21,7 @@ struct exec_request {
 	struct dp_request r;
 	struct rte_mbuf *m;
 	uint32_t n_segs;
+	uint32_t tun_dst;               /* Not 0: where it goes instead of having acts. */
 	unsigned n_acts;
 	struct act acts[];
 };
@@ -32,7 +33,10 @@ exec_run(struct lcore *lc, struct dp_request *req)
 	struct rte_mbuf *m = x->m;
 
 	x->m = NULL;
-	exec_acts(lc, &x->key, x->acts, x->n_acts, &m, 1);
+	if (x->tun_dst)
+		tun_send(lc, x->tun_dst, m);
+	else
+		exec_acts(lc, &x->key, x->acts, x->n_acts, &m, 1);
 	return true;
 }
 
@@ -76,34 +80,66 @@ mbufs_of(struct rte_mempool *pool, const uint8_t *frame, uint32_t len)
 	return NULL;
 }
 
-int
-dp_exec(struct dp *dp, const struct flow_key *key, const void *frame, uint32_t len, const struct act *a, unsigned n)
+/* Room for 'n' instructions, and the frame; the caller fills in the rest and hands it to exec_ask(). */
+static struct exec_request *
+exec_new(struct dp *dp, const void *frame, uint32_t len, unsigned n)
 {
 	struct exec_request *x;
 	struct rte_mbuf *m;
 
-	if (key->in_port >= DP_MAX_PORTS || !len || len > UINT16_MAX || n > ACT_MAX)
-		return -EINVAL;
 	if (dp->n_exec == EXEC_MAX || dp->n_exec_segs > dp->conf.n_mbufs / EXEC_MBUFS_DIV)
-		return -ENOBUFS;
+		return NULL;
 	m = mbufs_of(dp->pool, frame, len);
 	if (!m)
-		return -ENOBUFS;
-	x = xalloc_aligned(CACHE_LINE, sizeof *x + n * sizeof *a);
+		return NULL;
+	x = xalloc_aligned(CACHE_LINE, sizeof *x + n * sizeof(struct act));
 	x->r = (struct dp_request){ .run = exec_run, .done = exec_done, .cost = 1 };
-	x->key = *key;
 	x->m = m;
 	x->n_segs = m->nb_segs;
-	x->n_acts = n;
-	memcpy(x->acts, a, n * sizeof *a);
+	return x;
+}
+
+static int
+exec_ask(struct dp *dp, struct exec_request *x)
+{
 	if (dp_ask(dp, 0, &x->r)) {
-		rte_pktmbuf_free(m);
+		rte_pktmbuf_free(x->m);
 		free(x);
 		return -ENOBUFS;
 	}
 	dp->n_exec++;
 	dp->n_exec_segs += x->n_segs;
 	return 0;
+}
+
+int
+dp_exec(struct dp *dp, const struct flow_key *key, const void *frame, uint32_t len, const struct act *a, unsigned n)
+{
+	struct exec_request *x;
+
+	if (key->in_port >= DP_MAX_PORTS || !len || len > UINT16_MAX || n > ACT_MAX)
+		return -EINVAL;
+	x = exec_new(dp, frame, len, n);
+	if (!x)
+		return -ENOBUFS;
+	x->key = *key;
+	x->n_acts = n;
+	memcpy(x->acts, a, n * sizeof *a);
+	return exec_ask(dp, x);
+}
+
+int
+dp_tun_send(struct dp *dp, uint32_t tun_dst, const void *frame, uint32_t len)
+{
+	struct exec_request *x;
+
+	if (!tun_dst || !len || len > UINT16_MAX)
+		return -EINVAL;
+	x = exec_new(dp, frame, len, 0);
+	if (!x)
+		return -ENOBUFS;
+	x->tun_dst = tun_dst;
+	return exec_ask(dp, x);
 }
 
 /* --- Counts -------------------------------------------------------------------------------- */

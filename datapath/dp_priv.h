@@ -177,6 +177,13 @@ struct poll {
 	} *peeks;
 };
 
+/* How many packets for us came out of tunnels in this millisecond: see tun_control.c.  [lcore] */
+struct tun_control {
+	uint64_t ms;
+	uint16_t n;
+	uint8_t slot[256];              /* By destination. */
+};
+
 /* One polling thread. */
 struct lcore {
 	struct dp *dp;                  /* [const] */
@@ -207,6 +214,7 @@ struct lcore {
 	uint32_t sweep_left;            /* Flows that are due. */
 	bool held;                      /* [lcore] A tunnel type keeps pieces of frames, */
 	uint16_t held_port;             /* of this underlay port, as far as counters go. */
+	struct tun_control control;
 	uint16_t n_wait;                /* [lcore] */
 	struct tun_wait wait[TUN_WAIT_MAX];
 	uint64_t icmp_tsc;              /* [lcore] Token bucket of "too big" answers. */
@@ -331,6 +339,8 @@ void dp_fold_cancel(struct dp *);
 int tell_init(struct lcore *);
 void tell_fini(struct lcore *);
 /* References packets that the control plane wants 'want' bytes of; what cannot be is counted. */
+/* The first 'want' bytes for dp_conf.tun_control().  False: there is no room. */
+bool tell_tun_control(struct lcore *, uint16_t port, uint32_t tun_dst, uint16_t want, struct rte_mbuf *);
 void tell_punt(struct lcore *, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf **,
 	       unsigned n);
 /* Whether tell_notes() can send all notes of the answer. */
@@ -444,6 +454,11 @@ struct decap_out {
 	} info[BURST];
 };
 unsigned tun_decap(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port, struct decap_out *);
+/* To a destination, as if a guest's; lost unless that is READY.  Takes the packet. */
+void tun_send(struct lcore *, uint32_t dst, struct rte_mbuf *);
+/* tun_control.c: whether a frame from a tunnel is a BFD packet; takes one that is. */
+bool tun_is_bfd(const struct rte_mbuf *);
+void tun_take_bfd(struct lcore *, uint16_t tun_port, uint32_t dst, struct rte_mbuf *);
 /* A packet from a remote that has no number yet waits for it, if there is room: takes it.  'key_flags': as in decap_out. */
 void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outside, uint8_t key_flags, struct rte_mbuf *);
 /* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  'set' (may be NULL) is what

@@ -45,6 +45,7 @@
 	DROP(TUN_INCOMPLETE, "tun-incomplete", "pieces of an STT frame are missing, or there were too many frames at a time") \
 	DROP(TUN_OVERLAP, "tun-overlap", "a piece of an STT frame came twice, or contradicts others") \
 	DROP(TUN_CONTROL, "tun-control", "a message for the tunnel's endpoint, of a protocol that is not spoken here") \
+	DROP(TUN_CONTROL_RATE, "tun-control-rate", "BFD packets faster than any session asks for them") \
 	DROP(TUN_OPTION, "tun-option", "a critical option that is not known here") \
 	DROP(TUN_UNKNOWN_KEY, "tun-unknown-key", "no tunnel has this VNI, VSID or key") \
 	DROP(TUN_UNKNOWN_REMOTE, "tun-unknown-remote", "the VNI, VSID or key is known, but not from this remote") \

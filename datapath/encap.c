@@ -199,6 +199,17 @@ release(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const stru
 		output(lc, d->underlay_port, m, n);
 }
 
+void
+tun_send(struct lcore *lc, uint32_t dst, struct rte_mbuf *m)
+{
+	const struct tun_dst *d = tun_view_dst(lc->view->tun, dst);
+
+	if (d && d->state == TUN_DST_READY && m->pkt_len <= d->max_frame)
+		release(lc, d->port, d, NULL, &m, 1);
+	else
+		rte_pktmbuf_free(m);
+}
+
 /* For a destination that had no number when the flow was made.  All of them go: nothing follows in the program. */
 static void
 encap_unnumbered(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,

@@ -25,6 +25,7 @@ struct punt {
 	uint32_t len, orig_len;
 	uint16_t in_port;
 	uint16_t n_segs;
+	uint32_t tun_dst;               /* Not 0: from there, for tun_control(). */
 	uint32_t data_len;
 	uint64_t data[];
 };
@@ -92,30 +93,61 @@ punt_ref(struct lcore *lc, struct rte_mbuf *m, uint32_t len)
 	return m;
 }
 
-static bool
-punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf *m)
+/* A row of the queue for the packet, its data still to be filled in; to be added with punt_add().  NULL: no room. */
+static struct punt *
+punt_new(struct lcore *lc, uint16_t port, uint16_t want, uint32_t data_len, struct rte_mbuf *m)
 {
-	uint32_t len = want == UINT16_MAX ? m->pkt_len : MIN_OF(want, m->pkt_len), data_len = n_data * sizeof *data;
+	uint32_t len = want == UINT16_MAX ? m->pkt_len : MIN_OF(want, m->pkt_len);
 	struct punt *p;
 
-	if (!lc->dp->conf.punt || !punt_allowed(lc, port, m->nb_segs, sizeof *p + data_len))
-		return false;
+	if (!punt_allowed(lc, port, m->nb_segs, sizeof *p + data_len))
+		return NULL;
 	p = msgq_room(&lc->punts, sizeof *p + data_len);
 	if (!p)
-		return false;
+		return NULL;
 	p->orig_len = m->pkt_len;
 	p->m = punt_ref(lc, m, len);
 	if (!p->m)
-		return false;
+		return NULL;
 	p->len = len;
 	p->in_port = port;
 	p->n_segs = p->m->nb_segs;
+	p->tun_dst = 0;
 	p->data_len = data_len;
-	memcpy(p->data, data, data_len);
+	return p;
+}
+
+static void
+punt_add(struct lcore *lc, const struct punt *p)
+{
 	count_sent(&lc->punts_all, p);
-	count_sent(&lc->punts_of[port], p);
+	count_sent(&lc->punts_of[p->in_port], p);
 	msgq_add(&lc->punts);
 	lc->event_kick = true;
+}
+
+static bool
+punt_one(struct lcore *lc, uint16_t port, uint16_t want, const struct act *data, unsigned n_data, struct rte_mbuf *m)
+{
+	uint32_t data_len = n_data * sizeof *data;
+	struct punt *p = lc->dp->conf.punt ? punt_new(lc, port, want, data_len, m) : NULL;
+
+	if (!p)
+		return false;
+	memcpy(p->data, data, data_len);
+	punt_add(lc, p);
+	return true;
+}
+
+bool
+tell_tun_control(struct lcore *lc, uint16_t port, uint32_t tun_dst, uint16_t want, struct rte_mbuf *m)
+{
+	struct punt *p = lc->dp->conf.tun_control ? punt_new(lc, port, want, 0, m) : NULL;
+
+	if (!p)
+		return false;
+	p->tun_dst = tun_dst;
+	punt_add(lc, p);
 	return true;
 }
 
@@ -190,6 +222,10 @@ punt_deliver(struct dp *dp, const struct punt *p)
 		dp->punt_frame = xrealloc(dp->punt_frame, p->len);
 	}
 	frame = rte_pktmbuf_read(p->m, 0, p->len, dp->punt_frame);
+	if (p->tun_dst) {
+		dp->conf.tun_control(dp->conf.arg, p->tun_dst, frame, p->len);
+		return;
+	}
 	dp->conf.punt(dp->conf.arg, p->in_port, p->data, p->data_len, frame, p->len, p->orig_len);
 }
 

@@ -49,6 +49,7 @@ struct tun_endpoint {
 	struct ipaddr remote, local;
 	uint8_t wild;                   /* enum tun_wild; those fields are ignored. */
 	const struct opt_prefixes *allow;       /* TUN_WILD_REMOTE: who may send here; NULL: anybody.  Copied. */
+	bool bfd;                       /* BFD packets inside are for the control plane: dp_conf.tun_control(). */
 	bool zero_csum6;
 	bool drop_inner_vlan;
 };

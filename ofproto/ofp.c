@@ -335,6 +335,25 @@ ofp_port_set_up(struct ofp *o, uint16_t port, bool up)
 }
 
 void
+ofp_port_set_dead(struct ofp *o, uint16_t port, bool dead)
+{
+	struct ofp_port *p = ofp_port_find(o, port);
+
+	if (!p || p->dead == dead)
+		return;
+	p->dead = dead;
+	ofp_port_changed(o, port);
+}
+
+bool
+ofp_port_is_dead(const struct ofp *o, uint16_t port)
+{
+	const struct ofp_port *p = ofp_port_find(o, port);
+
+	return p && p->dead;
+}
+
+void
 ofp_port_set_patch_peer(struct ofp *o, uint16_t port, uint16_t peer)
 {
 	struct ofp_port *p = ofp_port_find(o, port);

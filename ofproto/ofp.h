@@ -111,6 +111,9 @@ int ofp_port_set(struct ofp *, uint16_t port, const struct ofp_port_conf *, stru
 void ofp_port_del(struct ofp *, uint16_t port);
 /* A port that is down gets nothing, and its learned rows are forgotten at once. */
 void ofp_port_set_up(struct ofp *, uint16_t port, bool up);
+/* Who is behind it does not answer: frames still leave there, but fast-failover groups look for another. */
+void ofp_port_set_dead(struct ofp *, uint16_t port, bool dead);
+bool ofp_port_is_dead(const struct ofp *, uint16_t port);
 void ofp_port_set_patch_peer(struct ofp *, uint16_t port, uint16_t peer);       /* 0: none (frames are dropped). */
 /* Where a tunnel port leads: indices of tunnel destinations (datapath/tunnel.h).  The MAC table learns
  * (port, destination); a learned address gets one copy, a flood one per destination.  A destination belongs to one

@@ -34,7 +34,7 @@ struct ofp_shared {
 struct view_port {
 	uint16_t bridge;                /* 0: no such port. */
 	uint8_t kind;                   /* enum ofp_port_kind. */
-	bool up, protected_port, learning, flood;
+	bool up, dead, protected_port, learning, flood;
 	struct vlan_rules vlan;
 	uint32_t mac_limit;
 	uint16_t peer;                  /* Of a patch port. */
@@ -115,7 +115,7 @@ struct ofp_port {
 	uint16_t bridge;
 	enum ofp_port_kind kind;
 	struct ofp_port_conf conf;
-	bool up;
+	bool up, dead;
 	uint16_t peer;
 	uint16_t n_dst;
 	uint16_t n_moves;               /* Addresses that moved here since the last tick. */

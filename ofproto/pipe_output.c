@@ -222,7 +222,7 @@ pipe_port_live(struct walk *w, uint32_t no)
 	}
 	p = &w->x->view->port[port];
 	xl_tag_of(w->x, dp_tag_make(TAG_PORT, port), TAG_PORT, w->bridge);
-	return p->up;
+	return p->up && !p->dead;
 }
 
 /* --- The learning switch ------------------------------------------------------------------------ */

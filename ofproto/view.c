@@ -65,6 +65,7 @@ copy_ports(const struct ofp *o, struct ofp_view *v)
 		*vp = (struct view_port){
 			.bridge = p->bridge, .kind = (uint8_t)p->kind,
 			.up = p->up && !(p->of_config & OFPPC_PORT_DOWN),
+			.dead = p->dead,
 			.protected_port = p->conf.protected_port, .learning = p->conf.learning,
 			.flood = p->conf.flood && !(p->of_config & OFPPC_NO_FLOOD), .vlan = ofp_port_vlan(p), .mac_limit = p->conf.mac_limit,
 			.peer = p->peer, .n_dst = p->n_dst, .dst = dst, .tun = p->tun,

@@ -61,6 +61,9 @@ struct tun_conf {
 	int inner_vlan;                 /* enum tun_inner_vlan. */
 	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
+	bool bfd;                       /* Ask the far end whether it is there (RFC 5880). */
+	uint16_t bfd_mult;              /* 1..255. */
+	uint32_t bfd_min_tx, bfd_min_rx;        /* Milliseconds. */
 	/* With the remote set per flow: */
 	struct opt_ips flood;           /* Who gets flooded frames; none: every remote that was heard of. */
 	struct opt_prefixes allow;      /* Who may send here; none: anybody. */
@@ -250,7 +253,16 @@ const struct tun_type *tun_type_find(const char *name);
 	{ "pmtud", OPT_BOOL, offsetof(struct tun_conf, pmtud), 0, 0, NULL, "true", false, \
 	  "answer guest packets that cannot fit with ICMP \"too big\"; they are counted either way", "true" }, \
 	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
-	  "underlay MTU; 0 takes it from the route or link", "9000" }
+	  "underlay MTU; 0 takes it from the route or link", "9000" }, \
+	{ "bfd", OPT_BOOL, offsetof(struct tun_conf, bfd), 0, 0, NULL, "false", false, \
+	  "ask each remote with BFD whether it is there, inside the tunnel as OVS does; a port none of whose remotes answers is " \
+	  "not live for fast-failover groups", "true" }, \
+	{ "bfd-min-tx", OPT_U32, offsetof(struct tun_conf, bfd_min_tx), 10, 60000, NULL, "1000", false, \
+	  "least milliseconds between BFD packets that we send", "300" }, \
+	{ "bfd-min-rx", OPT_U32, offsetof(struct tun_conf, bfd_min_rx), 10, 60000, NULL, "1000", false, \
+	  "least milliseconds between BFD packets that we want", "300" }, \
+	{ "bfd-mult", OPT_U16, offsetof(struct tun_conf, bfd_mult), 1, 255, NULL, "3", false, \
+	  "so many BFD packets of ours in a row may be lost before the remote gives up", "3" }
 /* And those of types over UDP, with their usual port as text. */
 #define TUN_UDP_OPTS(port) \
 	{ "dst-port", OPT_U16, offsetof(struct tun_conf, dst_port), 1, 65535, NULL, port, false, \

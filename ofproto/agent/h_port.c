@@ -46,7 +46,7 @@ port_fill(const struct agent_bridge *br, uint16_t port, struct of_port *p)
 	p->port_no = ofp_port_no(a->ofp, port);
 	p->config = ofp_port_of_config(a->ofp, port);
 	p->state &= ~(uint32_t)OFPPS_LIVE;
-	if (!(p->state & OFPPS_LINK_DOWN) && !(p->config & OFPPC_PORT_DOWN))
+	if (!(p->state & OFPPS_LINK_DOWN) && !(p->config & OFPPC_PORT_DOWN) && !ofp_port_is_dead(a->ofp, port))
 		p->state |= OFPPS_LIVE;
 	return there;
 }

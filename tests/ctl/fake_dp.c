@@ -317,6 +317,32 @@ underlay_poll(struct underlay *u, uint64_t now_ms)
 	return 1000;
 }
 
+uint64_t
+underlay_bfd_due(const struct underlay *u)
+{
+	(void)u;
+	return UINT64_MAX;
+}
+
+void
+underlay_bfd_poll(struct underlay *u, uint64_t now_ms)
+{
+	(void)u, (void)now_ms;
+}
+
+void
+underlay_bfd_input(struct underlay *u, uint32_t dst, const void *frame, unsigned len, uint64_t now_ms)
+{
+	(void)u, (void)dst, (void)frame, (void)len, (void)now_ms;
+}
+
+int
+dp_tun_send(struct dp *dp, uint32_t tun_dst, const void *frame, uint32_t len)
+{
+	(void)dp, (void)tun_dst, (void)frame, (void)len;
+	return 0;
+}
+
 void
 underlay_resolve(struct underlay *u, uint32_t dst, uint64_t now_ms)
 {

@@ -404,11 +404,136 @@ a_flood_reaches_all_that_are_learned(void **state)
 	assert_int_equal(ps.tx_packets, 40);
 }
 
+/* --- What the far end says to us ------------------------------------------------------------------ */
+
+static struct {
+	unsigned n;
+	uint32_t dst, len;
+	uint8_t b[2048];
+} heard;
+
+static void
+note_control(void *arg, uint32_t tun_dst, const void *frame, uint32_t len)
+{
+	(void)arg;
+	heard.n++;
+	heard.dst = tun_dst;
+	heard.len = len;
+	memcpy(heard.b, frame, len);
+}
+
+/* A view whose only endpoint asks for BFD packets of 10.0.0.1. */
+static struct tun_view *
+bfd_view(bool bfd)
+{
+	struct tun_view *v = tun_view_create();
+	struct tun_endpoint e = { .type = tun_type_find("vxlan"), .udp_port = 4789, .port = VX, .key = VNI, .dst = DST,
+				  .remote = ip4(1), .local = ip4(2), .bfd = bfd };
+
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	tun_view_add_underlay(v, 1, (struct mac){ { 0 } });
+	add_dst(v, DST, 1, (struct ipaddr){ { 0 } });
+	return v;
+}
+
+/* As OVS sends them, on port 'port'. */
+static struct fb
+bfd_packet(uint16_t udp_port)
+{
+	static const uint8_t dst[6] = { 0x00, 0x23, 0x20, 0x00, 0x00, 0x01 };
+	struct fb f;
+
+	fb_macs(&f, 1, 9);
+	memcpy(f.b, dst, 6);
+	fb_ip(&f, 17, 0, 0x4000);
+	fb_be16(&f, 50000);
+	fb_be16(&f, udp_port);
+	fb_be16(&f, 32);
+	fb_be16(&f, 0);
+	for (unsigned i = 0; i < 24; i++)
+		FB_BYTES(&f, i);
+	fb_ip_done(&f);
+	return f;
+}
+
+static void
+bfd_packets_are_for_us(void **state)
+{
+	struct fb inner = bfd_packet(3784), f = tunnelled(&inner), other = bfd_packet(3785), guests = udp_frame(1);
+	struct rules *r = new_rules();
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	set_view(bfd_view(true));
+	send(1, &f);
+	for (uint64_t end = clock_ms() + WAIT_MS; !heard.n && clock_ms() < end;)
+		control_once();
+	assert_int_equal(heard.n, 1);
+	assert_int_equal(heard.dst, DST);
+	assert_int_equal(heard.len, inner.n);
+	assert_memory_equal(heard.b, inner.b, inner.n);
+	/* What only looks alike is the guests'. */
+	f = tunnelled(&other);
+	send(1, &f);
+	assert_comes(3, other.b, other.n);
+	f = tunnelled(&guests);
+	send(1, &f);
+	assert_comes(3, guests.b, guests.n);
+	/* And all of it where nobody asked for BFD. */
+	set_view(bfd_view(false));
+	f = tunnelled(&inner);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(heard.n, 1);
+}
+
+static void
+a_flood_of_bfd_packets_stays_below(void **state)
+{
+	struct fb inner = bfd_packet(3784), f = tunnelled(&inner);
+	uint64_t start = clock_ms(), ms, n;
+
+	(void)state;
+	set_rules(new_rules());
+	set_view(bfd_view(true));
+	for (unsigned i = 0; i < 500; i++)
+		send(1, &f);
+	for (uint64_t end = clock_ms() + WAIT_MS; heard.n + drops(VX, DROP_TUN_CONTROL_RATE) < 500 && clock_ms() < end;)
+		control_once();
+	n = drops(VX, DROP_TUN_CONTROL_RATE);
+	ms = clock_ms() - start;
+	assert_int_equal(heard.n + n, 500);
+	/* Four in a millisecond. */
+	assert_true(heard.n <= 4 * (ms + 2));
+	assert_int_not_equal(heard.n, 0);
+}
+
+static void
+the_control_plane_sends_to_a_destination(void **state)
+{
+	struct fb inner = bfd_packet(3784);
+	uint8_t got[2048];
+
+	(void)state;
+	set_view(bfd_view(true));
+	assert_int_equal(dp_tun_send(dp, DST, inner.b, inner.n), 0);
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, WAIT_MS), OUTER + inner.n);
+	assert_memory_equal(got + OUTER, inner.b, inner.n);
+	/* Where nothing is, nothing goes, and nothing is kept. */
+	assert_int_equal(dp_tun_send(dp, DST + 1, inner.b, inner.n), 0);
+	assert_int_equal(dp_tun_send(dp, 0, inner.b, inner.n), -EINVAL);
+	control_once();
+	assert_int_equal(mem_port_recv(port[2], got, sizeof got, 0), 0);
+}
+
 static int
 flow_setup(void **state)
 {
 	memset(&asked, 0, sizeof asked);
+	memset(&heard, 0, sizeof heard);
 	on_peer = note_peer;
+	on_tun_control = note_control;
 	setup(state);
 	/* Stands for the tunnel port. */
 	assert_non_null(dp_port_add(dp, &port_type_mem, "vx", VX, NULL, NULL));
@@ -429,6 +554,9 @@ main(void)
 		F(packets_wait_until_their_destination_has_a_number),
 		F(flows_ask_for_headers_of_their_own),
 		F(a_flood_reaches_all_that_are_learned),
+		F(bfd_packets_are_for_us),
+		F(a_flood_of_bfd_packets_stays_below),
+		F(the_control_plane_sends_to_a_destination),
 	};
 
 	mem_eal_init();

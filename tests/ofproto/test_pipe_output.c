@@ -301,6 +301,26 @@ a_group_hashes_the_fields_it_is_told(void **state)
 	assert_in_range(together("tp_dst="), 16, 48);
 }
 
+static void
+who_does_not_answer_is_passed_over(void **state)
+{
+	(void)state;
+	group("group_id=1,type=ff,bucket=watch_port:2,output:2,bucket=watch_port:3,output:3");
+	flow("ip,actions=group:1");
+	EXPECT(IP, "2");
+	ofp_port_set_dead(s->ofp, 2, true);
+	assert_true(ofp_port_is_dead(s->ofp, 2));
+	EXPECT(IP, "3");
+	ofp_port_set_up(s->ofp, 3, false);
+	EXPECT(IP, "of-group");
+	ofp_port_set_dead(s->ofp, 2, false);
+	EXPECT(IP, "2");
+	/* Who is sent there by name still is. */
+	ofp_port_set_dead(s->ofp, 2, true);
+	flow("ip,actions=2");
+	EXPECT(IP, "2");
+}
+
 /* --- Other bridges ------------------------------------------------------------------------------ */
 
 /* br0 --20--21-- br1 */
@@ -582,6 +602,7 @@ main(void)
 		T(a_table_miss_rule_reports_a_miss),
 		T(old_controllers_get_what_misses),
 		T(a_group_hashes_the_fields_it_is_told),
+		T(who_does_not_answer_is_passed_over),
 		T(tables_of_1_1_say_what_comes_of_a_miss),
 		T(a_packet_for_the_controller_is_the_changed_one),
 		T(userdata_goes_along),
