@@ -171,9 +171,13 @@ wrong_kind(struct ctl_req *r, const char *path, const json_t *port, bool tunnel)
 {
 	const char *type = json_string_value(json_object_get(port, "type"));
 
+	char all[200] = "";
+
 	if (!tunnel || !type || is_tunnel(port))
 		return false;
-	ctl_refuse_fmt(r, path, EINVAL, "type '%.64s' is no tunnel: use the port command", type);
+	for (unsigned i = 0, used = 0; tun_types[i] && used < sizeof all; i++)
+		used += (unsigned)snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", tun_types[i]->name);
+	ctl_refuse_fmt(r, path, EINVAL, "type '%.64s' is no tunnel, which are %s; for other ports use the port command", type, all);
 	return true;
 }
 

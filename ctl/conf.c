@@ -156,24 +156,36 @@ read_type(const json_t *obj, struct conf_port *p, struct err *e)
 {
 	const json_t *v = json_object_get(obj, "type");
 	const char *name = json_string_value(v);
+	char all[400] = "";
 	struct words w = { 0 };
 
 	for (unsigned i = 0; ctl_port_types[i]; i++)
 		words_add(&w, ctl_port_types[i]->name);
 	for (unsigned i = 0; tun_types[i]; i++)
 		words_add(&w, tun_types[i]->name);
-	if (!name) {
-		char all[400] = "";
-
-		for (unsigned i = 0, used = 0; w.w[i] && used < sizeof all; i++)
-			used += snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", w.w[i]);
+	for (unsigned i = 0, used = 0; w.w[i] && used < sizeof all; i++)
+		used += snprintf(all + used, sizeof all - used, "%s%s", i ? ", " : "", w.w[i]);
+	if (!name)
 		return err_set(e, EINVAL, v ? "type: must be a text, one of %s" : "'type' is missing: one of %s", all);
-	}
 	p->type = ctl_port_type_find(name);
 	p->tun = p->type ? NULL : tun_type_find(name);
 	if (p->type || p->tun)
 		return 0;
+	if (!str_nearest(name, w.w))
+		return err_set(e, ENOENT, "unknown type '%.64s': one of %s", name, all);
 	return unknown(e, "type", name, &w);
+}
+
+/* Who knows one overlay uses its word for the identifier with all. */
+static int
+check_key_name(const json_t *obj, const struct tun_type *t, struct err *e)
+{
+	static const char *const words[] = { "vni", "vsid", "key", "session", "id", "in_key", "tun_id", NULL };
+
+	for (const char *const *w = words; *w; w++)
+		if (json_object_get(obj, *w) && !opt_find(t->opts, *w))
+			return err_set(e, ENOENT, "unknown option '%s': of a %s tunnel it is '%s'", *w, t->name, t->key_name);
+	return 0;
 }
 
 static const struct opt_desc *
@@ -208,7 +220,9 @@ read_port(const json_t *obj, struct conf_port *p, struct err *e)
 
 	for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
 		opt_defaults(t[i].opts, t[i].conf);
-	rc = read_options(obj, t, ARRAY_SIZE(t), structural, e);
+	rc = p->tun ? check_key_name(obj, p->tun, e) : 0;
+	if (!rc)
+		rc = read_options(obj, t, ARRAY_SIZE(t), structural, e);
 	if (!rc)
 		rc = ofp_port_check(&p->ofp, json_object_get(obj, "vlan-mode") != NULL, e);
 	if (!rc && !guard_conf_empty(&p->guard) && (p->tun || p->type->caps & PORT_CAP_VIRTUAL))

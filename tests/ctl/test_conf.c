@@ -141,6 +141,23 @@ unknown_words_name_the_nearest(void **state)
 	refuse("{'bridges':{'br0':{'ports':{'vm1':{'type':'vxlna'}}}}}", ENOENT,
 	       "bridges.br0.ports.vm1: unknown type 'vxlna': did you mean 'vxlan'?");
 	refuse("{'datapath':{'mbuf':4096}}", ENOENT, "datapath: unknown option 'mbuf': did you mean 'mbufs'?");
+	refuse("{'bridges':{'br0':{'ports':{'t':{'type':'gre','vni':5,'remote':'10.0.0.1'}}}}}", ENOENT,
+	       "bridges.br0.ports.t: unknown option 'vni': of a gre tunnel it is 'key'");
+	refuse("{'bridges':{'br0':{'ports':{'t':{'type':'geneve','key':5,'remote':'10.0.0.1'}}}}}", ENOENT,
+	       "bridges.br0.ports.t: unknown option 'key': of a geneve tunnel it is 'vni'");
+}
+
+static void
+unknown_type_far_from_all_is_answered_with_the_list(void **state)
+{
+	struct err e = { 0 };
+	json_t *doc = json_loads("{\"bridges\":{\"br0\":{\"ports\":{\"t\":{\"type\":\"gretap\"}}}}}", 0, NULL);
+
+	(void)state;
+	assert_null(conf_create(doc, &e));
+	assert_non_null(strstr(e.msg, "unknown type 'gretap': one of "));
+	assert_non_null(strstr(e.msg, " gre, "));
+	json_decref(doc);
 }
 
 #define STATIC(vm1, vm2, rest) \
@@ -494,6 +511,7 @@ main(void)
 		cmocka_unit_test(empty_document_is_a_switch_without_bridges),
 		cmocka_unit_test(document_becomes_typed_structures),
 		cmocka_unit_test(unknown_words_name_the_nearest),
+		cmocka_unit_test(unknown_type_far_from_all_is_answered_with_the_list),
 		cmocka_unit_test(static_addresses_are_checked),
 		cmocka_unit_test(static_addresses_have_a_canonical_form),
 		cmocka_unit_test(missing_things_are_named),
