@@ -402,17 +402,17 @@ one_who_never_reads_is_dropped_in_the_end(void **state)
 {
 	struct fixture *f = *state;
 	struct rpc_limits l = rpc_default_limits;
-	uint64_t until = clock_ms() + 30000;
+	uint64_t start = clock_ms();
 	int fd;
 
 	l.unread = 64 << 10;
 	l.partial_ms = 50;
 	rpc_set_limits(f->rpc, &l);
 	fd = client(f);
-	while (rpc_n_clients(f->rpc) || clock_ms() < until - 4990) {
+	while (rpc_n_clients(f->rpc) || clock_ms() < start + 10) {
 		send(fd, VERSION, strlen(VERSION), MSG_NOSIGNAL);
 		turn(f);
-		assert_true(clock_ms() < until);
+		assert_true(clock_ms() < start + 30000);
 	}
 	close(fd);
 }
