@@ -293,6 +293,7 @@ make_row(const struct remote *r, struct tun_dst *d)
 	d->port = r->tun->port;
 	d->max_frame = r->max_frame;
 	d->pmtud = r->tun->conf.pmtud;
+	d->fragment = r->tun->conf.fragment;
 	d->type = r->tun->type;
 	d->local = r->local;
 	d->remote = r->ip;
@@ -361,6 +362,7 @@ add_endpoint(struct tun_view *v, const struct remote *r)
 		.wild = tun_key_is_flow(c) ? TUN_WILD_KEY : 0,
 		.bfd = c->bfd,
 		.zero_csum6 = c->zero_csum6_rx,
+		.reassemble = c->reassemble,
 		.drop_inner_vlan = r->tun->drop_inner_vlan,
 	});
 

@@ -141,6 +141,7 @@ flow_add_endpoints(const struct underlay *u, struct tun_view *v)
 			.wild = TUN_WILD_REMOTE | (local ? 0 : TUN_WILD_LOCAL) | (tun_key_is_flow(c) ? TUN_WILD_KEY : 0),
 			.allow = c->allow.n ? &c->allow : NULL,
 			.zero_csum6 = c->zero_csum6_rx,
+			.reassemble = c->reassemble,
 			.drop_inner_vlan = t->t.drop_inner_vlan,
 		});
 		if (rc)

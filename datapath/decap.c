@@ -5,6 +5,7 @@
 #include "datapath/dp_priv.h"
 #include "datapath/offload.h"
 #include "datapath/parse.h"
+#include "datapath/reasm.h"
 #include "datapath/tunnel_priv.h"
 #include "tunnels/tlv.h"
 
@@ -16,6 +17,7 @@ struct pop_run {
 	uint16_t udp_port[TUN_BATCH_MAX];
 	bool csum_zero6[TUN_BATCH_MAX];
 	uint16_t start[TUN_BATCH_MAX];  /* Where the outer headers were, as data_off. */
+	bool joined[TUN_BATCH_MAX];     /* It came in fragments. */
 	struct tun_batch b;
 };
 
@@ -162,6 +164,17 @@ reap(struct lcore *lc, const struct tun_type *t, uint16_t port, bool all)
 		exec_drop(lc, port, DROP_TUN_INCOMPLETE, lost, n);
 }
 
+static bool
+reap_fragments(struct lcore *lc, bool all)
+{
+	struct rte_mbuf *lost[TUN_BATCH_MAX];
+	bool overlap;
+
+	for (unsigned n; (n = reasm_lost(lc->reasm, lc->ms, all, &overlap, lost, TUN_BATCH_MAX)) > 0;)
+		exec_drop(lc, lc->held_port, overlap ? DROP_TUN_OVERLAP : DROP_TUN_INCOMPLETE, lost, n);
+	return reasm_holds(lc->reasm);
+}
+
 void
 tun_held_service(struct lcore *lc, bool all)
 {
@@ -173,7 +186,7 @@ tun_held_service(struct lcore *lc, bool all)
 		reap(lc, tun_types[i], lc->held_port, all);
 		holds |= tun_types[i]->holds();
 	}
-	lc->held = holds;
+	lc->held = reap_fragments(lc, all) || holds;
 }
 
 /* A key of more than 32 bits (STT) is that of no endpoint but those that leave keys to rules. */
@@ -195,7 +208,7 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 	r->type->pop(b);
 	if (UNLIKELY(r->type->reap)) {
 		lc->held_port = underlay;
-		lc->held = r->type->holds();
+		lc->held |= r->type->holds();
 		reap(lc, r->type, underlay, false);
 	}
 	for (unsigned i = 0; i < b->n; i++) {
@@ -216,6 +229,10 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 				      ? DROP_TUN_UNKNOWN_REMOTE
 				      : DROP_TUN_UNKNOWN_KEY;
 			exec_drop(lc, underlay, why, &b->pkt[i], 1);
+			continue;
+		}
+		if (UNLIKELY(r->joined[i] && !e->reassemble)) {
+			exec_drop(lc, e->port, DROP_TUN_OUTER_FRAGMENT, &b->pkt[i], 1);
 			continue;
 		}
 		why = UNLIKELY(b->meta[i].opts_len) ? take_options(lc, e->port, b->pkt[i], &b->meta[i]) : DROP_NONE;
@@ -245,6 +262,40 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 	b->n = 0;
 }
 
+/* Fragments that may be a tunnel's wait until their packet is whole.  REASM_PLAIN: it is none, or nobody's. */
+static enum reasm_verdict
+collect(struct lcore *lc, struct mac mac, uint16_t in_port, struct rte_mbuf **m)
+{
+	const struct tun_view *v = lc->view->tun;
+	enum reasm_verdict verdict;
+	struct reasm_frag f;
+	struct tun_outer o;
+	bool ours = false;
+
+	if (LIKELY(!reasm_peek(*m, &f)) || !tun_view_listens(v, f.proto) || !tun_view_is_local(v, &f.dst) ||
+	    !ip_is_unicast(&f.src) || tun_view_is_local(v, &f.src) ||
+	    (!mac_is_zero(mac) && memcmp(&mac, rte_pktmbuf_mtod(*m, const uint8_t *), sizeof mac)))
+		return REASM_PLAIN;
+	if (!f.off)
+		ours = tun_outer_peek(*m, &o) && tun_view_type(v, &o);
+	verdict = reasm_add(lc->reasm, lc->ms, &f, ours, m);
+	if (verdict == REASM_BAD)
+		exec_drop(lc, in_port, DROP_TUN_OVERLAP, m, 1);
+	lc->held = true;
+	lc->held_port = in_port;
+	return verdict;
+}
+
+/* Fragments that were kept until it was known that they are the host's: each is told to be so when it comes again. */
+static void
+give_back(struct lcore *lc, uint16_t in_port)
+{
+	struct rte_mbuf *m[TUN_BATCH_MAX];
+
+	for (unsigned n; (n = reasm_plain(lc->reasm, m, TUN_BATCH_MAX)) > 0;)
+		lc->isa->process(lc, m, n, in_port);
+}
+
 unsigned
 tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct decap_out *out)
 {
@@ -256,11 +307,15 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 	r.b.n = 0;
 	r.type = NULL;
 	for (unsigned i = 0; i < n; i++) {
+		enum reasm_verdict verdict = UNLIKELY(v->reassemble) ? collect(lc, mac, in_port, &m[i]) : REASM_PLAIN;
 		const struct tun_type *type;
 		struct tun_outer o;
-		uint16_t start = m[i]->data_off;
+		uint16_t start;
 		int why;
 
+		if (UNLIKELY(verdict == REASM_HELD || verdict == REASM_BAD))
+			continue;
+		start = m[i]->data_off;
 		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_type(v, &o)) ||
 		    (!mac_is_zero(mac) && !mac_equal(mac, o.eth_dst)) || !tun_view_is_local(v, &o.dst)) {
 			m[plain++] = m[i];
@@ -279,10 +334,13 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 		}
 		r.udp_port[r.b.n] = type->udp_port ? o.port : 0;
 		r.start[r.b.n] = start;
+		r.joined[r.b.n] = verdict == REASM_WHOLE;
 		r.csum_zero6[r.b.n] = o.v6 && o.csum_zero;
 		r.b.meta[r.b.n] = (struct tun_meta){ .src = o.src, .dst = o.dst, .tos = o.tos, .ttl = o.ttl };
 		r.b.pkt[r.b.n++] = m[i];
 	}
 	pop_flush(lc, &r, in_port, out);
+	if (UNLIKELY(v->reassemble))
+		give_back(lc, in_port);
 	return plain;
 }

@@ -2,6 +2,7 @@
 /* The datapath from the control thread's side: creation and end of the polling threads, their events, the table of
  * ports.  See dp.h; publication is in view.c, counters and dumps are in dp_stat.c. */
 #include "datapath/dp_priv.h"
+#include "datapath/reasm.h"
 #include "datapath/tunnel_priv.h"
 
 #include <errno.h>
@@ -88,6 +89,7 @@ lcore_free(struct lcore *lc)
 	if (!lc)
 		return;
 	miss_fini(lc);
+	reasm_destroy(lc->reasm);
 	cache_fini(&lc->cache);
 	map_free(lc->tx, DP_MAX_PORTS * sizeof *lc->tx);
 	map_free(lc->pstats, DP_MAX_PORTS * sizeof *lc->pstats);
@@ -115,6 +117,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->pool = dp->pool;
 	lc->tsc_hz = rte_get_tsc_hz();
 	lc->frames = xalloc_aligned(CACHE_LINE, sizeof *lc->frames);
+	lc->reasm = reasm_create();
 	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	lc->tx = map_zeroed(DP_MAX_PORTS * sizeof *lc->tx);
 	lc->pstats = map_zeroed(DP_MAX_PORTS * sizeof *lc->pstats);

@@ -212,9 +212,10 @@ struct lcore {
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
 	uint32_t sweep_left;            /* Flows that are due. */
-	bool held;                      /* [lcore] A tunnel type keeps pieces of frames, */
+	bool held;                      /* [lcore] Pieces of frames or outer packets are kept, */
 	uint16_t held_port;             /* of this underlay port, as far as counters go. */
 	struct tun_control control;
+	struct reasm *reasm;            /* [lcore] Outer packets that come in fragments. */
 	uint16_t n_wait;                /* [lcore] */
 	struct tun_wait wait[TUN_WAIT_MAX];
 	uint64_t icmp_tsc;              /* [lcore] Token bucket of "too big" answers. */
@@ -472,6 +473,10 @@ void tun_flood(struct lcore *, const struct flow_key *key, uint16_t tun_port, co
 void tun_held_service(struct lcore *, bool all);
 void tun_wait_service(struct lcore *);
 void tun_wait_drop_all(struct lcore *);
+/* frag.c: cuts a packet with outer headers, all checksums of which are right, into fragments for an underlay of 'mtu'.
+ * Takes it; 0: there was no memory, or more than 'max' would be needed. */
+enum { FRAG_MAX = 64 };
+unsigned frag_split(struct lcore *, struct rte_mbuf *, uint32_t mtu, bool v6, struct rte_mbuf **out, unsigned max);
 /* pmtud.c: ICMP "too big" towards the port the frame came from.  Borrows 'm'. */
 void pmtud_answer(struct lcore *, const struct flow_key *key, const struct rte_mbuf *m, uint32_t mtu);
 

@@ -42,8 +42,8 @@
 	DROP(TUN_OUTER_OPTIONS, "tun-outer-options", "outer IPv6 extension headers") \
 	DROP(TUN_HEADER, "tun-header", "the tunnel's own header is malformed") \
 	DROP(TUN_PAYLOAD, "tun-payload", "the tunnel carries something else than an Ethernet frame") \
-	DROP(TUN_INCOMPLETE, "tun-incomplete", "pieces of an STT frame are missing, or there were too many frames at a time") \
-	DROP(TUN_OVERLAP, "tun-overlap", "a piece of an STT frame came twice, or contradicts others") \
+	DROP(TUN_INCOMPLETE, "tun-incomplete", "pieces of an STT frame or a fragmented packet are missing, or there were too many at a time") \
+	DROP(TUN_OVERLAP, "tun-overlap", "a piece of an STT frame or a fragmented packet came twice, contradicts others, or is too small") \
 	DROP(TUN_CONTROL, "tun-control", "a message for the tunnel's endpoint, of a protocol that is not spoken here") \
 	DROP(TUN_CONTROL_RATE, "tun-control-rate", "BFD packets faster than any session asks for them") \
 	DROP(TUN_OPTION, "tun-option", "a critical option that is not known here") \

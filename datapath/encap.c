@@ -27,6 +27,8 @@ too_big(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const s
 	uint32_t max = d->max_frame - MIN_OF(set ? set->opts_len : 0u, d->max_frame);
 	unsigned left = 0;
 
+	if (UNLIKELY(d->fragment))
+		return n;
 	for (unsigned i = 0; i < n; i++) {
 		/* Of a frame to be cut, what counts is what comes of it. */
 		if (LIKELY(m[i]->pkt_len <= max || offl_wire_len(m[i]) <= max)) {
@@ -65,6 +67,64 @@ cut_first(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const st
 	return left;
 }
 
+/* Puts outer headers on one packet, cuts it and sends the pieces. */
+static void
+push_fragments(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_hdr *hdr, struct rte_mbuf *m)
+{
+	const struct vport *vp = &lc->ports->port[d->underlay_port];
+	struct tun_batch b = { .n = 1, .hdr = hdr, .pkt = { m } };
+	struct rte_mbuf *out[FRAG_MAX];
+	uint32_t len = m->pkt_len;
+	unsigned n;
+
+	tun_push(d->type, &b);
+	if (UNLIKELY(b.drop[0])) {
+		exec_drop(lc, tun_port, DROP_TUN_TOO_BIG, &b.pkt[0], 1);
+		return;
+	}
+	n = frag_split(lc, b.pkt[0], hdr->mtu, hdr->v6, out, FRAG_MAX);
+	if (UNLIKELY(!n)) {
+		ctr_add(&lc->pstats[tun_port].drops[DROP_TUN_TOO_BIG], 1);
+		return;
+	}
+	ctr_add(&lc->pstats[tun_port].tx_packets, 1);
+	ctr_add(&lc->pstats[tun_port].tx_bytes, len);
+	for (unsigned k = 0; k < n; k += BURST) {
+		unsigned part = MIN_OF(n - k, (unsigned)BURST);
+
+		if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
+			lc->isa->process(lc, &out[k], part, d->underlay_port);
+		else
+			output(lc, d->underlay_port, &out[k], part);
+	}
+}
+
+/* What does not fit leaves in fragments, here and now; what is left in 'm' fits.  A frame to be cut into segments is
+ * fragmented only where those do not fit either. */
+static unsigned
+fragment_first(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set,
+	       const struct tun_hdr *hdr, struct rte_mbuf **m, unsigned n)
+{
+	uint32_t max = d->max_frame - MIN_OF(set ? set->opts_len : 0u, d->max_frame);
+	struct rte_mbuf *seg[OFFL_MAX_SEGS];
+	unsigned left = 0, n_seg;
+	int why;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (LIKELY(m[i]->pkt_len <= max || offl_wire_len(m[i]) <= max)) {
+			m[left++] = m[i];
+			continue;
+		}
+		seg[0] = m[i];
+		n_seg = offl_need(m[i]) ? offl_resolve(m[i], 0, lc->pool, seg, OFFL_MAX_SEGS, &why) : 1;
+		if (!n_seg)
+			ctr_add(&lc->pstats[tun_port].drops[why], 1);
+		for (unsigned k = 0; k < n_seg; k++)
+			push_fragments(lc, tun_port, d, hdr, seg[k]);
+	}
+	return left;
+}
+
 static unsigned
 push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
      unsigned n)
@@ -83,6 +143,8 @@ push(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct 
 	}
 	if (UNLIKELY(d->type->caps & TUN_CAP_WHOLE))
 		n = cut_first(lc, tun_port, d, set, m, n);
+	if (UNLIKELY(d->fragment))
+		n = fragment_first(lc, tun_port, d, set, hdr, m, n);
 	b.n = (uint16_t)n;
 	b.hdr = hdr;
 	memcpy(b.pkt, m, n * sizeof *m);

@@ -273,6 +273,7 @@ tun_view_add_endpoint(struct tun_view *v, const struct tun_endpoint *e)
 	if (v->n_endpoints >= v->n_slots / 2)
 		grow(v);
 	v->shapes |= (uint8_t)(1u << n.wild);
+	v->reassemble |= n.reassemble;
 	v->endpoint[v->n_endpoints] = n;
 	index_endpoint(v, v->n_endpoints++);
 	return 0;
@@ -401,6 +402,15 @@ tun_view_type(const struct tun_view *v, const struct tun_outer *o)
 			first = v->listen[i].type;
 	}
 	return first;
+}
+
+bool
+tun_view_listens(const struct tun_view *v, uint8_t ip_proto)
+{
+	for (unsigned i = 0; i < v->n_listen; i++)
+		if (v->listen[i].ip_proto == ip_proto)
+			return true;
+	return false;
 }
 
 bool

@@ -25,6 +25,7 @@ struct tun_dst {
 	uint16_t underlay_port;         /* Datapath port the route leaves by; 0 while unknown. */
 	uint32_t max_frame;             /* Longest inner frame (from its Ethernet header) that fits. */
 	bool pmtud;
+	bool fragment;                  /* What does not fit goes as fragments of the outer packet. */
 	const struct tun_type *type;
 	struct ipaddr local, remote;
 	struct mac next_hop;
@@ -51,6 +52,7 @@ struct tun_endpoint {
 	const struct opt_prefixes *allow;       /* TUN_WILD_REMOTE: who may send here; NULL: anybody.  Copied. */
 	bool bfd;                       /* BFD packets inside are for the control plane: dp_conf.tun_control(). */
 	bool zero_csum6;
+	bool reassemble;                /* Takes packets that came in fragments. */
 	bool drop_inner_vlan;
 };
 

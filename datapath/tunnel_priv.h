@@ -21,6 +21,7 @@ struct tun_view {
 	} listen[TUN_MAX_LISTEN];
 	/* Two types share a row above (GRE and NVGRE): who sent a packet to whom decides. */
 	bool shared;
+	bool reassemble;                /* Some endpoint does. */
 	struct ipaddr local[TUN_MAX_LOCAL];
 	/* Underlay ports: bit set, and the MAC address that must be the outer destination. */
 	uint64_t underlay[TUN_MAX_UNDERLAY / 64];
@@ -49,6 +50,8 @@ struct tun_view {
 bool tun_view_is_underlay(const struct tun_view *, uint16_t port);
 /* The type that a packet is of, by tun_outer_peek(); NULL: none that is configured. */
 const struct tun_type *tun_view_type(const struct tun_view *, const struct tun_outer *);
+/* Whether any configured type is of that IP protocol. */
+bool tun_view_listens(const struct tun_view *, uint8_t ip_proto);
 bool tun_view_is_local(const struct tun_view *, const struct ipaddr *);
 const struct tun_endpoint *tun_view_find(const struct tun_view *, const struct tun_type *, uint16_t udp_port,
 					 uint32_t key, const struct ipaddr *remote, const struct ipaddr *local);

@@ -71,7 +71,8 @@ find_l4_ip6(const uint8_t *p, uint32_t len, struct l4_pos *pos)
 
 		switch (next) {
 		case IPPROTO_FRAGMENT:
-			pos->fragment = true;
+			/* Neither offset nor "more": a whole packet (RFC 6946). */
+			pos->fragment |= (load_be16(ext + 2) & be16(0xfff9)) != 0;
 			pos->later_fragment |= (load_be16(ext + 2) & be16(0xfff8)) != 0;
 			off += 8;
 			break;

@@ -59,7 +59,9 @@ struct tun_conf {
 	uint32_t erspan_index;
 	uint16_t erspan_hwid;
 	int inner_vlan;                 /* enum tun_inner_vlan. */
-	bool pmtud;                     /* Answer too-big guest packets with ICMP. */
+	bool pmtud;                     /* Answer too-big guest packets with ICMP... */
+	bool fragment;                  /* ...or send them as fragments of the outer packet. */
+	bool reassemble;                /* Put outer packets together that come in fragments. */
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
 	bool bfd;                       /* Ask the far end whether it is there (RFC 5880). */
 	uint16_t bfd_mult;              /* 1..255. */
@@ -252,6 +254,10 @@ const struct tun_type *tun_type_find(const char *name);
 	  "802.1Q tags inside the tunnel: auto keeps them when the port is a VLAN trunk", "keep" }, \
 	{ "pmtud", OPT_BOOL, offsetof(struct tun_conf, pmtud), 0, 0, NULL, "true", false, \
 	  "answer guest packets that cannot fit with ICMP \"too big\"; they are counted either way", "true" }, \
+	{ "fragment", OPT_BOOL, offsetof(struct tun_conf, fragment), 0, 0, NULL, "false", false, \
+	  "send guest packets that cannot fit as fragments of the outer IP packet; the far end has to put them together", "true" }, \
+	{ "reassemble", OPT_BOOL, offsetof(struct tun_conf, reassemble), 0, 0, NULL, "false", false, \
+	  "take outer packets that come in fragments; costs memory that others can fill, within bounds", "true" }, \
 	{ "mtu", OPT_U16, offsetof(struct tun_conf, mtu), 0, 65535, NULL, "0", false, \
 	  "underlay MTU; 0 takes it from the route or link", "9000" }, \
 	{ "bfd", OPT_BOOL, offsetof(struct tun_conf, bfd), 0, 0, NULL, "false", false, \
