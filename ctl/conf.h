@@ -28,6 +28,7 @@ struct conf_dp {
 	uint32_t mbufs;                 /* Packet buffers. */
 	uint32_t idle_us;
 	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */
+	struct tun_limits held;
 	int poll;                       /* enum conf_poll. */
 	char isa[16];
 };

@@ -22,6 +22,7 @@
 #include "ctl/rpc.h"
 #include "ctl/store.h"
 #include "ctl/sw.h"
+#include "tunnels/tun.h"
 
 enum { GRACE_SPIN_US = 30, NEXT_SPIN_US = 40, NEXT_PAUSE_MAX = 1024 };
 
@@ -380,6 +381,7 @@ start_switch(struct weftd *w, struct err *e)
 		dp.max_flows = c->dp.max_flows;
 		dp.idle_us = c->dp.idle_us;
 		dp.upcall_rate = c->dp.upcall_rate;
+		tun_limits_set(&c->dp.held);
 		dp.poll_always = c->dp.poll == CONF_POLL_ALWAYS;
 		dp.isa = c->dp.isa;
 		w->sw = sw_create(&dp, w->base, w->store, w->opt.state_dir, e);

@@ -116,6 +116,21 @@ load_ip4(struct ipaddr *out, const uint8_t *p)
 	*out = ip_from_v4(load_be32(p));
 }
 
+/* Written once, before any thread reads it. */
+static struct tun_limits limits = { TUN_HELD_MS, TUN_HELD_BUFS, TUN_HELD_BUFS_SOURCE };
+
+void
+tun_limits_set(const struct tun_limits *l)
+{
+	limits = *l;
+}
+
+const struct tun_limits *
+tun_limits(void)
+{
+	return &limits;
+}
+
 /* What tells the tunnels of one IP protocol apart. */
 static inline uint16_t
 port_of(const uint8_t *l4)

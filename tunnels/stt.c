@@ -215,7 +215,7 @@ static uint8_t
 add_segment(struct rte_mbuf **m, struct tun_meta *meta, struct stt_seg *s, uint64_t now)
 {
 	if (UNLIKELY(!partial))
-		partial = stt_table_create();
+		partial = stt_table_create(tun_limits());
 	pkt_pull(*m, TCP_HLEN);
 	switch (stt_table_add(partial, s, m, now)) {
 	case STT_HELD:

@@ -6,14 +6,12 @@
 #include "base/addr.h"
 
 struct rte_mbuf;
+struct tun_limits;
 
 enum {
 	STT_MAX_FRAMES = 128,           /* Incomplete at a time. */
 	STT_MAX_SEGS = 132,             /* Of one frame: 65535 by the shortest segment, and some. */
 	STT_MIN_SEG = 512,              /* Bytes of a segment that is not the last: IPv4's least MTU leaves 536. */
-	STT_MAX_BUFS = 2048,            /* Buffers held in all, */
-	STT_MAX_BUFS_SOURCE = 768,      /* and for one source (or a few, which share a slot of a hash table). */
-	STT_TIMEOUT_MS = 1000,          /* Since the first segment that came. */
 };
 
 /* Whose segment it is, and where it belongs. */
@@ -32,7 +30,7 @@ enum stt_verdict {
 };
 
 struct stt_table;
-struct stt_table *stt_table_create(void);
+struct stt_table *stt_table_create(const struct tun_limits *);
 /* Frees what it holds. */
 void stt_table_destroy(struct stt_table *);
 /* '*m' is a segment's payload, no headers.  Frames that took too long, or that there is no room for, are lost. */

@@ -10,6 +10,7 @@
 
 #include "base/hash.h"
 #include "base/util.h"
+#include "tunnels/tun.h"
 
 enum { N_BUCKETS = 256, N_SOURCES = 64, NONE = 0xffff, N_LOST = 2 * STT_MAX_FRAMES };
 
@@ -30,6 +31,7 @@ struct frame {
 };
 
 struct stt_table {
+	struct tun_limits limits;
 	uint64_t seed;
 	uint16_t bucket[N_BUCKETS];
 	uint16_t free, oldest, newest;
@@ -40,10 +42,11 @@ struct stt_table {
 };
 
 struct stt_table *
-stt_table_create(void)
+stt_table_create(const struct tun_limits *limits)
 {
 	struct stt_table *t = xcalloc(1, sizeof *t);
 
+	t->limits = *limits;
 	t->seed = hash_random_seed();
 	memset(t->bucket, 0xff, sizeof t->bucket);
 	t->oldest = t->newest = NONE;
@@ -122,7 +125,7 @@ lose(struct stt_table *t, struct frame *f)
 static void
 expire(struct stt_table *t, uint64_t now_ms)
 {
-	while (t->oldest != NONE && now_ms - t->frame[t->oldest].since_ms >= STT_TIMEOUT_MS)
+	while (t->oldest != NONE && now_ms - t->frame[t->oldest].since_ms >= t->limits.held_ms)
 		lose(t, &t->frame[t->oldest]);
 }
 
@@ -130,20 +133,20 @@ expire(struct stt_table *t, uint64_t now_ms)
 static bool
 make_room(struct stt_table *t, uint32_t source, unsigned n, const struct frame *keep)
 {
-	bool mine = t->source_bufs[source] + n > STT_MAX_BUFS_SOURCE;
+	bool mine = t->source_bufs[source] + n > t->limits.held_bufs_source;
 
 	for (uint16_t i = t->oldest, next; i != NONE; i = next) {
 		struct frame *f = &t->frame[i];
 
 		next = f->newer;
-		if (!mine && t->n_bufs + n <= STT_MAX_BUFS)
+		if (!mine && t->n_bufs + n <= t->limits.held_bufs)
 			return true;
 		if (f == keep || (mine && f->source != source))
 			continue;
 		lose(t, f);
-		mine = t->source_bufs[source] + n > STT_MAX_BUFS_SOURCE;
+		mine = t->source_bufs[source] + n > t->limits.held_bufs_source;
 	}
-	return !mine && t->n_bufs + n <= STT_MAX_BUFS;
+	return !mine && t->n_bufs + n <= t->limits.held_bufs;
 }
 
 static struct frame *

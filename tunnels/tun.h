@@ -282,6 +282,25 @@ extern const char *const tun_flow_names[];
 extern const char *const tun_inner_vlan_names[];
 extern const char *const tun_csum_names[];
 
+/* Bounds of what a polling thread holds of packets that come in pieces (STT). */
+struct tun_limits {
+	uint32_t held_ms;               /* Since the first piece that came. */
+	uint32_t held_bufs;             /* Packet buffers in all, */
+	uint32_t held_bufs_source;      /* and for one sender (or a few, which share a slot of a hash table). */
+};
+
+enum {
+	TUN_HELD_MS = 1000,             /* The defaults. */
+	TUN_HELD_BUFS = 2048,
+	TUN_HELD_BUFS_SOURCE = 768,
+	TUN_HELD_BUFS_MIN = 256,        /* One frame in the shortest pieces, and some. */
+	TUN_HELD_BUFS_MAX = 16384,
+};
+
+/* [ctl] Before polling threads start; without it, the defaults hold. */
+void tun_limits_set(const struct tun_limits *);
+const struct tun_limits *tun_limits(void);
+
 /* --- push.c, outer.c: what all types share --------------------------------------------------- */
 
 /* Where a destination is: resolved by the control plane. */

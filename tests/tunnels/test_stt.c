@@ -375,7 +375,7 @@ add(struct stt_table *t, struct stt_seg s, uint64_t now)
 static void
 memory_is_bounded_and_the_oldest_goes_first(void **state)
 {
-	struct stt_table *t = stt_table_create();
+	struct stt_table *t = stt_table_create(tun_limits());
 	unsigned lost = 0, n = 0;
 
 	(void)state;
@@ -395,10 +395,10 @@ memory_is_bounded_and_the_oldest_goes_first(void **state)
 		for (unsigned k = 0; k < 50; k++) {
 			add(t, seg_of(5000 + i, i, (uint16_t)(k * 1000)), 0);
 			reap_all(t, 0);
-			assert_true(stt_table_bufs(t) <= STT_MAX_BUFS);
+			assert_true(stt_table_bufs(t) <= TUN_HELD_BUFS);
 		}
-	assert_true(stt_table_bufs(t) > STT_MAX_BUFS / 2);
-	reap_all(t, STT_TIMEOUT_MS);
+	assert_true(stt_table_bufs(t) > TUN_HELD_BUFS / 2);
+	reap_all(t, TUN_HELD_MS);
 	assert_int_equal(stt_table_bufs(t), 0);
 	reap_all(t, UINT32_MAX);
 	stt_table_destroy(t);
@@ -407,7 +407,7 @@ memory_is_bounded_and_the_oldest_goes_first(void **state)
 static void
 one_source_takes_no_more_than_its_share(void **state)
 {
-	struct stt_table *t = stt_table_create();
+	struct stt_table *t = stt_table_create(tun_limits());
 
 	(void)state;
 	assert_int_equal(add(t, seg_of(1, 77, 0), 0), STT_HELD);
@@ -415,26 +415,50 @@ one_source_takes_no_more_than_its_share(void **state)
 		for (unsigned k = 0; k < 50; k++) {
 			add(t, seg_of(2, i, (uint16_t)(k * 1000)), 0);
 			reap_all(t, 0);
-			assert_true(stt_table_bufs(t) <= STT_MAX_BUFS_SOURCE + 1);
+			assert_true(stt_table_bufs(t) <= TUN_HELD_BUFS_SOURCE + 1);
 		}
 	/* Nobody else's frame was lost for it (unless they share a slot, which the seed decides: then it was the oldest). */
-	assert_true(stt_table_bufs(t) > STT_MAX_BUFS_SOURCE / 2);
+	assert_true(stt_table_bufs(t) > TUN_HELD_BUFS_SOURCE / 2);
 	reap_all(t, UINT32_MAX);
+	stt_table_destroy(t);
+}
+
+static void
+limits_are_as_configured(void **state)
+{
+	static const struct tun_limits small = { .held_ms = 50, .held_bufs = 300, .held_bufs_source = 256 };
+	struct stt_table *t = stt_table_create(&small);
+	unsigned most[2] = { 0 };
+
+	(void)state;
+	for (unsigned source = 0; source < 2; source++)
+		for (unsigned i = 0; i < 400; i++) {
+			add(t, seg_of((uint8_t)(source + 1), i / 8, (uint16_t)(i % 8 * 1000)), 0);
+			reap_all(t, 0);
+			most[source] = RTE_MAX(most[source], stt_table_bufs(t));
+		}
+	assert_in_range(most[0], 240, 256);
+	/* Both together, or the two share a slot. */
+	assert_in_range(most[1], 240, 300);
+	reap_all(t, 49);
+	assert_true(stt_table_bufs(t) > 200);
+	reap_all(t, 50);
+	assert_int_equal(stt_table_bufs(t), 0);
 	stt_table_destroy(t);
 }
 
 static void
 what_takes_too_long_is_lost(void **state)
 {
-	struct stt_table *t = stt_table_create();
+	struct stt_table *t = stt_table_create(tun_limits());
 
 	(void)state;
 	assert_int_equal(add(t, seg_of(1, 1, 0), 1000), STT_HELD);
-	assert_int_equal(add(t, seg_of(1, 1, 1000), 1000 + STT_TIMEOUT_MS - 1), STT_HELD);
-	assert_int_equal(add(t, seg_of(1, 2, 0), 1000 + STT_TIMEOUT_MS - 1), STT_HELD);
-	assert_int_equal(reap_all(t, 1000 + STT_TIMEOUT_MS - 1), 0);
+	assert_int_equal(add(t, seg_of(1, 1, 1000), 1000 + TUN_HELD_MS - 1), STT_HELD);
+	assert_int_equal(add(t, seg_of(1, 2, 0), 1000 + TUN_HELD_MS - 1), STT_HELD);
+	assert_int_equal(reap_all(t, 1000 + TUN_HELD_MS - 1), 0);
 	/* Later pieces give it no more time. */
-	assert_int_equal(reap_all(t, 1000 + STT_TIMEOUT_MS), 1);
+	assert_int_equal(reap_all(t, 1000 + TUN_HELD_MS), 1);
 	assert_int_equal(stt_table_bufs(t), 1);
 	reap_all(t, UINT32_MAX);
 	stt_table_destroy(t);
@@ -552,6 +576,7 @@ main(void)
 		cmocka_unit_test(tag_in_the_header_is_put_back),
 		cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
 		cmocka_unit_test(one_source_takes_no_more_than_its_share),
+		cmocka_unit_test(limits_are_as_configured),
 		cmocka_unit_test(what_takes_too_long_is_lost),
 		cmocka_unit_test(random_pieces_never_make_a_frame_with_holes),
 		cmocka_unit_test(vectors_are_read),
