@@ -116,16 +116,17 @@ segments_keep_their_checksum_undone_for_who_accepts_that(void **state UNUSED)
 /* --- In tunnels ----------------------------------------------------------------------------- */
 
 static struct tun_hdr
-template(bool v6, const char *csum)
+template(const struct tun_type *t, bool v6, const char *csum)
 {
-	const struct tun_type *t = tun_type_find("vxlan");
 	struct tun_path p = { .src_mac = { { 2, 0, 0, 0, 0, 1 } }, .dst_mac = { { 2, 0, 0, 0, 0, 2 } } };
 	struct tun_conf c;
 	struct tun_hdr h;
 	struct err e;
 
 	opt_defaults(t->opts, &c);
-	assert_int_equal(opt_set(t->opts, &c, "csum", csum, &e), 0);
+	c.key = 5001;
+	if (csum)
+		assert_int_equal(opt_set(t->opts, &c, "csum", csum, &e), 0);
 	ip_parse(v6 ? "2001:db8::1" : "172.16.0.1", &p.local);
 	ip_parse(v6 ? "2001:db8::2" : "172.16.0.2", &p.remote);
 	assert_int_equal(tun_hdr_build(t, &c, &p, &h, &e), 0);
@@ -133,19 +134,21 @@ template(bool v6, const char *csum)
 }
 
 static struct rte_mbuf *
-push(struct rte_mbuf *m, const struct tun_hdr *h)
+push(const struct tun_type *t, struct rte_mbuf *m, const struct tun_hdr *h)
 {
 	struct tun_batch b = { .n = 1, .pkt = { m }, .hdr = h };
 
-	tun_push(tun_type_find("vxlan"), &b);
+	tun_push(t, &b);
 	assert_int_equal(b.drop[0], 0);
+	if (t->caps & TUN_CAP_WHOLE)
+		return m;
 	assert_true(offl_tunnel_on(m, h->l3_off, h->l4_off - h->l3_off, h->len - h->l4_off, h->v6));
 	return m;
 }
 
-/* What the far end does. */
-static void
-pop(struct rte_mbuf *m, bool csum)
+/* What the far end does.  The frame; NULL: it is kept until it is whole. */
+static struct rte_mbuf *
+pop(const struct tun_type *t, struct rte_mbuf *m, bool csum, struct tun_meta *meta)
 {
 	struct tun_batch b = { .n = 1, .pkt = { m } };
 	uint16_t start = m->data_off;
@@ -153,22 +156,39 @@ pop(struct rte_mbuf *m, bool csum)
 
 	assert_true(tun_outer_peek(m, &o));
 	assert_int_equal(tun_outer_check(m, &o), TUN_OUTER_OK);
-	assert_int_equal(o.csum_zero, !csum);
+	if (t->ip_proto == 17)
+		assert_int_equal(o.csum_zero, !csum);
 	assert_int_equal(o.total_len, m->pkt_len);
 	pkt_pull(m, o.len);
-	tun_type_find("vxlan")->pop(&b);
+	b.meta[0] = (struct tun_meta){ .src = o.src, .dst = o.dst, .tos = o.tos, .ttl = o.ttl };
+	t->pop(&b);
+	if (b.drop[0] == TUN_HELD)
+		return NULL;
 	assert_int_equal(b.drop[0], 0);
-	offl_tunnel_off(m, (uint32_t)m->data_off - start);
+	if (meta)
+		*meta = b.meta[0];
+	if (!(t->caps & TUN_CAP_WHOLE))
+		offl_tunnel_off(m, (uint32_t)m->data_off - start);
+	return b.pkt[0];
 }
+
+/* Types whose frames are cut before they leave, with a checksum of their own or without. */
+static const struct {
+	const char *type, *csum;
+} kinds[] = {
+	{ "vxlan", "off" }, { "vxlan", "on" }, { "geneve", "off" }, { "geneve", "on" }, { "gre", "off" }, { "gre", "on" },
+	{ "nvgre", NULL }, { "vxlan-gpe", "off" }, { "vxlan-gpe", "on" },
+};
 
 static void
 frames_are_cut_behind_the_tunnel_headers_that_were_put_on(void **state UNUSED)
 {
-	for (unsigned bits = 0; bits < 32; bits++) {
-		bool v6 = bits & 1, csum = bits & 2;
-		struct tun_hdr h = template(v6, csum ? "on" : "off");
-		struct ref_conf c = { .v6 = bits & 4, .gso = gso_types[bits >> 3], .tags = bits & 1, .payload = bits >> 3 ? 60001 : 1001,
-			.mss = 1336 };
+	for (unsigned bits = 0; bits < 16 * ARRAY_SIZE(kinds); bits++) {
+		const struct tun_type *t = tun_type_find(kinds[bits / 16].type);
+		bool v6 = bits & 1, csum = kinds[bits / 16].csum && !strcmp(kinds[bits / 16].csum, "on");
+		struct tun_hdr h = template(t, v6, kinds[bits / 16].csum);
+		struct ref_conf c = { .v6 = bits & 2, .gso = gso_types[bits >> 2 & 3], .tags = t->caps & TUN_CAP_UNTAGGED ? 0 : bits & 1,
+			.payload = bits >> 2 & 3 ? 60001 : 1001, .mss = 1336 };
 		struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
 		const char *wrong;
 		unsigned n;
@@ -177,16 +197,16 @@ frames_are_cut_behind_the_tunnel_headers_that_were_put_on(void **state UNUSED)
 		if (c.gso == VIRTIO_NET_HDR_GSO_TCPV4 && c.v6)
 			c.gso = VIRTIO_NET_HDR_GSO_TCPV6;
 		ref_build(&f, &c);
-		m = push(to_mbuf(&f), &h);
+		m = push(t, to_mbuf(&f), &h);
 		assert_true(offl_need(m) & OFFL_TUNNEL);
 		/* Who takes long frames does not take them in tunnels. */
 		n = offl_resolve(m, OFFL_ALL & ~OFFL_TUNNEL, env_pool, out, OFFL_MAX_SEGS, &why);
 		assert_int_not_equal(n, 0);
 		for (unsigned i = 0; i < n; i++)
-			pop(out[i], csum);
+			pop(t, out[i], csum, NULL);
 		wrong = ref_verify(&f, out, n, c.gso ? c.mss : UINT32_MAX, false);
 		if (wrong)
-			fail_msg("%u: %s", bits, wrong);
+			fail_msg("%s %u: %s", t->name, bits, wrong);
 		rte_pktmbuf_free_bulk(out, n);
 	}
 	env_no_mbuf_is_lost();
@@ -195,24 +215,79 @@ frames_are_cut_behind_the_tunnel_headers_that_were_put_on(void **state UNUSED)
 static void
 a_long_frame_comes_out_of_its_tunnel_whole(void **state UNUSED)
 {
-	for (unsigned bits = 0; bits < 4; bits++) {
+	for (unsigned bits = 0; bits < 4 * ARRAY_SIZE(kinds); bits++) {
+		const struct tun_type *t = tun_type_find(kinds[bits / 4].type);
 		struct ref_conf c = { .v6 = bits & 1, .gso = bits & 1 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4,
 			.payload = 60001, .mss = 1336 };
-		struct tun_hdr h = template(bits & 2, "on");
+		struct tun_hdr h = template(t, bits & 2, kinds[bits / 4].csum);
+		bool csum = h.csum;
 		struct rte_mbuf *m, *out[OFFL_MAX_SEGS];
 		struct virtio_net_hdr v;
 		unsigned n;
 		int why;
 
 		ref_build(&f, &c);
-		m = push(to_mbuf(&f), &h);
-		pop(m, true);
+		/* GRE's own checksum cannot be there before the frame is cut. */
+		if (!strcmp(t->name, "gre") && !strcmp(kinds[bits / 4].csum, "on"))
+			continue;
+		m = push(t, to_mbuf(&f), &h);
+		pop(t, m, csum, NULL);
 		assert_int_equal(offl_need(m), OFFL_CSUM | (bits & 1 ? OFFL_TSO6 : OFFL_TSO4));
 		offl_from_mbuf(m, &v);
 		assert_int_equal(v.csum_start, f.l4);
 		assert_int_equal(v.gso_size, 1336);
 		n = offl_resolve(m, 0, env_pool, out, OFFL_MAX_SEGS, &why);
 		assert_null(ref_verify(&f, out, n, c.mss, false));
+		rte_pktmbuf_free_bulk(out, n);
+	}
+	env_no_mbuf_is_lost();
+}
+
+/* STT: the long frame becomes a TCP packet that is cut, and is whole again at the far end, with what was left undone. */
+static void
+a_frame_that_stt_carries_is_as_its_sender_left_it(void **state UNUSED)
+{
+	const struct tun_type *t = tun_type_find("stt");
+
+	for (unsigned bits = 0; bits < 8; bits++) {
+		struct ref_conf c = { .v6 = bits & 1, .gso = bits & 4 ? VIRTIO_NET_HDR_GSO_NONE : bits & 1 ? VIRTIO_NET_HDR_GSO_TCPV6
+									: VIRTIO_NET_HDR_GSO_TCPV4,
+			.payload = bits & 4 ? 1001 : 60001, .mss = 1336 };
+		struct tun_hdr h = template(t, bits & 2, NULL);
+		struct rte_mbuf *m, *out[OFFL_MAX_SEGS], *whole = NULL;
+		struct virtio_net_hdr v = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+		struct tun_meta meta = { 0 };
+		const char *wrong;
+		uint16_t need;
+		unsigned n;
+		int why;
+
+		h.seg_len = 1400;
+		ref_build(&f, &c);
+		m = push(t, to_mbuf(&f), &h);
+		n = offl_resolve(m, 0, env_pool, out, OFFL_MAX_SEGS, &why);
+		assert_true(n >= (bits & 4 ? 1 : 40));
+		for (unsigned i = 0; i < n; i++) {
+			assert_null(whole);
+			whole = pop(t, out[i], true, &meta);
+		}
+		assert_non_null(whole);
+		assert_int_equal(whole->pkt_len, f.len);
+		assert_int_equal(meta.key, 5001);
+		assert_int_equal(meta.offl & (TUN_OFFL_PARTIAL | TUN_OFFL_TCP), TUN_OFFL_PARTIAL | TUN_OFFL_TCP);
+		assert_int_equal(!!(meta.offl & TUN_OFFL_IP4), !c.v6);
+		assert_int_equal(meta.offl_l4, f.l4);
+		assert_int_equal(meta.offl_mss, c.gso ? 1336 : 0);
+		v.csum_start = meta.offl_l4;
+		v.csum_offset = 16;
+		v.gso_size = meta.offl_mss;
+		v.gso_type = (uint8_t)c.gso;
+		assert_true(offl_check(&v, rte_pktmbuf_mtod(whole, const uint8_t *), whole->data_len, whole->pkt_len, &need));
+		offl_to_mbuf(whole, &v, need);
+		n = offl_resolve(whole, 0, env_pool, out, OFFL_MAX_SEGS, &why);
+		wrong = ref_verify(&f, out, n, c.gso ? c.mss : UINT32_MAX, false);
+		if (wrong)
+			fail_msg("%u: %s", bits, wrong);
 		rte_pktmbuf_free_bulk(out, n);
 	}
 	env_no_mbuf_is_lost();
@@ -490,6 +565,7 @@ main(void)
 		cmocka_unit_test(segments_keep_their_checksum_undone_for_who_accepts_that),
 		cmocka_unit_test(frames_are_cut_behind_the_tunnel_headers_that_were_put_on),
 		cmocka_unit_test(a_long_frame_comes_out_of_its_tunnel_whole),
+		cmocka_unit_test(a_frame_that_stt_carries_is_as_its_sender_left_it),
 		cmocka_unit_test(tags_and_labels_put_on_later_are_on_each_segment),
 		cmocka_unit_test(a_checksum_is_completed_in_a_copy_while_others_hold_the_packet),
 		cmocka_unit_test(what_cannot_be_cut_is_dropped_with_a_reason),
