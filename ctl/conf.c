@@ -13,9 +13,15 @@
 
 static const char *const poll_names[] = { "adaptive", "always", NULL };
 
+static const char *const auto_name[] = { "auto", NULL };
+
 const struct opt_desc conf_dp_opts[] = {
-	{ .name = "max-flows", .kind = OPT_U32, .offset = offsetof(struct conf_dp, max_flows), .min = 1024,
-	  .max = 4 << 20, .dflt = "131072", .help = "cached flows per polling thread", .example = "200000" },
+	{ .name = "cache-memory", .kind = OPT_U32_WORD, .offset = offsetof(struct conf_dp, cache_memory), .min = 16, .max = 4096,
+	  .names = auto_name, .dflt = "auto",
+	  .help = "MiB that a polling thread's flow cache may take; auto: 64, or as much as max-flows needs", .example = "256" },
+	{ .name = "max-flows", .kind = OPT_U32_WORD, .offset = offsetof(struct conf_dp, max_flows), .min = 1024, .max = 4 << 20,
+	  .names = auto_name, .dflt = "auto",
+	  .help = "cached flows per polling thread; auto: as many as cache-memory has room for", .example = "200000" },
 	{ .name = "mbufs", .kind = OPT_U32, .offset = offsetof(struct conf_dp, mbufs), .min = 2048, .max = 4 << 20,
 	  .dflt = "32768", .help = "packet buffers, about 2.3 KiB each", .example = "65536" },
 	{ .name = "idle-us", .kind = OPT_U32, .offset = offsetof(struct conf_dp, idle_us), .min = 1, .max = 1000000,

@@ -24,7 +24,8 @@ enum {
 
 /* "datapath": settings that hold from one start to the next. */
 struct conf_dp {
-	uint32_t max_flows;             /* Cached flows per polling thread. */
+	uint32_t cache_memory;          /* MiB per polling thread, or CONF_AUTO: by max_flows. */
+	uint32_t max_flows;             /* Cached flows per polling thread, or CONF_AUTO: by cache_memory. */
 	uint32_t mbufs;                 /* Packet buffers. */
 	uint32_t idle_us;
 	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */
@@ -32,6 +33,8 @@ struct conf_dp {
 	int poll;                       /* enum conf_poll. */
 	char isa[16];
 };
+#define CONF_AUTO UINT32_MAX
+enum { CONF_CACHE_MEMORY = 64 };        /* When neither says. */
 enum conf_poll { CONF_POLL_ADAPTIVE, CONF_POLL_ALWAYS };
 extern const struct opt_desc conf_dp_opts[];
 

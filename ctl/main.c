@@ -378,7 +378,11 @@ start_switch(struct weftd *w, struct err *e)
 		w->eal = true;
 		dp.run_dir = w->opt.run_dir;
 		dp.n_mbufs = c->dp.mbufs;
-		dp.max_flows = c->dp.max_flows;
+		dp.max_flows = c->dp.max_flows == CONF_AUTO ? 0 : c->dp.max_flows;
+		if (c->dp.cache_memory != CONF_AUTO)
+			dp.cache_bytes = (uint64_t)c->dp.cache_memory << 20;
+		else if (!dp.max_flows)
+			dp.cache_bytes = (uint64_t)CONF_CACHE_MEMORY << 20;
 		dp.idle_us = c->dp.idle_us;
 		dp.upcall_rate = c->dp.upcall_rate;
 		tun_limits_set(&c->dp.held);

@@ -58,17 +58,32 @@ block_of(const struct act_store *s, uint32_t at)
 	return (struct block *)&s->arena[at - HDR];
 }
 
-struct act_store *
-act_store_create(uint32_t n_acts)
+static void
+set_sizes(struct act_store *s, uint32_t n_acts)
 {
-	struct act_store *s = xcalloc(1, sizeof *s);
-
 	s->n_acts = n_acts;
 	/* A small store is for short programs. */
 	s->slab_len = MIN_OF(MAX_OF(n_acts / SLABS_MIN, (uint32_t)SLAB_MIN), (uint32_t)SLAB);
 	s->n_slabs = n_acts / s->slab_len;
 	for (s->n_buckets = BUCKETS_MIN; s->n_buckets < n_acts / WORDS_PER_BUCKET; s->n_buckets *= 2)
 		;
+}
+
+uint64_t
+act_store_size(uint32_t n_acts)
+{
+	struct act_store s = { 0 };
+
+	set_sizes(&s, n_acts);
+	return act_store_bytes(&s);
+}
+
+struct act_store *
+act_store_create(uint32_t n_acts)
+{
+	struct act_store *s = xcalloc(1, sizeof *s);
+
+	set_sizes(s, n_acts);
 	s->arena = map_zeroed((size_t)n_acts * sizeof *s->arena);
 	s->slab = map_zeroed(s->n_slabs * sizeof *s->slab);
 	s->bucket = map_zeroed(s->n_buckets * sizeof *s->bucket);

@@ -18,6 +18,8 @@ uint32_t act_store_get(struct act_store *, const struct act *a, uint16_t n);
 void act_store_put(struct act_store *, uint32_t at);
 const struct act *act_store_at(const struct act_store *, uint32_t at);
 uint64_t act_store_bytes(const struct act_store *);
+/* What a store for so many instructions takes. */
+uint64_t act_store_size(uint32_t n_acts);
 /* Programs present. */
 uint32_t act_store_count(const struct act_store *);
 

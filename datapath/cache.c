@@ -10,6 +10,7 @@
 
 enum {
 	EVICT_SCAN = 64,                /* Flows looked at to find one to evict. */
+	EVICT_TRIES = 4,                /* Flows that are evicted for room in a store. */
 	ACTS_PER_FLOW = 4,              /* Arena size, in instructions a flow; shared programs need far less. */
 	REFS_PER_FLOW = 12,             /* Likewise; lists differ more than programs do. */
 };
@@ -20,25 +21,75 @@ n_slots_for(uint32_t max_flows)
 	return 1u << (32 - __builtin_clz(max_flows * 2 - 1));
 }
 
-int
-cache_init(struct cache *c, uint32_t max_flows)
+/* How a thread's memory is shared out. */
+struct shares {
+	uint32_t flows, slots;
+	uint32_t hints;                 /* Slots of the index. */
+	uint32_t acts, refs;            /* Words. */
+};
+
+static uint64_t
+fixed_bytes(void)
 {
+	return CACHE_MASKS * sizeof(struct cmask) + CACHE_MAX_PORTS * sizeof(struct cport);
+}
+
+static uint64_t
+flows_bytes(uint32_t flows, uint32_t slots)
+{
+	return (flows + 1ull) * (sizeof(struct cflow) + sizeof(flow_block) + sizeof(struct cflow_cold)) +
+	       slots * (sizeof(struct cslot) + 1ull) + CACHE_TAGS;
+}
+
+static struct shares
+share_by_flows(uint32_t flows)
+{
+	return (struct shares){
+		.flows = flows, .slots = n_slots_for(flows), .hints = flows * CACHE_HINTS_PER_FLOW,
+		.acts = MAX_OF(flows * ACTS_PER_FLOW, 64u * ACT_MAX), .refs = MAX_OF(flows * REFS_PER_FLOW, 64u * ACT_MAX),
+	};
+}
+
+/* A quarter, or less, for the hint index, a sixteenth for programs, an eighth for what counts along, all else for flows. */
+static struct shares
+share_by_bytes(uint64_t bytes, uint32_t most)
+{
+	const unsigned word = sizeof(struct act);
+	struct shares s = { .hints = HINT_MIN_BUCKETS * HINT_SLOTS };
+	uint64_t rest;
+
+	while (s.hints < HINT_MAX_BUCKETS * HINT_SLOTS && s.hints * 2ull * word <= bytes / 4)
+		s.hints *= 2;
+	s.acts = (uint32_t)MIN_OF(bytes / 16, (uint64_t)CACHE_MAX_FLOWS * ACTS_PER_FLOW * word) / word;
+	s.refs = (uint32_t)MIN_OF(bytes / 8, (uint64_t)CACHE_MAX_FLOWS * REFS_PER_FLOW * word) / word;
+	rest = bytes - s.hints * 8ull - fixed_bytes() - act_store_size(s.acts) - act_store_size(s.refs);
+	s.flows = (uint32_t)MIN_OF(rest / sizeof(struct cflow), (uint64_t)MIN_OF(most, (uint32_t)CACHE_MAX_FLOWS));
+	while (flows_bytes(s.flows, n_slots_for(s.flows)) > rest)
+		s.flows -= s.flows / 64 + 1;
+	s.slots = n_slots_for(s.flows);
+	return s;
+}
+
+int
+cache_init(struct cache *c, uint32_t max_flows, uint64_t bytes)
+{
+	struct shares s = bytes ? share_by_bytes(bytes, max_flows ? max_flows : UINT32_MAX) : share_by_flows(max_flows);
 	uint64_t *seed = (uint64_t *)c->seed;
 
-	*c = (struct cache){ .max_flows = max_flows, .high = 1, .slot_mask = n_slots_for(max_flows) - 1 };
+	*c = (struct cache){ .max_flows = s.flows, .high = 1, .slot_mask = s.slots - 1 };
 	for (unsigned i = 0; i < 16; i++)
 		seed[i] = hash_random_seed();
-	c->flows = map_zeroed_huge((max_flows + 1) * sizeof *c->flows);
-	c->ext = map_zeroed((max_flows + 1) * sizeof *c->ext);
-	c->cold = map_zeroed_huge((max_flows + 1) * sizeof *c->cold);
+	c->flows = map_zeroed_huge((c->max_flows + 1ul) * sizeof *c->flows);
+	c->ext = map_zeroed((c->max_flows + 1ul) * sizeof *c->ext);
+	c->cold = map_zeroed_huge((c->max_flows + 1ul) * sizeof *c->cold);
 	c->slots = map_zeroed_huge((c->slot_mask + 1ul) * sizeof *c->slots);
 	c->tags = map_zeroed_huge(c->slot_mask + 1ul + CACHE_TAGS);
 	c->masks = map_zeroed(CACHE_MASKS * sizeof *c->masks);
 	c->ports = map_zeroed(CACHE_MAX_PORTS * sizeof *c->ports);
-	c->acts = act_store_create(MAX_OF(max_flows * ACTS_PER_FLOW, 64u * ACT_MAX));
-	c->refs = act_store_create(MAX_OF(max_flows * REFS_PER_FLOW, 64u * ACT_MAX));
-	if (hints_init(&c->hints, max_flows * CACHE_HINTS_PER_FLOW) || !c->flows || !c->ext || !c->cold || !c->slots ||
-	    !c->tags || !c->masks || !c->ports || !c->acts || !c->refs) {
+	c->acts = act_store_create(s.acts);
+	c->refs = act_store_create(s.refs);
+	if (hints_init(&c->hints, s.hints) || !c->flows || !c->ext || !c->cold || !c->slots || !c->tags || !c->masks ||
+	    !c->ports || !c->acts || !c->refs) {
 		cache_fini(c);
 		return -ENOMEM;
 	}
@@ -48,9 +99,9 @@ cache_init(struct cache *c, uint32_t max_flows)
 void
 cache_fini(struct cache *c)
 {
-	map_free(c->flows, (c->max_flows + 1) * sizeof *c->flows);
-	map_free(c->ext, (c->max_flows + 1) * sizeof *c->ext);
-	map_free(c->cold, (c->max_flows + 1) * sizeof *c->cold);
+	map_free(c->flows, (c->max_flows + 1ul) * sizeof *c->flows);
+	map_free(c->ext, (c->max_flows + 1ul) * sizeof *c->ext);
+	map_free(c->cold, (c->max_flows + 1ul) * sizeof *c->cold);
 	map_free(c->slots, (c->slot_mask + 1ul) * sizeof *c->slots);
 	map_free(c->tags, c->slot_mask + 1ul + CACHE_TAGS);
 	hints_fini(&c->hints);
@@ -64,10 +115,8 @@ cache_fini(struct cache *c)
 uint64_t
 cache_bytes(const struct cache *c)
 {
-	return (c->max_flows + 1ull) * (sizeof *c->flows + sizeof *c->ext + sizeof *c->cold) +
-	       (c->slot_mask + 1ull) * (sizeof *c->slots + 1) + hints_bytes(&c->hints) +
-	       CACHE_MASKS * sizeof *c->masks + CACHE_MAX_PORTS * sizeof *c->ports + act_store_bytes(c->acts) +
-	       act_store_bytes(c->refs);
+	return flows_bytes(c->max_flows, c->slot_mask + 1) + fixed_bytes() + hints_bytes(&c->hints) +
+	       act_store_bytes(c->acts) + act_store_bytes(c->refs);
 }
 
 /* --- Masks --------------------------------------------------------------------------------- */
@@ -421,8 +470,12 @@ cache_insert(struct cache *c, const struct flow_key *key, const struct flow_key 
 		return CACHE_NONE;
 	fl = &c->flows[f];
 	memset(fl, 0, sizeof *fl);
-	if (!flow_set_answer(c, f, out, epoch))
-		goto no_room;
+	for (unsigned i = 0; !flow_set_answer(c, f, out, epoch); i++) {
+		/* The longest unused make room for programs and references, too. */
+		if (i == EVICT_TRIES)
+			goto no_room;
+		evict_one(c, now);
+	}
 
 	mask = mask_choose(c, p, port_mask, &out->mask, m);
 	if (mask < 0)

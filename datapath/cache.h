@@ -24,6 +24,8 @@ enum {
 	CACHE_PORT_MASKS = 32,          /* Masks per input port; past it flows are exact. */
 	CACHE_HINTS_PER_FLOW = 4,       /* Slots of the hint index, at most: a flow has many packets' keys. */
 	CACHE_MAX_PORTS = 16384,
+	CACHE_MAX_FLOWS = 4 << 20,
+	CACHE_BYTES_MIN = 16 << 20,
 	CACHE_NONE = 0,                 /* Flow 0 is never used. */
 	CACHE_TAGS = 16,                /* Tags that are compared at once; so many are there twice, behind the last one. */
 	CACHE_PROBES = 8,               /* Masks that are hashed before the first of them is probed. */
@@ -63,6 +65,10 @@ struct cflow_cold {
 	uint32_t refs;                  /* First one in the store; 0: none. */
 	uint16_t n_refs;
 };
+
+/* What a flow costs: the goals of the design. */
+_Static_assert(sizeof(struct cflow) + sizeof(struct cflow_cold) <= 192, "IPv4");
+_Static_assert(sizeof(struct cflow) + sizeof(struct cflow_cold) + sizeof(flow_block) <= 256, "IPv6, tunnels");
 
 struct cmask {
 	flow_block m[2];
@@ -107,8 +113,10 @@ struct cache {
 	flow_block seed[2];
 };
 
-/* 0 or -ENOMEM.  'max_flows' at least 16. */
-int cache_init(struct cache *, uint32_t max_flows);
+/* Room for 'max_flows' flows (at least 16; 0: as many as there is room for) in 'bytes' of memory, at least CACHE_BYTES_MIN:
+ * all of it counts, and each part has its share, so that none can take the others'.  0 bytes: as much as 'max_flows' flows
+ * may take.  0 or -ENOMEM. */
+int cache_init(struct cache *, uint32_t max_flows, uint64_t bytes);
 void cache_fini(struct cache *);
 
 /* Installs the translation of 'key'.  'port_mask' bounds the mask: what it leaves out is left out of the
@@ -135,7 +143,8 @@ void cache_flow_key(const struct cache *, uint32_t f, struct flow_key *key, stru
 
 const struct act *cache_acts(const struct cache *, const struct cflow *);
 
-/* Bytes of memory set aside (most of it untouched in a small installation). */
+/* Bytes of memory set aside, the hint index as far as it has grown (most of the others is untouched in a small
+ * installation).  Any thread. */
 uint64_t cache_bytes(const struct cache *);
 
 /* The naive truth, for tests: walks all flows. */

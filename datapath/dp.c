@@ -128,9 +128,8 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ);
 	if (lc->wake_fd < 0 || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
-	    tell_init(lc) || miss_init(lc) || cache_init(&lc->cache, dp->conf.max_flows)) {
-		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache of %u flows", idx,
-			dp->conf.max_flows);
+	    tell_init(lc) || miss_init(lc) || cache_init(&lc->cache, dp->conf.max_flows, dp->conf.cache_bytes)) {
+		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache", idx);
 		lcore_free(lc);
 		return NULL;
 	}
@@ -138,7 +137,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->cache.credit_arg = lc;
 	lc->stats.cpu = lc->cpu;
 	lc->stats.tsc_hz = lc->tsc_hz;
-	lc->stats.max_flows = dp->conf.max_flows;
+	lc->stats.max_flows = lc->cache.max_flows;
 	return lc;
 }
 

@@ -28,7 +28,8 @@ struct dp_conf {
 	unsigned cpu[DP_MAX_LCORES];    /* CPU of each polling thread. */
 	const char *run_dir;
 	uint32_t n_mbufs;               /* Packet buffers; about 2.3 KiB each. */
-	uint32_t max_flows;             /* Cached flows per polling thread. */
+	uint32_t max_flows;             /* Cached flows per polling thread; 0: as many as there is room for. */
+	uint64_t cache_bytes;           /* Memory of its flow cache: see cache_init(). */
 	bool poll_always;               /* Never sleep. */
 	uint32_t idle_us;               /* Time without work before a thread goes to sleep. */
 	uint32_t upcall_rate;           /* New flows per second and port; 0: no limit. */

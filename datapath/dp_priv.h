@@ -212,6 +212,7 @@ struct lcore {
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
 	uint32_t sweep_left;            /* Flows that are due. */
+	uint32_t hints_left;            /* Buckets of the hint index that are. */
 	bool held;                      /* [lcore] Pieces of frames or outer packets are kept, */
 	uint16_t held_port;             /* of this underlay port, as far as counters go. */
 	struct tun_control control;

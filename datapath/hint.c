@@ -3,6 +3,9 @@
 #include "datapath/hint.h"
 
 #include <errno.h>
+#include <sys/mman.h>
+
+enum { PAGE_BUCKETS = (2 << 20) / sizeof(struct hint_bucket) };         /* In a large page. */
 
 int
 hints_init(struct hints *t, uint32_t slots)
@@ -52,8 +55,84 @@ hints_split(struct hints *t)
 		from->used &= (uint8_t)~(1u << i);
 		k++;
 	}
+	/* In demand: what looked too large is not. */
+	t->want = 0;
 	/* Others may ask for its size. */
 	__atomic_store_n(&t->n, t->n + 1, __ATOMIC_RELAXED);
 	if (t->n > t->mask && t->n < t->max)
 		t->mask = t->mask * 2 + 1;
+}
+
+/* A slot for one more: an empty one, or, for a hint that was hit lately, one that was not.  HINT_SLOTS: none. */
+static unsigned
+place(const struct hint_bucket *b, bool hit)
+{
+	unsigned i = 0, k = 0;
+
+	while (i < HINT_SLOTS && b->flow[i])
+		i++;
+	if (i < HINT_SLOTS || !hit)
+		return i;
+	while (k < HINT_SLOTS && b->used >> k & 1)
+		k++;
+	return k;
+}
+
+/* The last bucket into the one that it was split from.  What was hit lately stays, the rest as far as there is room. */
+static void
+merge(struct hints *t)
+{
+	uint32_t last = t->n - 1;
+	struct hint_bucket *from = &t->bucket[last], *to;
+
+	__atomic_store_n(&t->n, last, __ATOMIC_RELAXED);
+	if (last < (t->mask + 1) / 2)
+		t->mask >>= 1;
+	to = &t->bucket[last - (t->mask + 1) / 2];
+	for (unsigned i = 0; i < HINT_SLOTS; i++) {
+		bool hit = from->used >> i & 1;
+		unsigned k = from->flow[i] ? place(to, hit) : HINT_SLOTS;
+
+		if (k == HINT_SLOTS)
+			continue;
+		to->tag[k] = from->tag[i];
+		to->flow[k] = from->flow[i];
+		to->used = (uint8_t)((to->used & ~(1u << k)) | (unsigned)hit << k);
+	}
+	/* hints_split() expects it so. */
+	*from = (struct hint_bucket){ 0 };
+	if (last % PAGE_BUCKETS == 0)
+		madvise(from, PAGE_BUCKETS * sizeof *from, MADV_DONTNEED);
+}
+
+/* A round is over: are there too many? */
+static void
+round_over(struct hints *t)
+{
+	uint32_t half_full = (t->aged + HINT_SLOTS / 2 - 1) / (HINT_SLOTS / 2);
+
+	if (t->aged < t->n * (HINT_SLOTS / 4))
+		t->want = MAX_OF(half_full, (uint32_t)HINT_MIN_BUCKETS);
+	t->age_at = t->aged = 0;
+}
+
+void
+hints_age(struct hints *t)
+{
+	struct hint_bucket *b;
+
+	if (t->want && t->n > t->want) {
+		merge(t);
+		return;
+	}
+	t->want = 0;
+	if (t->age_at >= t->n)
+		round_over(t);
+	b = &t->bucket[t->age_at++];
+	for (unsigned i = 0; i < HINT_SLOTS; i++) {
+		if (!(b->used >> i & 1))
+			b->flow[i] = 0;
+		t->aged += b->flow[i] != 0;
+	}
+	b->used = 0;
 }

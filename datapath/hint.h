@@ -5,7 +5,10 @@
  * Buckets are a cache line of eight slots.  The index starts small and grows by linear hashing: each time something in
  * use has to be replaced, one bucket is split in two, so no packet waits for a growth and nothing is found less well
  * during it.  Replacement goes by clock: what was not hit since the hand came by last goes first, so that hashes that
- * come once do not drive out those that come again. */
+ * come once do not drive out those that come again.
+ *
+ * It shrinks the way it grew: a slow hand empties what was not hit for a whole round of it; when a round has found less
+ * than a quarter of the slots in use, buckets are merged, one at a time, until half of them would be. */
 #ifndef DATAPATH_HINT_H
 #define DATAPATH_HINT_H
 
@@ -38,6 +41,9 @@ struct hints {
 	uint32_t n, max;                /* Buckets in use; at most. */
 	uint32_t mask;                  /* 2^k - 1 with 2^(k-1) <= n < 2^k, or n == max == 2^k. */
 	uint64_t replaced;
+	uint32_t age_at;                /* Where the slow hand is... */
+	uint32_t aged;                  /* ...and how many slots in use it has met in this round. */
+	uint32_t want;                  /* Buckets to shrink to; 0: none are too many. */
 };
 
 /* Room for 'slots' hints at most, within HINT_MIN_BUCKETS and HINT_MAX_BUCKETS.  0 or -ENOMEM. */
@@ -46,6 +52,9 @@ void hints_fini(struct hints *);
 uint64_t hints_bytes(const struct hints *);     /* In use.  Any thread. */
 /* Makes two buckets of one; does nothing at the limit. */
 void hints_split(struct hints *);
+/* One step of shrinking: ages a bucket, or merges two where there are too many.  In most steps one line is touched; one in
+ * 32768 merges gives 2 MiB back to the system. */
+void hints_age(struct hints *);
 
 /* Which slots have that tag: bit i. */
 static inline unsigned

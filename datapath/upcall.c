@@ -11,6 +11,7 @@ enum {
 	SWEEP_BUSY = 64,                /* ...and while packets wait. */
 	SWEEP_US = 20,                  /* The time that may take. */
 	SWEEP_LOOK = 32,                /* Flows between two looks at the clock. */
+	HINT_ROUND_S = 10,              /* The slow hand of the hint index. */
 	BUDGET_BURST_DIV = 8,           /* A port may save up an eighth of a second. */
 };
 
@@ -191,6 +192,20 @@ sweep_one(struct lcore *lc, uint32_t f, uint32_t expire)
 	return true;
 }
 
+/* A few buckets of the hint index. */
+static void
+sweep_hints(struct lcore *lc, bool busy, uint64_t until)
+{
+	uint32_t n = MIN_OF(lc->hints_left, (uint32_t)(busy ? SWEEP_BUSY : SWEEP_MAX));
+
+	for (unsigned k = 1; n; n--, k++) {
+		lc->hints_left--;
+		hints_age(&lc->cache.hints);
+		if (!(k % SWEEP_LOOK) && rte_rdtsc() > until)
+			break;
+	}
+}
+
 /* Looks at a few flows: the idle ones go, what the used ones depend on is kept fresh.  Every flow is seen
  * about once a second. */
 void
@@ -202,12 +217,14 @@ upcall_sweep(struct lcore *lc, bool busy)
 	uint64_t until;
 
 	/* Comes by in every turn, so a turn too early costs no division. */
-	if (LIKELY(kilo_tsc < lc->tsc_hz && !lc->sweep_left))
+	if (LIKELY(kilo_tsc < lc->tsc_hz && !lc->sweep_left && !lc->hints_left))
 		return;
 	if (kilo_tsc >= lc->tsc_hz) {
 		uint64_t due = c->high * (kilo_tsc / lc->tsc_hz) / 1000 + 1;
 
 		lc->sweep_left = (uint32_t)MIN_OF(lc->sweep_left + due, (uint64_t)c->high);
+		due = c->hints.n * (kilo_tsc / lc->tsc_hz) / (1000 * HINT_ROUND_S) + 1;
+		lc->hints_left = (uint32_t)MIN_OF(lc->hints_left + due, (uint64_t)c->hints.n);
 		lc->sweep_tsc = lc->tsc;
 		lc->ms = clock_ms();
 	}
@@ -221,6 +238,7 @@ upcall_sweep(struct lcore *lc, bool busy)
 		if ((sweep_one(lc, lc->sweep_at, expire) || !(k % SWEEP_LOOK)) && rte_rdtsc() > until)
 			break;
 	}
+	sweep_hints(lc, busy, until);
 	ctr_set(&lc->stats.n_flows, c->n_flows);
 	ctr_set(&lc->stats.n_masks, c->n_masks);
 	ctr_set(&lc->stats.evicted, c->evicted);

@@ -73,7 +73,7 @@ main(int argc, char **argv)
 	printf("%u rules\n", load(s, br, argc > 1 ? argv[1] : "/dev/null"));
 	sim_commit(s);
 	ofp_xlate.port_mask(s->view, 1, &mask);
-	if (cache_init(&c, MAX_FLOWS))
+	if (cache_init(&c, MAX_FLOWS, 0))
 		return 1;
 	start = clock_us();
 	for (uint32_t i = 0; i < packets; i++) {

@@ -93,7 +93,7 @@ a_flow_is_found_by_any_key_that_its_mask_covers(void **state)
 	uint32_t f;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 64), 0);
+	assert_int_equal(cache_init(&c, 64, 0), 0);
 	answer(&out, 3);
 	memset(&out.mask, 0, sizeof out.mask);
 	memset(&out.mask.dl_src, 0xff, sizeof out.mask.dl_src);
@@ -119,7 +119,7 @@ random_operations_agree_with_a_walk_over_all_flows(void **state)
 	struct cache c;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 300), 0);
+	assert_int_equal(cache_init(&c, 300, 0), 0);
 	for (unsigned step = 0; step < 200000; step++) {
 		struct flow_key k = random_key();
 		uint32_t f = lookup(&c, &k), slow = cache_find_slow(&c, &k);
@@ -176,7 +176,7 @@ a_port_uses_at_most_its_number_of_masks(void **state)
 	struct cache c;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 4096), 0);
+	assert_int_equal(cache_init(&c, 4096, 0), 0);
 	for (unsigned i = 0; i < 2000; i++) {
 		struct flow_key k = { .in_port = 1, .nw_src = i, .nw_dst = i * 7 };
 
@@ -216,7 +216,7 @@ prefixes_are_rounded_to_coarser_steps_the_more_masks_there_are(void **state)
 	struct cache c;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 4096), 0);
+	assert_int_equal(cache_init(&c, 4096, 0), 0);
 	for (unsigned i = 0; i < 4000; i++) {
 		struct flow_key k = { .in_port = 1, .nw_src = rnd(UINT32_MAX), .nw_dst = rnd(UINT32_MAX) }, mask;
 		unsigned src = 1 + rnd(32), dst = rnd(33), tp = rnd(17), six = rnd(129), before = c.ports[1].n, step = 0;
@@ -263,7 +263,7 @@ a_rounded_flow_is_updated_in_place(void **state)
 	uint32_t f;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 4096), 0);
+	assert_int_equal(cache_init(&c, 4096, 0), 0);
 	for (unsigned i = 0; i < 6; i++) {
 		answer(&out, 2);
 		memset(&out.mask, 0, sizeof out.mask);
@@ -305,7 +305,7 @@ the_longest_unused_flow_is_evicted_when_the_cache_is_full(void **state)
 	struct cache c;
 
 	(void)state;
-	assert_int_equal(cache_init(&c, 32), 0);
+	assert_int_equal(cache_init(&c, 32, 0), 0);
 	for (unsigned i = 0; i < 32; i++) {
 		struct flow_key k = { .in_port = 1, .nw_src = i };
 
@@ -319,6 +319,49 @@ the_longest_unused_flow_is_evicted_when_the_cache_is_full(void **state)
 	assert_int_equal(c.evicted, 1);
 	assert_int_equal(lookup(&c, &oldest), CACHE_NONE);
 	assert_int_not_equal(lookup(&c, &k), CACHE_NONE);
+	cache_fini(&c);
+}
+
+/* Flows that differ in all there is, with programs and references of their own: whatever comes, memory stays within what was
+ * given, and new flows go on to find room. */
+static void
+all_that_flows_need_stays_within_the_bytes_given(void **state)
+{
+	static const uint64_t mib[] = { 16, 17, 25, 64, 100, 1000, 4096 };
+	static struct xlate_out out;
+	struct flow_key all = full_mask();
+	unsigned refused = 0;
+	struct cache c;
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(mib); i++) {
+		assert_int_equal(cache_init(&c, 0, mib[i] << 20), 0);
+		assert_in_range(cache_bytes(&c) + (c.hints.max - c.hints.n) * sizeof *c.hints.bucket,
+				c.max_flows == CACHE_MAX_FLOWS ? 0 : (mib[i] << 20) * 3 / 4, mib[i] << 20);
+		/* Hints, programs and all: bytes a flow. */
+		assert_true(c.max_flows == CACHE_MAX_FLOWS || (mib[i] << 20) / c.max_flows < (mib[i] < 30 ? 900 : 600));
+		cache_fini(&c);
+		assert_int_equal(cache_init(&c, 1024, mib[i] << 20), 0);
+		assert_int_equal(c.max_flows, 1024);
+		cache_fini(&c);
+	}
+	assert_int_equal(cache_init(&c, 0, CACHE_BYTES_MIN), 0);
+	for (unsigned i = 1; i < 60000; i++) {
+		struct flow_key k = { .in_port = (uint16_t)(1 + i % 8), .nw_src = i };
+
+		answer(&out, 2);
+		act_add(&out.acts, ACT_PUSH_VLAN, 0, i);
+		act_add(&out.acts, ACT_OUTPUT, 3, 0);
+		out.n_refs = 30;
+		for (unsigned r = 0; r < 30; r++)
+			out.refs[r] = i * 100 + r;
+		refused += cache_insert(&c, &k, &all, &out, 1, i) == CACHE_NONE;
+		assert_true(c.n_flows <= c.max_flows);
+	}
+	assert_int_equal(refused, 0);
+	assert_true(c.evicted > 1000 && c.n_flows > 1000);
+	cache_flush(&c);
+	assert_int_equal(act_store_count(c.acts) + act_store_count(c.refs), 0);
 	cache_fini(&c);
 }
 
@@ -436,6 +479,7 @@ main(void)
 		cmocka_unit_test(a_rounded_flow_is_updated_in_place),
 		cmocka_unit_test(tags_are_compared_as_by_plain_code),
 		cmocka_unit_test(the_longest_unused_flow_is_evicted_when_the_cache_is_full),
+		cmocka_unit_test(all_that_flows_need_stays_within_the_bytes_given),
 		cmocka_unit_test(equal_programs_are_stored_once),
 		cmocka_unit_test(a_full_action_store_refuses_and_recovers),
 		cmocka_unit_test(room_in_the_action_store_is_for_programs_of_any_length),

@@ -142,6 +142,101 @@ every_vector_width_finds_the_same_tags(void **state)
 	}
 }
 
+/* After a storm: what is still in use is found all the while, and what the storm took is given back. */
+static void
+it_shrinks_again_when_little_is_in_use(void **state)
+{
+	enum { N = 600000, KEPT = 20000 };
+	uint32_t most;
+	struct hints t;
+
+	(void)state;
+	assert_int_equal(hints_init(&t, 4 * N), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		rng = 4711;
+		for (unsigned i = 1; i <= N; i++) {
+			uint64_t h = rnd64();
+
+			if (hint_get(&t, h) != i)
+				hint_set(&t, h, i);
+		}
+	}
+	most = t.n;
+	assert_true(most > N / HINT_SLOTS);
+	for (unsigned round = 0; round < 8; round++) {
+		unsigned missed = 0, n = t.n;
+
+		for (unsigned i = 0; i < n; i++) {
+			hints_age(&t);
+			/* Each step is a small one. */
+			assert_true(t.n >= HINT_MIN_BUCKETS && t.n <= most);
+		}
+		rng = 4711;
+		for (unsigned i = 1; i <= KEPT; i++) {
+			uint64_t h = rnd64();
+			uint32_t f = hint_get(&t, h);
+
+			/* Those that came last were not hit yet; two hashes may share a tag in a bucket. */
+			missed += f != i;
+			if (f != i)
+				hint_set(&t, h, i);
+			hint_get(&t, h);
+		}
+		assert_true(missed <= (round ? 20 : KEPT / 10));
+	}
+	assert_int_equal(t.n, HINT_MIN_BUCKETS);
+	/* What is beyond is as it was at first: growth relies on it. */
+	for (size_t i = t.n * sizeof *t.bucket / 8; i < t.max * sizeof *t.bucket / 8; i++)
+		assert_true(((uint64_t *)t.bucket)[i] == 0);
+	/* And it grows once more. */
+	for (unsigned round = 0; round < 3; round++) {
+		rng = 4711;
+		for (unsigned i = 1; i <= N; i++) {
+			uint64_t h = rnd64();
+
+			if (hint_get(&t, h) != i)
+				hint_set(&t, h, i);
+		}
+	}
+	assert_in_range(t.n, most - most / 10, most + most / 10);
+	hints_fini(&t);
+}
+
+/* However it grows and shrinks, a hint is where it is looked for. */
+static void
+splits_and_merges_undo_each_other(void **state)
+{
+	enum { N = 100000 };
+	struct hints t;
+
+	(void)state;
+	assert_int_equal(hints_init(&t, 1 << 20), 0);
+	for (unsigned round = 0; round < 6; round++) {
+		unsigned found = 0;
+
+		while (t.n < t.max - round * 20000)
+			hints_split(&t);
+		rng = round;
+		for (unsigned i = 1; i <= N; i++)
+			hint_set(&t, rnd64() ^ i * 0x9e3779b97f4a7c15ull, i);
+		rng = round;
+		for (unsigned i = 1; i <= N; i++)
+			found += hint_get(&t, rnd64() ^ i * 0x9e3779b97f4a7c15ull) == i;
+		t.want = HINT_MIN_BUCKETS;
+		while (t.n > HINT_MIN_BUCKETS)
+			hints_age(&t);
+		assert_int_equal(t.mask, 2 * HINT_MIN_BUCKETS - 1);
+		rng = round;
+		for (unsigned i = 1; i <= N; i++)
+			found -= hint_get(&t, rnd64() ^ i * 0x9e3779b97f4a7c15ull) == i;
+		/* Of a hundred thousand few have more than seven neighbours in 32768 buckets. */
+		assert_in_range(found, 0, N / 20);
+		for (unsigned i = 0; i < 2 * HINT_MIN_BUCKETS + 2; i++)
+			hints_age(&t);
+	}
+	hints_fini(&t);
+}
+
 int
 main(void)
 {
@@ -149,6 +244,8 @@ main(void)
 		cmocka_unit_test(what_was_not_hit_again_is_replaced_first),
 		cmocka_unit_test(a_newer_hint_of_the_same_hash_takes_the_place_of_the_older),
 		cmocka_unit_test(a_split_loses_nothing),
+		cmocka_unit_test(it_shrinks_again_when_little_is_in_use),
+		cmocka_unit_test(splits_and_merges_undo_each_other),
 		cmocka_unit_test(it_grows_until_what_is_in_use_has_room),
 		cmocka_unit_test(every_vector_width_finds_the_same_tags),
 	};
