@@ -68,6 +68,20 @@ ip_format(struct ipaddr a, char buf[IP_STR_LEN])
 }
 
 bool
+ip_is_multicast(const struct ipaddr *a)
+{
+	return ip_is_v4(a) ? (a->b[12] & 0xf0) == 0xe0 : a->b[0] == 0xff;
+}
+
+struct mac
+ip_group_mac(const struct ipaddr *a)
+{
+	if (ip_is_v4(a))
+		return (struct mac){ { 0x01, 0x00, 0x5e, a->b[13] & 0x7f, a->b[14], a->b[15] } };
+	return (struct mac){ { 0x33, 0x33, a->b[12], a->b[13], a->b[14], a->b[15] } };
+}
+
+bool
 ip_is_unicast(const struct ipaddr *a)
 {
 	static const struct ipaddr loopback = { .b = { [15] = 1 } };

@@ -83,5 +83,9 @@ ip_equal(const struct ipaddr *a, const struct ipaddr *b)
 
 /* Neither multicast, broadcast, loopback nor none: usable as a tunnel endpoint. */
 bool ip_is_unicast(const struct ipaddr *);
+/* A group: 224.0.0.0/4, ff00::/8. */
+bool ip_is_multicast(const struct ipaddr *);
+/* The Ethernet address that frames for a group are sent to: RFC 1112, section 6.4, and RFC 2464, section 7. */
+struct mac ip_group_mac(const struct ipaddr *);
 
 #endif

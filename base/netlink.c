@@ -411,7 +411,7 @@ nl_route_get(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, 
 	/* The kernel does not repeat a source that it was told. */
 	if (have_src)
 		route->src = *src;
-	return ra.type == RTN_UNICAST || ra.type == RTN_LOCAL ? 0 : -ENETUNREACH;
+	return ra.type == RTN_UNICAST || ra.type == RTN_LOCAL || ra.type == RTN_MULTICAST ? 0 : -ENETUNREACH;
 }
 
 /* --- Neighbours ---------------------------------------------------------------------------- */

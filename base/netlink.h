@@ -50,7 +50,7 @@ unsigned nl_read_events(struct nl *);
 /* 0, -ENODEV or another negative errno. */
 int nl_link_by_name(struct nl *, const char *name, struct nl_link *);
 int nl_link_by_index(struct nl *, int ifindex, struct nl_link *);
-/* The route a packet to 'dst' would take.  'src' may be none.  -ENETUNREACH: no route. */
+/* The route a packet to 'dst' (a host or a multicast group) would take.  'src' may be none.  -ENETUNREACH: no route. */
 int nl_route_get(struct nl *, const struct ipaddr *dst, const struct ipaddr *src, struct nl_route *);
 /* The neighbour entry of 'ip' on a link; state NONE when the kernel has none. */
 int nl_neigh_get(struct nl *, int ifindex, const struct ipaddr *ip, struct nl_neigh *);

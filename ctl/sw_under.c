@@ -184,7 +184,7 @@ sw_tun_flow(const struct conf_port *c, struct ofp_tun_flow *out)
 	const struct tun_conf *t = c->opts;
 
 	*out = (struct ofp_tun_flow){ .remote = tun_remote_is_flow(t), .local = tun_local_is_flow(t), .key = tun_key_is_flow(t),
-				      .flood_learned = tun_remote_is_flow(t) && !t->flood.n, .type = c->tun };
+				      .flood_learned = tun_remote_is_flow(t) && !tun_listed(t)->n, .type = c->tun };
 	if (!out->local)
 		out->fixed_local = t->local;
 }

@@ -67,6 +67,7 @@ underlay_destroy(struct underlay *u)
 		squat_close(s->fd);
 		free(s);
 	}
+	groups_leave_all(u);
 	nl_close(u->nl);
 	free(u->bfd);
 	free(u);
@@ -145,7 +146,7 @@ int
 underlay_set(struct underlay *u, const struct underlay_tunnel *conf, struct err *e)
 {
 	struct tunnel *old = underlay_find(u, conf->port), *t = xcalloc(1, sizeof *t);
-	const struct opt_ips *list = tun_remote_is_flow(&conf->conf) ? &conf->conf.flood : &conf->conf.remote;
+	const struct opt_ips *list = tun_listed(&conf->conf);
 
 	t->t = *conf;
 	for (unsigned i = 0; i < list->n; i++) {
@@ -428,6 +429,7 @@ look(struct underlay *u, bool routes, uint64_t now)
 	}
 	if (routes) {
 		bfd_sync_ports(u);
+		groups_update(u);
 		update_squats(u);
 		u->recheck_ms = now + UNDERLAY_RECHECK_MS;
 	}
@@ -573,6 +575,8 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 	if (r->via)
 		str_copy(out->via, sizeof out->via, r->via->nl.name);
 	str_copy(out->reason, sizeof out->reason, r->reason);
+	if (!*out->reason && group_error(u, r))
+		snprintf(out->reason, sizeof out->reason, "cannot join the group: %s", strerror(group_error(u, r)));
 	if (!*out->reason && squat)
 		snprintf(out->reason, sizeof out->reason,
 			 "%s port %u: %s: another program or a kernel tunnel may answer as well",

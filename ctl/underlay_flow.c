@@ -118,34 +118,54 @@ flow_listen(struct underlay *u, uint64_t now)
 	}
 }
 
+static bool
+has_group(const struct tunnel *t)
+{
+	for (unsigned i = 0; i < t->n; i++)
+		if (ip_is_multicast(&t->remote[i]->ip))
+			return true;
+	return false;
+}
+
+static void
+add_endpoint(struct tun_view *v, const struct tunnel *t, const struct ipaddr *local)
+{
+	static struct log_rate rate = { .burst = 3, .per_ms = 60000 };
+	static const struct ipaddr none;
+	const struct tun_conf *c = &t->t.conf;
+	int rc = tun_view_add_endpoint(v, &(struct tun_endpoint){
+		.type = t->t.type,
+		.udp_port = c->dst_port,
+		.port = t->t.port,
+		.key = c->key,
+		.local = local ? *local : none,
+		.wild = TUN_WILD_REMOTE | (local ? 0 : TUN_WILD_LOCAL) | (tun_key_is_flow(c) ? TUN_WILD_KEY : 0),
+		.allow = c->allow.n ? &c->allow : NULL,
+		/* Who sends to the group and to us is one, not two. */
+		.asks = has_group(t),
+		.asked = fixed_local(t) ? *fixed_local(t) : none,
+		.zero_csum6 = c->zero_csum6_rx,
+		.reassemble = c->reassemble,
+		.drop_inner_vlan = t->t.drop_inner_vlan,
+	});
+
+	if (rc)
+		log_rate_msg(&rate, LOG_LVL_ERR, "%s: cannot receive: %s", t->t.name, strerror(-rc));
+}
+
 void
 flow_add_endpoints(const struct underlay *u, struct tun_view *v)
 {
-	static struct log_rate rate = { .burst = 3, .per_ms = 60000 };
 	bool any = false;
 
 	for (const struct tunnel *t = u->tunnels; t; t = t->next) {
-		const struct tun_conf *c = &t->t.conf;
-		const struct ipaddr *local = fixed_local(t);
-		int rc;
-
 		if (!is_flow(t))
 			continue;
-		any |= !local;
-		rc = tun_view_add_endpoint(v, &(struct tun_endpoint){
-			.type = t->t.type,
-			.udp_port = c->dst_port,
-			.port = t->t.port,
-			.key = c->key,
-			.local = local ? *local : (struct ipaddr){ { 0 } },
-			.wild = TUN_WILD_REMOTE | (local ? 0 : TUN_WILD_LOCAL) | (tun_key_is_flow(c) ? TUN_WILD_KEY : 0),
-			.allow = c->allow.n ? &c->allow : NULL,
-			.zero_csum6 = c->zero_csum6_rx,
-			.reassemble = c->reassemble,
-			.drop_inner_vlan = t->t.drop_inner_vlan,
-		});
-		if (rc)
-			log_rate_msg(&rate, LOG_LVL_ERR, "%s: cannot receive: %s", t->t.name, strerror(-rc));
+		any |= !fixed_local(t);
+		add_endpoint(v, t, fixed_local(t));
+		for (unsigned i = 0; i < t->n; i++)
+			if (ip_is_multicast(&t->remote[i]->ip))
+				add_endpoint(v, t, &t->remote[i]->ip);
 	}
 	for (unsigned i = 0; any && i < u->n_addrs; i++)
 		tun_view_add_local(v, &u->addr[i].ip);

@@ -191,6 +191,12 @@ remote_neighbour(struct underlay *u, struct remote *r, uint64_t now)
 {
 	struct nl_neigh n;
 
+	if (ip_is_multicast(&r->ip)) {
+		r->mac = ip_group_mac(&r->ip);
+		r->timer_ms = 0;
+		set_state(r, TUN_DST_READY, "%s", "");
+		return;
+	}
 	if (nl_neigh_get(u->nl, r->via->nl.ifindex, &r->next_hop, &n))
 		n.state = NL_NEIGH_NONE;
 	if (n.state == NL_NEIGH_VALID && !mac_is_zero(n.mac) && !mac_is_multicast(n.mac)) {
@@ -252,7 +258,13 @@ find_route(struct underlay *u, const struct remote *r, struct nl_route *route, u
 			ip_format(*local, ip));
 		return NULL;
 	}
-	rc = nl_route_get(u->nl, &r->ip, local, route);
+	if (ip_is_multicast(&r->ip) && !ip_is_none(local)) {
+		/* A group is everywhere: where we are says which link is meant. */
+		*route = (struct nl_route){ .ifindex = flow_addr_link(u, local), .src = *local };
+		rc = 0;
+	} else {
+		rc = nl_route_get(u->nl, &r->ip, local, route);
+	}
 	if (rc) {
 		tell_no_route(u, r, -rc, e);
 		return NULL;
@@ -301,7 +313,7 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 		set_state(r, TUN_DST_NO_ROUTE, "%s", e.msg);
 		return;
 	}
-	next_hop = ip_is_none(&route.gateway) ? r->ip : route.gateway;
+	next_hop = ip_is_none(&route.gateway) || ip_is_multicast(&r->ip) ? r->ip : route.gateway;
 	/* Another next hop starts from the beginning. */
 	if (r->via != v || !ip_equal(&r->next_hop, &next_hop))
 		r->state = TUN_DST_FREE;

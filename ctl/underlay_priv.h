@@ -89,6 +89,7 @@ struct underlay {
 	struct tunnel *by_port[DP_MAX_PORTS];
 	struct via *vias;
 	struct squat *squats;
+	struct membership *groups;
 	unsigned n_remotes;
 	unsigned n_flow;                /* Tunnels with remote=flow. */
 	/* Addresses of this host, as of the last pass. */
@@ -152,6 +153,14 @@ void flow_want_squats(struct underlay *);
 /* Forgets learned remotes that nobody uses; those of 't' whatever they do. */
 void flow_expire(struct underlay *, uint64_t now_ms);
 void flow_forget_all(struct underlay *, struct tunnel *);
+
+/* --- underlay_group.c ---------------------------------------------------------------------- */
+
+/* Joins what is wanted now, leaves what is not. */
+void groups_update(struct underlay *);
+void groups_leave_all(struct underlay *);
+/* Why a remote that is a group is not joined; 0: it is, or is none. */
+int group_error(const struct underlay *, const struct remote *);
 
 /* --- underlay_bfd.c ------------------------------------------------------------------------ */
 

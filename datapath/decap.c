@@ -105,6 +105,13 @@ admit(const struct tun_endpoint *e, struct rte_mbuf *m, const struct tun_meta *m
 	return DROP_NONE;
 }
 
+/* The local address that a far end is known with. */
+static const struct ipaddr *
+asked_by(const struct tun_endpoint *e, const struct tun_meta *meta)
+{
+	return UNLIKELY(e->asks) ? &e->asked : &meta->dst;
+}
+
 /* The number of the far end; 0: it has none yet. */
 static uint32_t
 peer_of(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta)
@@ -113,7 +120,7 @@ peer_of(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *m
 
 	if (LIKELY(!(e->wild & TUN_WILD_REMOTE)))
 		return e->dst;
-	peer = tun_view_peer(lc->view->tun, e->port, &meta->src, &meta->dst);
+	peer = tun_view_peer(lc->view->tun, e->port, &meta->src, asked_by(e, meta));
 	at = &lc->dp->tun_used[peer];
 	if (peer && __atomic_load_n(at, __ATOMIC_RELAXED) != now)
 		__atomic_store_n(at, now, __ATOMIC_RELAXED);
@@ -130,7 +137,7 @@ key_flags(const struct tun_meta *meta)
 static void
 wait_for_number(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta, struct rte_mbuf *m)
 {
-	struct tun_set s = { .remote = meta->src, .local = meta->dst, .key = meta->key, .tos = meta->tos,
+	struct tun_set s = { .remote = meta->src, .local = *asked_by(e, meta), .key = meta->key, .tos = meta->tos,
 			     .ttl = meta->ttl };
 
 	memcpy(s.ext, meta->ext, sizeof s.ext);
@@ -296,6 +303,13 @@ give_back(struct lcore *lc, uint16_t in_port)
 		lc->isa->process(lc, m, n, in_port);
 }
 
+/* To a group, as such packets are sent: which ones are ours, the addresses say. */
+static bool
+is_group(const struct tun_outer *o)
+{
+	return mac_is_multicast(o->eth_dst) && ip_is_multicast(&o->dst) && mac_equal(ip_group_mac(&o->dst), o->eth_dst);
+}
+
 unsigned
 tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct decap_out *out)
 {
@@ -317,7 +331,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 			continue;
 		start = m[i]->data_off;
 		if (!tun_outer_peek(m[i], &o) || !(type = tun_view_type(v, &o)) ||
-		    (!mac_is_zero(mac) && !mac_equal(mac, o.eth_dst)) || !tun_view_is_local(v, &o.dst)) {
+		    (!mac_is_zero(mac) && !mac_equal(mac, o.eth_dst) && !is_group(&o)) || !tun_view_is_local(v, &o.dst)) {
 			m[plain++] = m[i];
 			continue;
 		}

@@ -50,6 +50,9 @@ struct tun_endpoint {
 	struct ipaddr remote, local;
 	uint8_t wild;                   /* enum tun_wild; those fields are ignored. */
 	const struct opt_prefixes *allow;       /* TUN_WILD_REMOTE: who may send here; NULL: anybody.  Copied. */
+	/* TUN_WILD_REMOTE: the local address that remotes are found by, whatever their packets were for. */
+	bool asks;
+	struct ipaddr asked;
 	bool bfd;                       /* BFD packets inside are for the control plane: dp_conf.tun_control(). */
 	bool zero_csum6;
 	bool reassemble;                /* Takes packets that came in fragments. */

@@ -36,6 +36,10 @@ check_flow(const struct tun_conf *c, struct err *e)
 {
 	if (tun_remote_is_flow(c) && c->bfd)
 		return err_set(e, EINVAL, "bfd: remotes that are set per flow have none: list them in 'remote'");
+	if (tun_remote_is_group(c) && c->remote.n > 1)
+		return err_set(e, EINVAL, "remote: a multicast group stands alone; several go to remote=flow, in 'flood-list'");
+	if (tun_remote_is_group(c) && c->flood.n)
+		return err_set(e, EINVAL, "flood-list: the multicast group in 'remote' is what gets flooded frames");
 	if (tun_remote_is_flow(c))
 		return 0;
 	if (tun_local_is_flow(c))
@@ -47,11 +51,19 @@ check_flow(const struct tun_conf *c, struct err *e)
 	return 0;
 }
 
+/* Groups of protocols of the link, and of this host alone, are nobody's to flood to (RFC 5771, RFC 4291). */
+static bool
+is_usable_group(const struct ipaddr *a)
+{
+	return ip_is_multicast(a) && (ip_is_v4(a) ? host32(ip_v4(a)) >> 8 != 0xe00000 : a->b[1] != 0x00 && a->b[1] != 0x01);
+}
+
 int
 tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e)
 {
-	const struct opt_ips *list = tun_remote_is_flow(c) ? &c->flood : &c->remote;
-	const char *what = tun_remote_is_flow(c) ? "flood-list" : "remote";
+	const struct opt_ips *list = tun_listed(c);
+	const char *what = c->remote.word ? "flood-list" : "remote";
+	bool groups = tun_remote_is_flow(c) && !(t->caps & TUN_CAP_WHOLE);
 	bool any_local = ip_is_none(&c->local) || tun_local_is_flow(c);
 	char text[IP_STR_LEN];
 	int rc = check_flow(c, e);
@@ -71,7 +83,7 @@ tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e
 	for (unsigned i = 0; i < list->n; i++) {
 		const struct ipaddr *r = &list->ip[i];
 
-		if (!ip_is_unicast(r))
+		if (!ip_is_unicast(r) && !(groups && is_usable_group(r)))
 			return err_set(e, EINVAL, "%s: %s is not a unicast address", what, ip_format(*r, text));
 		if (!any_local && ip_is_v4(r) != ip_is_v4(&c->local))
 			return err_set(e, EINVAL, "%s: %s and 'local' are not of the same family", what,

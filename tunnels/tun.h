@@ -73,9 +73,23 @@ struct tun_conf {
 };
 
 static inline bool
+tun_remote_is_group(const struct tun_conf *c)
+{
+	return c->remote.n && ip_is_multicast(&c->remote.ip[0]);
+}
+
+/* Set per flow and learned: a group is only where floods go. */
+static inline bool
 tun_remote_is_flow(const struct tun_conf *c)
 {
-	return c->remote.word;
+	return c->remote.word || tun_remote_is_group(c);
+}
+
+/* The addresses that are configured: fixed remotes, or who gets floods. */
+static inline const struct opt_ips *
+tun_listed(const struct tun_conf *c)
+{
+	return c->remote.word ? &c->flood : &c->remote;
 }
 
 static inline bool
@@ -233,12 +247,14 @@ const struct tun_type *tun_type_find(const char *name);
 #define TUN_COMMON_OPTS \
 	{ "remote", OPT_IP_LIST, offsetof(struct tun_conf, remote), 1, OPT_LIST_MAX, tun_flow_names, NULL, true, \
 	  "address of the far end; several, comma-separated, get a copy each of flooded frames; 'flow': set by rules " \
-	  "(tun_dst) and learned with the MAC addresses", "172.16.0.2" }, \
+	  "(tun_dst) and learned with the MAC addresses; a multicast group: joined, gets flooded frames, and far ends are learned", \
+	  "172.16.0.2" }, \
 	{ "local", OPT_IP, offsetof(struct tun_conf, local), 0, 0, tun_flow_names, NULL, false, \
 	  "our address on the underlay (default: what the route to the remote prefers); 'flow': set by rules (tun_src)", \
 	  "172.16.0.1" }, \
 	{ "flood-list", OPT_IP_LIST, offsetof(struct tun_conf, flood), 1, OPT_LIST_MAX, NULL, NULL, false, \
-	  "with remote=flow: who gets a copy of flooded frames (default: every remote that was heard of)", \
+	  "with remote=flow: who gets a copy of flooded frames, multicast groups among them (default: every remote that was " \
+	  "heard of)", \
 	  "172.16.0.2,172.16.0.3" }, \
 	{ "allow", OPT_PREFIX_LIST, offsetof(struct tun_conf, allow), 0, 0, NULL, NULL, false, \
 	  "with remote=flow: who may send here (default: anybody)", "172.16.0.0/16" }, \

@@ -103,6 +103,30 @@ only_unicast_can_be_an_endpoint(void **state)
 	}
 }
 
+static void
+groups_have_addresses_of_their_own(void **state)
+{
+	static const struct {
+		const char *ip;
+		struct mac mac;
+	} rows[] = {
+		{ "224.0.0.1", { { 0x01, 0x00, 0x5e, 0x00, 0x00, 0x01 } } },
+		{ "239.255.1.2", { { 0x01, 0x00, 0x5e, 0x7f, 0x01, 0x02 } } },
+		{ "ff02::1:ff00:4142", { { 0x33, 0x33, 0xff, 0x00, 0x41, 0x42 } } },
+	};
+	struct ipaddr no[] = { ip("223.255.255.255"), ip("240.0.0.1"), ip("fe80::1"), ip("::") };
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct ipaddr a = ip(rows[i].ip);
+
+		assert_true(ip_is_multicast(&a));
+		assert_true(mac_equal(ip_group_mac(&a), rows[i].mac));
+	}
+	for (unsigned i = 0; i < ARRAY_SIZE(no); i++)
+		assert_false(ip_is_multicast(&no[i]));
+}
+
 int
 main(void)
 {
@@ -113,6 +137,7 @@ main(void)
 		cmocka_unit_test(ipv6_prints_in_short_form_and_none_as_any),
 		cmocka_unit_test(malformed_ip_is_refused),
 		cmocka_unit_test(only_unicast_can_be_an_endpoint),
+		cmocka_unit_test(groups_have_addresses_of_their_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

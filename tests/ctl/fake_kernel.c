@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/mcast.h"
 #include "ctl/squat.h"
 
 struct fake_kernel fake;
@@ -194,6 +195,26 @@ nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 		if (ip_equal(&fake.addr[i], ip))
 			return true;
 	return false;
+}
+
+/* --- ctl/mcast.h ----------------------------------------------------------------------- */
+
+int
+mcast_join(const struct ipaddr *group, int ifindex)
+{
+	if (fake.mcast_rc)
+		return fake.mcast_rc;
+	fake.n_joined++;
+	fake.joined = *group;
+	fake.joined_on = ifindex;
+	return 7;
+}
+
+void
+mcast_leave(int fd)
+{
+	if (fd >= 0)
+		fake.n_joined--;
 }
 
 /* --- ctl/squat.h ----------------------------------------------------------------------- */

@@ -35,6 +35,9 @@ extern struct fake_kernel {
 	bool squat_v6;
 	uint8_t squat_proto;
 	uint16_t squat_port;
+	/* Multicast groups: how many are joined, the last of them, and what joining answers. */
+	int n_joined, mcast_rc, joined_on;
+	struct ipaddr joined;
 } fake;
 
 struct ipaddr fake_ip(const char *s);

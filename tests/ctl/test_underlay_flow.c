@@ -423,6 +423,81 @@ learned_ones_outlive_changes_that_do_not_concern_them(void **state)
 /* --- Together ------------------------------------------------------------------------------ */
 
 static void
+a_group_is_joined_and_floods_go_there(void **state)
+{
+	const struct mac mac = { { 0x01, 0x00, 0x5e, 0x7f, 0x02, 0x03 } };
+	struct underlay_remote r[OPT_LIST_MAX];
+	const struct tun_endpoint *e;
+	struct ipaddr group = fake_ip("239.255.2.3"), far = fake_ip("172.16.0.9"), ours = fake_ip("172.17.0.1"), none = { { 0 } };
+
+	(void)state;
+	/* Where we are says on which link: the default route leads elsewhere. */
+	add(VX0, "remote=239.255.2.3 local=172.17.0.1");
+	assert_int_equal(fake.n_joined, 1);
+	assert_int_equal(fake.joined_on, ETH2);
+	assert_true(ip_equal(&fake.joined, &group));
+	assert_int_equal(underlay_remotes(u, VX0, r), 1);
+	assert_int_equal(r[0].state, TUN_DST_READY);
+	assert_memory_equal(&r[0].next_hop_mac, &mac, sizeof mac);
+	assert_string_equal(r[0].via, "eth2");
+	/* Who sends to the group and to us is one. */
+	for (unsigned i = 0; i < 2; i++) {
+		e = tun_view_find(owner.view, tun_type_find("vxlan"), 4789, 42, &far, i ? &ours : &group);
+		assert_non_null(e);
+		assert_true(e->asks && ip_equal(&e->asked, &ours));
+	}
+	assert_true(tun_view_is_local(owner.view, &group));
+	add(VX0, "remote=239.255.2.3 local=172.16.0.1");
+	assert_int_equal(fake.n_joined, 1);
+	assert_int_equal(fake.joined_on, ETH1);
+	/* Without 'local' the route says it; among others in a list as well. */
+	add(VX0, "remote=flow flood-list=172.16.0.7,239.255.2.3");
+	assert_int_equal(fake.n_joined, 1);
+	e = tun_view_find(owner.view, tun_type_find("vxlan"), 4789, 42, &far, &group);
+	assert_non_null(e);
+	assert_true(e->asks && ip_equal(&e->asked, &none));
+	add(VX0, "remote=flow");
+	assert_int_equal(fake.n_joined, 0);
+	assert_false(tun_view_is_local(owner.view, &group));
+	fake.mcast_rc = -ENOBUFS;
+	add(VX0, "remote=239.255.2.3");
+	assert_int_equal(underlay_remotes(u, VX0, r), 1);
+	assert_non_null(strstr(r[0].reason, "cannot join the group"));
+	/* It is tried again with each look. */
+	fake.mcast_rc = 0;
+	underlay_update(u, now);
+	assert_int_equal(fake.n_joined, 1);
+	underlay_del(u, VX0);
+	underlay_update(u, now);
+	assert_int_equal(fake.n_joined, 0);
+}
+
+static void
+groups_stand_where_floods_go(void **state)
+{
+	static const struct {
+		const char *opts;
+		int rc;
+	} rows[] = {
+		{ "remote=239.1.1.1", 0 }, { "remote=ff05::1", 0 }, { "remote=239.1.1.1,172.16.0.2", -EINVAL },
+		{ "remote=172.16.0.2,239.1.1.1", -EINVAL }, { "remote=239.1.1.1 flood-list=172.16.0.2", -EINVAL },
+		{ "remote=flow flood-list=239.1.1.1,172.16.0.2", 0 }, { "remote=239.1.1.1 local=ff05::1", -EINVAL },
+		{ "remote=ff05::1 local=172.16.0.1", -EINVAL }, { "remote=172.16.0.2 local=239.1.1.1", -EINVAL },
+		{ "remote=239.1.1.1 bfd=true", -EINVAL },
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct underlay_tunnel a = tunnel(VX0, rows[i].opts);
+		const struct underlay_tunnel *all[] = { &a };
+		struct err e = { 0 };
+
+		if (underlay_check(all, 1, NULL, &e) != rows[i].rc)
+			fail_msg("%s: %s", rows[i].opts, e.msg);
+	}
+}
+
+static void
 what_leaves_open_the_same_is_refused(void **state)
 {
 	static const struct {
@@ -489,6 +564,8 @@ main(void)
 		FLOW_TEST(who_is_not_used_is_forgotten),
 		FLOW_TEST(learned_ones_outlive_changes_that_do_not_concern_them),
 		FLOW_TEST(what_leaves_open_the_same_is_refused),
+		FLOW_TEST(a_group_is_joined_and_floods_go_there),
+		FLOW_TEST(groups_stand_where_floods_go),
 		FLOW_TEST(the_most_specific_endpoint_wins),
 	};
 

@@ -404,6 +404,52 @@ a_flood_reaches_all_that_are_learned(void **state)
 	assert_int_equal(ps.tx_packets, 40);
 }
 
+static void
+packets_for_a_group_are_those_of_their_sender(void **state)
+{
+	const struct ipaddr group = ip_from_v4(be32(0xef010203u));
+	struct tun_endpoint e = { .type = tun_type_find("vxlan"), .udp_port = 4789, .port = VX, .asks = true,
+				  .wild = TUN_WILD_KEY | TUN_WILD_REMOTE | TUN_WILD_LOCAL };
+	struct fb inner = udp_frame(1), f = tunnelled(&inner), to_group;
+	struct tun_view *v = tun_view_create();
+	struct rules *r = new_rules();
+	struct dp_port_stats ps;
+	struct mac ours;
+
+	(void)state;
+	memcpy(&ours, f.b, 6);
+	to_group = f;
+	memcpy(to_group.b, (uint8_t[]){ 0x01, 0x00, 0x5e, 0x01, 0x02, 0x03 }, 6);
+	store_be32(to_group.b + 30, be32(0xef010203u));
+	store_be16(to_group.b + 24, 0);
+	store_be16(to_group.b + 24, (uint16_t)~csum_fold(csum_add(0, to_group.b + 14, 20)));
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	e.wild &= (uint8_t)~TUN_WILD_LOCAL;
+	e.local = group;
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	assert_int_equal(tun_view_add_local(v, &(struct ipaddr[]){ ip4(2) }[0]), 0);
+	tun_view_add_underlay(v, 1, ours);
+	/* Known by its address alone, whoever its packets are for. */
+	add_dst(v, DST, 1, (struct ipaddr){ { 0 } });
+	set_view(v);
+	send(1, &to_group);
+	assert_comes(3, inner.b, inner.n);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(asked.n, 0);
+	/* In a frame to another group it is not ours. */
+	to_group.b[5] ^= 1;
+	send(1, &to_group);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	control_once();
+	assert_int_equal(mem_port_recv(port[3], to_group.b, sizeof to_group.b, 0), 0);
+	dp_port_stats(dp, VX, &ps);
+	assert_int_equal(ps.rx_packets, 3);
+}
+
 /* --- What the far end says to us ------------------------------------------------------------------ */
 
 static struct {
@@ -554,6 +600,7 @@ main(void)
 		F(packets_wait_until_their_destination_has_a_number),
 		F(flows_ask_for_headers_of_their_own),
 		F(a_flood_reaches_all_that_are_learned),
+		F(packets_for_a_group_are_those_of_their_sender),
 		F(bfd_packets_are_for_us),
 		F(a_flood_of_bfd_packets_stays_below),
 		F(the_control_plane_sends_to_a_destination),

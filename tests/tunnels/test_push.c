@@ -162,6 +162,8 @@ what_is_set_per_flow_fits_together(void **state)
 		{ "remote=flow local=10.0.0.1 flood-list=10.0.0.2 allow=10.0.0.0/8", 0 }, { "remote=flow flood-list=::2", 0 },
 		{ "remote=10.0.0.1 local=flow", -EINVAL }, { "remote=10.0.0.1 flood-list=10.0.0.2", -EINVAL },
 		{ "remote=10.0.0.1 allow=10.0.0.0/8", -EINVAL }, { "remote=flow flood-list=224.0.0.1", -EINVAL },
+		{ "remote=flow flood-list=239.0.0.1,10.0.0.2", 0 }, { "remote=ff05::1", 0 }, { "remote=ff01::1", -EINVAL },
+		{ "remote=flow flood-list=255.255.255.255", -EINVAL },
 		{ "remote=flow local=10.0.0.1 flood-list=::2", -EINVAL }, { "remote=flow local=10.0.0.1 flood-list=10.0.0.1", -EINVAL },
 	};
 
