@@ -135,8 +135,8 @@ before_message(struct vhp *v, struct vhp_conn *c, struct vhp_msg *m)
 	case VHP_SET_FEATURES:
 		c->has_features = false;
 		if (m->u64 & ~v->offered)
-			vhp_say(c->refused, "features were refused: %#llx were not offered",
-			    (unsigned long long)(m->u64 & ~v->offered));
+			vhp_say(c->refused, "features were refused: %#llx were not offered%s",
+				(unsigned long long)(m->u64 & ~v->offered), vhp_turned_off(m->u64 & ~v->offered));
 		break;
 	case VHP_RESET_OWNER:
 		/* QEMU's documentation: to be ignored, or to disable all rings.  The library would lose memory over it. */

@@ -124,6 +124,17 @@ offered_features(const struct vhp_conf *c)
 	return features_always | features_csum | (c->tso ? features_tso : 0) | (c->ufo ? features_ufo : 0);
 }
 
+const char *
+vhp_turned_off(uint64_t features)
+{
+	if (features & features_csum)
+		return " (csum is off; start the guest again)";
+	if (features & features_tso)
+		return features & features_ufo ? " (tso and ufo are off; start the guest again)" :
+		       " (tso is off; start the guest again)";
+	return features & features_ufo ? " (ufo is off; start the guest again)" : "";
+}
+
 static int
 vhp_open(struct port *p, const void *conf, struct err *e)
 {

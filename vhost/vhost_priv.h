@@ -111,6 +111,12 @@ struct vhp {
 	struct vhp_queue q[VHP_MAX_QUEUES];
 };
 
+/* --- The port (vhost.c) ---------------------------------------------------------------------- */
+
+/* What follows the words that these features were not offered: which of the port's options is off that would, if any
+ * would.  Without partial checksums nothing else is offered, so that option is named alone. */
+const char *vhp_turned_off(uint64_t features);
+
 /* --- State (state.c) ------------------------------------------------------------------------ */
 
 /* From the library's callbacks to ports: by the path of the socket, all that a callback tells.  The result of find stays
