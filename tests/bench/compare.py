@@ -26,7 +26,7 @@ def many(n, size=64):
 
 
 MACS = ["port=0,size=64,learn=1,flows=1000,smacs=1000,dmacs=1000"]
-BOTH = ["port=0,size=64,learn=1", "port=1,size=64,learn=1"]
+BOTH = ["port=0,size=64,learn=1", "port=1,size=64,learn=0"]
 SLOW = ["port=0,size=64,learn=1,rate=100000"]
 ALL = ("testpmd", "ovs rule", "ovs NORMAL", "weft")
 PACKED = "queue_size=1024,packed_vq=1,mrg_rxbuf=0,in_order=1"
