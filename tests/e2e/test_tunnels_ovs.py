@@ -79,8 +79,8 @@ class Ovs:
             self.ofctl("add-flow br-int actions=NORMAL")
 
 
-def ping(lab, ns, dst, size=56, count=3, opts=""):
-    p = lab.run(f"ping -n -c {count} -i 0.02 -w 3 -s {size} {opts} {dst}", ns=ns, check=False)
+def ping(lab, ns, dst, size=56, count=3, opts="", wait=3):
+    p = lab.run(f"ping -n -c {count} -i 0.02 -w {wait} -s {size} {opts} {dst}", ns=ns, check=False)
     m = re.search(r"(\d+) received", p.stdout)
     return int(m.group(1)) if m else 0, p.stdout + p.stderr
 
@@ -161,7 +161,7 @@ def strangers(lab, hosts, hv, ovs):
         n = hv.drops(reason)
 
         def refused(before=n, why=reason):
-            ping(lab, b.ns, "10.0.0.1", count=3)
+            ping(lab, b.ns, "10.0.0.1", count=3, wait=1)
             return hv.drops(why) > before
         try:
             wait_for("a drop", refused, 10)
@@ -186,7 +186,8 @@ def main():
         hosts = Host(lab, "guest", guest), Host(lab, "ovs", b)
         strangers(lab, hosts, hv, ovs)
         for six in (False, True):
-            for row in ROWS:
+            # Over IPv6 a UDP checksum is sent in any case.
+            for row in [r for r in ROWS if not six or r[1] not in ("vni=5001 csum=on", "vni=0xffffff csum=on", "key=7")]:
                 one(lab, hosts, hv, ovs, row, six)
         bad = {d["reason"]: d["packets"] for d in hv.ctl_json("stats")["drops"] if d["packets"]}
         lab.ok(not set(bad) & {"tun-header", "tun-outer-csum", "tun-outer-short", "tun-payload", "tun-inner-short"},
