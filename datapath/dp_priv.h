@@ -152,10 +152,10 @@ struct misses {
 	struct miss_port {
 		uint16_t n, head, tail;
 		uint16_t next;          /* Port behind it in the row of those that have some. */
-		uint32_t served;        /* So many have had their turn. */
-	} *port;                        /* By the number of the port that was polled. */
+	} *port;                        /* By the number of the port that was polled, or of the tunnel port. */
+	uint32_t seq;                   /* Packets that ever waited. */
 	uint16_t free;
-	uint16_t n;
+	uint16_t n, n_tunnel;           /* All, and those out of tunnels. */
 	uint16_t first, last;           /* Ports, when n > 0. */
 	unsigned left;                  /* Translations of this turn... */
 	uint64_t spent;                 /* ...and cycles it had for them. */
@@ -242,8 +242,8 @@ struct dp_isa {
 	const char *name;
 	bool (*supported)(void);
 	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
-	/* A packet that miss_keep() took. */
-	void (*missed)(struct lcore *, struct rte_mbuf *, uint16_t in_port);
+	/* A packet that miss_keep() took; 'd' (one packet, or NULL): what was known of it when it came out of a tunnel. */
+	void (*missed)(struct lcore *, struct rte_mbuf *, uint16_t in_port, const struct decap_out *d);
 	/* The same for frames, at least one, that stay their port's. */
 	void (*process_frames)(struct lcore *, const struct frames *, uint16_t in_port);
 	/* Packets that came out of tunnels. */
@@ -381,6 +381,12 @@ bool miss_may(const struct lcore *);
 void miss_note(struct lcore *, uint64_t start, uint64_t upcalls);
 /* Takes a packet of a burst from 'port', and so all misses behind it that are from there. */
 void miss_keep(struct lcore *, uint16_t port, struct rte_mbuf *);
+/* Likewise packet 'i' of those that came out of tunnels; of a tunnel port only so many wait. */
+void miss_keep_tunnel(struct lcore *, const struct decap_out *, unsigned i);
+/* Whether a packet that waits, of a tunnel port that has some, may be of a flow that was installed at coarse time 'created'. */
+bool miss_may_be_of(const struct lcore *, uint16_t port, uint32_t created);
+/* Whether packets wait that came before 'seq'; misses.seq is that of the next one. */
+bool miss_waits_before(const struct lcore *, uint32_t seq);
 static inline bool
 miss_waits(const struct lcore *lc, uint16_t port)
 {

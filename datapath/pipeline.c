@@ -130,18 +130,21 @@ recheck(struct lcore *lc, const struct burst *b, unsigned from, unsigned to, uin
 	return f;
 }
 
-/* Misses of a burst from port 'from': answered now as far as the turn allows.  'tunnel': all of them, wherever from. */
+/* Misses of a burst from port 'from', or of those in 'tunnel': answered now as far as the turn allows. */
 static __attribute__((noinline)) void
 missed_burst(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, const uint8_t *miss, unsigned n, uint16_t from,
-	     bool tunnel)
+	     const struct decap_out *tunnel)
 {
 	uint64_t start = rte_rdtsc(), upcalls = lc->stats.upcalls;
 
 	for (unsigned i = 0; i < n; i++) {
-		bool waits = !tunnel && miss_waits(lc, from);
+		bool waits = miss_waits(lc, tunnel ? b->key[miss[i]].in_port : from);
 
-		if (waits || !upcall_packet(lc, &b->key[miss[i]], b->inserted, tunnel || miss_may(lc), m[miss[i]])) {
-			miss_keep(lc, from, m[miss[i]]);
+		if (waits || !upcall_packet(lc, &b->key[miss[i]], b->inserted, miss_may(lc), m[miss[i]])) {
+			if (tunnel)
+				miss_keep_tunnel(lc, tunnel, miss[i]);
+			else
+				miss_keep(lc, from, m[miss[i]]);
 			continue;
 		}
 		miss_note(lc, start, upcalls);
@@ -150,9 +153,10 @@ missed_burst(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, const
 	}
 }
 
-/* Runs the answers: hits first, in runs of equal flows; the misses after them.  'from': the port that was polled. */
+/* Runs the answers: hits first, in runs of equal flows; the misses after them.  'from': the port that was polled, unless
+ * the packets are those in 'tunnel'. */
 static inline __attribute__((always_inline)) void
-dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t from, bool tunnel)
+dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t from, const struct decap_out *tunnel)
 {
 	unsigned n_miss = 0;
 	uint8_t miss[BURST];
@@ -170,6 +174,10 @@ dispatch(struct lcore *lc, const struct burst *b, struct rte_mbuf **m, uint16_t 
 			doubt = true;
 			f = recheck(lc, b, i, j, f, &pkt);
 		}
+		/* Packets of the same flow may still be waiting. */
+		if (tunnel && f != CACHE_NONE && UNLIKELY(miss_waits(lc, b->key[i].in_port)) &&
+		    miss_may_be_of(lc, b->key[i].in_port, lc->cache.flows[f].created))
+			f = CACHE_NONE;
 		if (UNLIKELY(f == CACHE_NONE)) {
 			for (unsigned k = i; k < j; k++)
 				miss[n_miss++] = (uint8_t)k;
@@ -214,7 +222,28 @@ process_plain(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_por
 		lookup(lc, &b, mask, true);
 	else
 		lookup(lc, &b, mask, false);
-	dispatch(lc, &b, m, in_port, false);
+	dispatch(lc, &b, m, in_port, NULL);
+}
+
+/* What a key of packet 'i' has besides what was parsed. */
+static inline void
+tunnel_key(struct flow_key *k, const struct decap_out *d, unsigned i)
+{
+	k->flags |= FLOW_F_TUNNEL | d->flags[i];
+	k->tun_peer = d->peer[i];
+	k->tun_id = be64(d->key[i]);
+	memcpy(&k->tun_tos, &d->info[i], sizeof d->info[i]);
+}
+
+static void
+decap_move(struct decap_out *d, unsigned to, unsigned from)
+{
+	d->m[to] = d->m[from];
+	d->in_port[to] = d->in_port[from];
+	d->flags[to] = d->flags[from];
+	d->peer[to] = d->peer[from];
+	d->key[to] = d->key[from];
+	d->info[to] = d->info[from];
 }
 
 /* Packets that came out of tunnels: each may have another input port. */
@@ -236,15 +265,14 @@ process_decapsulated(struct lcore *lc, struct decap_out *d)
 			exec_drop(lc, d->in_port[i], DROP_TUN_INNER_SHORT, &d->m[i], 1);
 			continue;
 		}
-		k->flags |= FLOW_F_TUNNEL | d->flags[i];
-		k->tun_peer = d->peer[i];
-		k->tun_id = be64(d->key[i]);
-		memcpy(&k->tun_tos, &d->info[i], sizeof d->info[i]);
+		tunnel_key(k, d, i);
 		key_mask(k, mask, l4);
-		d->m[b.n++] = d->m[i];
+		if (UNLIKELY(b.n != i))
+			decap_move(d, b.n, i);
+		b.n++;
 	}
 	lookup(lc, &b, NULL, true);
-	dispatch(lc, &b, d->m, 0, true);
+	dispatch(lc, &b, d->m, 0, d);
 }
 
 static void
@@ -287,16 +315,18 @@ process(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port)
 
 /* A packet that waited: its key is made anew, for the view may be another. */
 static void
-missed(struct lcore *lc, struct rte_mbuf *m, uint16_t in_port)
+missed(struct lcore *lc, struct rte_mbuf *m, uint16_t in_port, const struct decap_out *d)
 {
 	bool l4 = lc->ports->port[in_port].flags & VPORT_L4;
 	struct flow_key k;
 
 	if (UNLIKELY(!parse(rte_pktmbuf_mtod(m, const uint8_t *), m->data_len, m->pkt_len, in_port,
 			    l4 ? FLOW_DEPTH_L4 : FLOW_DEPTH_L2, &k))) {
-		exec_drop(lc, in_port, DROP_RX_MALFORMED, &m, 1);
+		exec_drop(lc, in_port, d ? DROP_TUN_INNER_SHORT : DROP_RX_MALFORMED, &m, 1);
 		return;
 	}
+	if (d)
+		tunnel_key(&k, d, 0);
 	key_mask(&k, &lc->ports->mask[in_port], l4);
 	upcall_packet(lc, &k, UPCALL_NEVER, true, m);
 }

@@ -77,7 +77,7 @@ struct rxq_move {
 	uint16_t port, q;
 	uint8_t from, to;
 	bool asked;                     /* First for new flows that wait... */
-	uint32_t missed;                /* [lcore] miss_port.served when those are through. */
+	uint32_t missed;                /* [lcore] misses.seq then: what came before has to be through. */
 	bool noted;                     /* ...then for what they, and others, left in output buffers. */
 	uint16_t n_wait;                /* [lcore] Output buffers that had something when asked. */
 	struct {
@@ -91,12 +91,12 @@ static bool
 move_run(struct lcore *lc, struct dp_request *req)
 {
 	struct rxq_move *mv = CONTAINER_OF(req, struct rxq_move, r);
-	const struct miss_port *missed = &lc->misses.port[mv->port];
 
 	if (!mv->asked)
-		mv->missed = missed->served + missed->n;
+		mv->missed = lc->misses.seq;
 	mv->asked = true;
-	if ((int32_t)(missed->served - mv->missed) < 0)
+	/* Whoever's it is: what came out of tunnels waits as the tunnel ports'. */
+	if (miss_waits_before(lc, mv->missed))
 		return false;
 	for (unsigned i = 0; !mv->noted && i < lc->n_dirty; i++) {
 		const struct tx_buf *b = &lc->tx[lc->tx_dirty[i]];

@@ -141,6 +141,97 @@ a_packet_waits_until_its_sender_has_a_number(void **state)
 	assert_int_equal(asked.n, n);
 }
 
+/* A frame from station 'src' in its tunnel; its last byte is 'seq'. */
+static void
+send_numbered(uint8_t src, uint8_t seq)
+{
+	struct fb inner = udp_frame(1), f;
+
+	inner.b[11] = src;
+	inner.b[inner.n - 1] = seq;
+	f = tunnelled(&inner);
+	send(1, &f);
+}
+
+/* As those of guests do; but the underlay is polled all the while. */
+static void
+new_flows_out_of_a_tunnel_wait_for_their_turn(void **state)
+{
+	enum { N = 32, MORE = 12 };
+	uint8_t seen[256] = { 0 }, got[2048];
+	struct rules *r = new_rules();
+	struct tun_view *v = view(NULL);
+	struct dp_lcore_stats s;
+	unsigned turns;
+	uint64_t before;
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	add_dst(v, DST, 1, ip4(2));
+	set_view(v);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	dp_lcore_stats(dp, 0, &s);
+	before = s.upcalls;
+	for (uint8_t i = 0; i < N; i++)
+		send_numbered((uint8_t)(10 + i), 1);
+	assert_true(mem_port_hold(port[3], MEM_AT_RX));
+	/* Of flows that are known by now, and of such as may not be. */
+	for (uint8_t i = 0; i < MORE; i++)
+		send_numbered((uint8_t)(10 + i * 2), 2);
+	for (turns = 1; turns < 100; turns++) {
+		dp_lcore_stats(dp, 0, &s);
+		assert_in_range(s.upcalls - before, 1, turns * 8);
+		if (s.upcalls - before == N)
+			break;
+		assert_true(mem_port_hold(port[3], MEM_AT_RX));
+		assert_int_equal(mem_port_pending(port[1]), 0);
+	}
+	assert_in_range(turns, 4, 99);
+	mem_port_hold(NULL, MEM_AT_RX);
+	for (unsigned i = 0; i < N + MORE; i++) {
+		int n = mem_port_recv(port[3], got, sizeof got, WAIT_MS);
+
+		assert_true(n > 12);
+		seen[got[11]]++;
+		assert_int_equal(got[n - 1], seen[got[11]]);
+	}
+	dp_lcore_stats(dp, 0, &s);
+	assert_int_equal(s.upcalls - before, N);
+	wait_no_mbufs();
+}
+
+/* More than may wait: dropped and counted, at the tunnel port. */
+static void
+a_flood_out_of_a_tunnel_is_cut_off(void **state)
+{
+	enum { N = 600 };
+	struct rules *r = new_rules();
+	struct tun_view *v = view(NULL);
+	uint64_t before = drops(VX, DROP_UPCALL_BUDGET), lost;
+	uint8_t got[2048];
+	unsigned n = 0;
+
+	(void)state;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	add_dst(v, DST, 1, ip4(2));
+	set_view(v);
+	for (unsigned i = 0; i < N; i++) {
+		struct fb inner = udp_frame(1), f;
+
+		inner.b[10] = (uint8_t)(i >> 8);
+		inner.b[11] = (uint8_t)i;
+		f = tunnelled(&inner);
+		send(1, &f);
+	}
+	while (mem_port_recv(port[3], got, sizeof got, 300) > 0)
+		n++;
+	lost = drops(VX, DROP_UPCALL_BUDGET) - before;
+	assert_int_equal(n + lost, N);
+	wait_no_mbufs();
+}
+
 static void
 what_a_tunnel_says_about_learning_is_in_the_key(void **state)
 {
@@ -593,6 +684,8 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		F(a_packet_waits_until_its_sender_has_a_number),
 		F(what_a_tunnel_says_about_learning_is_in_the_key),
+		F(new_flows_out_of_a_tunnel_wait_for_their_turn),
+		F(a_flood_out_of_a_tunnel_is_cut_off),
 		F(options_are_in_the_key_as_far_as_rules_look),
 		F(options_of_a_flow_make_longer_headers),
 		F(few_packets_of_strangers_wait),
