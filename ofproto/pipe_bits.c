@@ -139,7 +139,14 @@ pipe_bits(const struct of_pipe *p, uint16_t flags, struct oflow *b)
 	memset(b, 0, sizeof *b);
 	of_pipe_match_bits(p, b);
 	add((uint8_t *)b + OFLOW_STAGE1 * 8, sizeof *b - OFLOW_STAGE1 * 8);
+	/* Actions may read what no rule matches. */
 	ADD(b, tun_id);
+	ADD(b, tun_gbp_id);
+	ADD(b, tun_gbp_flags);
+	b->tun_md_present |= of_pipe_options(p);
+	for (unsigned i = 0; i < OF_TUN_MD_MAX; i++)
+		if (b->tun_md_present >> i & 1)
+			ADD(b, tun_md[i]);
 	if ((flags & OFPC_FRAG_MASK) == OFPC_FRAG_DROP)
 		ADD(b, nw_frag);
 }

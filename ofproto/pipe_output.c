@@ -243,6 +243,15 @@ send_normal(struct walk *w)
 
 /* --- Controllers -------------------------------------------------------------------------------- */
 
+static void
+keep_known(const struct pipe_tr *t, struct oflow *meta, size_t offset, size_t len)
+{
+	const uint8_t *wc = (const uint8_t *)&t->wc, *real = (const uint8_t *)&t->real, *own = (const uint8_t *)&t->pk.own;
+
+	for (size_t i = offset; i < offset + len; i++)
+		((uint8_t *)meta)[i] &= wc[i] | real[i] | own[i];
+}
+
 /* What the agent is told of the packet besides its bytes. */
 static void
 fill_meta(struct walk *w, struct oflow *meta)
@@ -253,6 +262,8 @@ fill_meta(struct walk *w, struct oflow *meta)
 	memset((uint8_t *)meta + OFLOW_STAGE1 * 8, 0, sizeof *meta - OFLOW_STAGE1 * 8);
 	meta->actset_output = meta->conj_id = 0;
 	meta->tun_tos = meta->tun_ttl = 0;
+	/* Of policies and options only what the flow depends on anyway, or what is known: the next packet's may be others. */
+	keep_known(t, meta, offsetof(struct oflow, tun_gbp_id), offsetof(struct oflow, ct_state) - offsetof(struct oflow, tun_gbp_id));
 	if (!t->key->tun_peer)
 		return;
 	t->wc.tun_id = UINT64_MAX;

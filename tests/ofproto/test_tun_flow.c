@@ -300,10 +300,13 @@ rules_match_options(void **state)
 	assert_int_equal(flow_mod_on(br, OFFC_ADD, "actions=move:NXM_NX_TUN_METADATA3[0..7]->NXM_NX_REG0[0..7]"),
 			 OFE_NXFMFC_INVALID_TLV_FIELD);
 	map_options();
+	/* A learning switch knows them, and looks at none. */
+	ofp_of_reset(s->ofp, br, false);
 	sim_commit(s);
 	t = ofp_xlate.port_opts(s->view, VX);
 	assert_non_null(t);
 	assert_false(t->examined);
+	ofp_of_reset(s->ofp, br, true);
 	flow("priority=9,tun_metadata0=0x1234,tun_metadata3=0x0102030405060708,actions=output:1");
 	flow("priority=8,tun_metadata3=0x0700/0xff00,actions=output:2");
 	flow("priority=7,tun_metadata0,actions=output:3");
@@ -326,6 +329,35 @@ rules_match_options(void **state)
 	EXPECT_MASK("in_port=1");
 	ofp_xlate.port_mask(s->view, 1, &m);
 	assert_null(ofp_xlate.port_opts(s->view, 300));
+}
+
+static void
+controllers_hear_of_options_that_were_looked_at(void **state)
+{
+	static const uint8_t both[] = { 0x01, 0x02, 1, 2, 1, 2, 3, 4, 5, 6, 7, 8, 0xff, 0xff, 0x80, 1, 0, 0, 0x12, 0x34 };
+	const struct tlv_table *t;
+	struct of_punt p;
+
+	(void)state;
+	map_options();
+	flow("in_port=20,actions=controller");
+	with_options(both, sizeof both);
+	p = punt(0);
+	/* The flow is for packets with others as well. */
+	assert_int_equal(s->out.mask.tun_ext[0], 0);
+	assert_int_equal(p.meta.tun_md_present, 0);
+	assert_true(p.meta.tun_md[0] == 0 && p.meta.tun_md[3] == 0);
+	/* To move bits is to look at them. */
+	flow("in_port=20,actions=move:NXM_NX_TUN_METADATA0[0..15]->NXM_NX_REG0[0..15],controller");
+	with_options(both, sizeof both);
+	p = punt(0);
+	assert_int_equal(s->out.mask.tun_ext[0], 0xff);
+	assert_true(p.meta.reg[0] == be32(0x1234));
+	assert_true(p.meta.tun_md[0] == be64(0x1234) && p.meta.tun_md[3] == 0);
+	t = ofp_xlate.port_opts(s->view, VX);
+	/* As the keys have it, which must have all that any action may read. */
+	assert_true(t->row[0].examined && t->row[3].examined && !t->row[1].examined);
+	assert_true(t->row[0].mask[7] == 0xff);
 }
 
 static void
@@ -408,6 +440,7 @@ main(void)
 		FLOW_TEST(what_must_not_be_learned_is_not),
 		FLOW_TEST(rules_match_and_set_group_policies),
 		FLOW_TEST(rules_match_options),
+		FLOW_TEST(controllers_hear_of_options_that_were_looked_at),
 		FLOW_TEST(rules_put_options_into_packets),
 		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
 		FLOW_TEST(ports_come_and_go_with_what_they_learned),
