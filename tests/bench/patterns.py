@@ -3,7 +3,7 @@
 """The flow cache under every pattern of traffic: Weft and OVS as fractions of testpmd, on one machine in one run.
 
 usage: sudo tests/bench/patterns.py --into FILE [--rows REGEX] [--budget SECONDS] [--ovs N] [--weft KEY=VALUE ...]
-       tests/bench/patterns.py --report FILE [--svg DIRECTORY] [--commit ID]
+       tests/bench/patterns.py --report FILE [--svg DIRECTORY] [--doc FILE] [--commit ID]
        tests/bench/patterns.py --list | --prepare
 
 Every measurement is a line that is added to FILE, so the table can be measured in portions, on several days and with several
@@ -199,11 +199,13 @@ class Bench:
             more = [f"port=2,size=64,learn=3,smac=02:01:00:00:00:01,dmac=02:02:00:00:00:01,{stream},rate={rate}"] if stream else []
             sw.resume()
             g = self.lib.gen(sw.socks, [f"port=0,size=64,flows=1000,dist=uniform,learn=1{macs}" + (f",rate={mine}" if mine else "")] +
-                             more, sw.watch(), warmup=1, duration=1, repeat=3, clean=0)
+                             more, sw.watch(), warmup=1, duration=0.5, repeat=8, clean=0)
             sw.pause()
-            got = [r["rx_pps_port"][1] for r in g["rows"]]
-            return {"got": statistics.median(got), "sent": statistics.median(r["tx_pps_stream"][0] for r in g["rows"]),
-                    "neighbour": statistics.median(r["rx_pps_port"][3] for r in g["rows"]), "stream": stream, "rate": rate, "mine": mine}
+            clean = [r for r in g["rows"] if r["clean"]]
+            of = clean or g["rows"]
+            return {"got": statistics.median(r["rx_pps_port"][1] for r in of), "sent": statistics.median(r["tx_pps_stream"][0] for r in of),
+                    "neighbour": statistics.median(r["rx_pps_port"][3] for r in of), "clean": len(clean), "stream": stream, "rate": rate,
+                    "mine": mine}
 
         def run(switch, setting, get):
             def one(**kw):
@@ -337,6 +339,7 @@ def main():
     ap.add_argument("--weft", action="append", default=[], metavar="KEY=VALUE", help="setting of Weft's datapath")
     ap.add_argument("--report", metavar="FILE", help="print the table of such a file")
     ap.add_argument("--svg", metavar="DIRECTORY", help="with --report: draw it, too")
+    ap.add_argument("--doc", metavar="FILE", help="with --report: replace the tables in this document")
     ap.add_argument("--commit", help="with --report: Weft's figures of this build (default: the latest of each row)")
     ap.add_argument("--list", action="store_true", help="print the names of the rows")
     ap.add_argument("--prepare", action="store_true", help="build the generator, so that no measurement has to")
@@ -344,7 +347,7 @@ def main():
     if args.list:
         print("\n".join(rows.names()))
     elif args.report:
-        patterns_report.report(read(args.report), args.commit, args.svg)
+        patterns_report.report(read(args.report), args.commit, args.svg, args.doc)
     elif args.prepare:
         load_harness("/nonexistent")
     elif args.into:

@@ -12,7 +12,6 @@ FONT = "font-family=\"system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif\""
 
 class Svg:
     def __init__(self, width, height, title):
-        self.size = (width, height)
         self.out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" {FONT}>',
                     f"<title>{title}</title>", f'<rect width="{width}" height="{height}" fill="#ffffff"/>']
 
@@ -33,10 +32,11 @@ class Svg:
     def rect(self, x, y, w, h, color):
         self.out.append(f'<rect x="{x:.1f}" y="{y:.1f}" width="{max(w, 0.8):.1f}" height="{h:.1f}" fill="{color}"/>')
 
-    def text(self, x, y, what, size=11, color=INK, anchor="start", bold=False):
+    def text(self, x, y, what, size=11, color=INK, anchor="start", bold=False, halo=False):
         what = str(what).replace("&", "&amp;").replace("<", "&lt;")
         self.out.append(f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{color}" text-anchor="{anchor}"' +
-                        (' font-weight="600"' if bold else "") + f">{what}</text>")
+                        (' font-weight="600"' if bold else "") +
+                        (' paint-order="stroke" stroke="#ffffff" stroke-width="3"' if halo else "") + f">{what}</text>")
 
     def write(self, path):
         with open(path, "w") as f:
@@ -90,7 +90,7 @@ def panel(svg, x, y, w, h, title, kind, figures):
             if what == "ovs" and py > y + h - 20:
                 lift = -8
             label = f"{s[what]:.2f}" if s[what] >= 0.01 else f"{s[what]:.1g}"
-            svg.text(px, py + lift, label, 10.5, color, "middle", bold=what == "weft")
+            svg.text(px, py + lift, label, 10.5, color, "middle", bold=what == "weft", halo=True)
 
 
 def fractions(figures, path):
@@ -134,16 +134,18 @@ def bars(svg, x, y, w, title, unit, lines, lo, hi, log=True, form="{:,.0f}"):
         top = y + 6 + 52 * i
         svg.text(x - 8, top + 18, what, 11, INK, "end")
         for k, (v, color) in enumerate(((ovs, OVS), (weft, WEFT))):
-            if v is None:
-                continue
-            svg.rect(x, top + 17 * k, at(v), 14, color)
-            svg.text(x + at(v) + 5, top + 17 * k + 11, form.format(v), 10.5, color, bold=color == WEFT)
+            if v is not None:
+                svg.rect(x, top + 17 * k, at(v), 14, color)
         if mark is not None:
             svg.line(x + at(mark), top - 3, x + at(mark), top + 34, LEAST, 2)
+        for k, (v, color) in enumerate(((ovs, OVS), (weft, WEFT))):
+            if v is None:
+                continue
+            svg.text(x + at(v) + 5, top + 17 * k + 11, form.format(v), 10.5, color, bold=color == WEFT, halo=True)
 
 
 def others(figures, path):
-    svg = Svg(980, 640, "New flows, memory, neighbours, latency")
+    svg = Svg(980, 500, "New flows, memory, neighbours, latency")
     svg.text(24, 30, "New flows, memory, neighbours and latency", 15.5, bold=True)
     new = [(r, figures.new(r)) for r in rows.NEW]
     bars(svg, 190, 84, 240, "New flows a second", "flows/s", [(r.name.replace("new flows, ", ""), n["ovs"], n["weft"], r.least * (n["ovs"] or r.ovs))
@@ -154,21 +156,17 @@ def others(figures, path):
     for r in rows.ATTACKS:
         a = figures.attack(r)
         loss.append((r.name, *(max(a[s, "flat out"], 0) if a[s, "flat out"] is not None else None for s in ("ovs", "weft")), 0.2))
-    bars(svg, 660, 84, 240, "What a neighbour's attack takes from a guest at full speed", "of its throughput", loss, 0, 1, False, "{:.0%}")
-    lat = [figures.latency(*k) for k in (("ovs", "bigfl", True), ("ovs", "default", True), ("weft", "", True), ("testpmd", "io", True))]
+    bars(svg, 650, 84, 240, "What a guest at full speed loses to an attack", "of its throughput", loss, 0, 1, False, "{:.0%}")
+    lat = [figures.latency(*k) for k in (("ovs", "bigfl", True), ("ovs", "default", True), ("weft", "", True))]
     ovs = min((x["p999"] for x in lat[:2] if x), default=None)
-    tp = lat[3]["p999"] if lat[3] else None
-    bars(svg, 660, 342, 240, "p99.9 latency while rules change and new flows arrive", "us",
-         [("steady flow", ovs, lat[2]["p999"] if lat[2] else None, ovs / 2 if ovs else None)] +
-         ([("testpmd, which does neither", None, tp, None)] if tp and False else []), 1, 1e5)
+    bars(svg, 650, 342, 240, "p99.9 latency under churn", "us",
+         [("steady flow", ovs, lat[2]["p999"] if lat[2] else None, ovs / 2 if ovs else None)], 1, 1e5)
     y = 470
     for label, color in (("OVS 3.1", OVS), ("Weft", WEFT)):
         svg.rect(190 + (110 if label == "Weft" else 0), y, 14, 12, color)
         svg.text(210 + (110 if label == "Weft" else 0), y + 11, label, 11.5)
     svg.line(382, y - 2, 382, y + 14, LEAST, 2)
     svg.text(390, y + 11, "Weft at least (new flows) or at most (the others)", 11.5)
-    svg.size = (980, 500)
-    svg.out[0] = svg.out[0].replace('0 0 980 640', '0 0 980 500').replace('height="640"', 'height="500"')
     svg.write(path)
 
 

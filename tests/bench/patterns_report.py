@@ -6,11 +6,13 @@ testpmd's before and after it.  A measurement's figure is the median of its quie
 generator was full (the switch was the limit), and the probe on the switch's core cost at most 1.15 of the best on this
 machine at that distance.  Where the ring was full in less than half of them the generator was the limit, and all quiet ones
 count.  Measurements with fewer than three quiet slices count only for rows that have no others.  A row's figure is the median
-of its fractions."""
+of its fractions, of those with the CPUs close to each other if there are any."""
 import statistics
 
 import patterns_rows as rows
 
+# Between these lines a document has the tables.
+BEGIN, END = "<!-- patterns.py --report: from here -->\n", "<!-- patterns.py --report: to here -->\n"
 QUIET, SAME, FULL, ENOUGH = 1.15, 1.4, 0.3, 3
 
 
@@ -97,7 +99,11 @@ class Figures:
         f = {"weft": self.fractions(row.name, "weft")}
         for setting in row.tried:
             f[setting] = self.fractions(row.name, "ovs", setting)
-        one = {k: middle(x["fraction"] for x in v) for k, v in f.items()}
+        # Where the CPUs are far from each other the generator is everybody's limit, and fractions say little.
+        one = {}
+        for k, v in f.items():
+            close = [x["fraction"] for x in v if x["where"] == "close"]
+            one[k] = middle(close or [x["fraction"] for x in v])
         ovs = [one[s] for s in row.tried if one[s] is not None]
         return {"all": f, "weft": one["weft"], "packaged": one.get("default"), "ovs": max(ovs) if ovs else None,
                 "close": middle(x["fraction"] for x in f["weft"] if x["where"] == "close"),
@@ -123,8 +129,8 @@ class Figures:
                     if m["stream"] == rows.PEACE:
                         peace = m
                     elif peace and (mine or self.where(m) and self.where(m) == self.where(peace)):
-                        loss.append(1 - m["got"] / peace["got"])
-                out[s, what] = middle(loss)
+                        loss.append((bool(m.get("clean", 1) and peace.get("clean", 1)), 1 - m["got"] / peace["got"]))
+                out[s, what] = middle(x for clean, x in loss if clean or not any(c for c, _ in loss))
         return out
 
     def latency(self, switch, setting, changing):
@@ -140,6 +146,10 @@ def num(x, form="{:.2f}"):
     return form.format(x)
 
 
+def share(x):
+    return "-" if x is None else f"{max(x, 0):.0%}" if x >= 0.1 else f"{max(x, 0):.1%}"
+
+
 def verdict(x, least, goal, less=False):
     if x is None:
         return "-"
@@ -149,21 +159,19 @@ def verdict(x, least, goal, less=False):
 
 
 def table(head, lines):
-    print("| " + " | ".join(head) + " |\n|" + " --- |" * len(head))
-    for cells in lines:
-        print("| " + " | ".join(str(c) for c in cells) + " |")
-    print()
+    text = "| " + " | ".join(head) + " |\n|" + " --- |" * len(head) + "\n"
+    return text + "".join("| " + " | ".join(str(c) for c in cells) + " |\n" for cells in lines)
 
 
-def report(past, commit, svg):
-    f = Figures(past, commit)
+def tables(f):
+    """The tables, in Markdown."""
     lines = []
     for row in rows.STEADY:
         s = f.steady(row)
         lines.append((row.name, num(s["packaged"]), num(s["ovs"]), row.ovs, num(s["weft"]), num(s["close"]), num(s["far"]), s["n"],
                       num(s["cycles"], "{:.0f}"), row.least, row.goal, verdict(s["weft"], row.least, row.goal)))
-    table(("pattern", "OVS as packaged", "OVS at its best", "OVS in the baselines", "Weft", "CPUs close", "far", "rounds", "cycles", "at least",
-           "goal", ""), lines)
+    yield table(("fraction of testpmd io", "OVS as packaged", "OVS at its best", "in the baselines", "Weft", "CPUs close", "far", "rounds",
+                 "cycles", "at least", "goal", ""), lines)
 
     lines = []
     for row in rows.NEW:
@@ -178,18 +186,30 @@ def report(past, commit, svg):
     for row in rows.ATTACKS:
         a = f.attack(row)
         for what in ("flat out", "paced"):
-            lines.append((f"victim's loss, {what}: {row.name}", num(a["ovs", what], "{:.1%}"), num(a["weft", what], "{:.1%}"), "20 %", "10 %",
+            lines.append((f"victim's loss, {what}: {row.name}", share(a["ovs", what]), share(a["weft", what]), "20 %", "10 %",
                           verdict(a["weft", what], 0.2, 0.1, less=True)))
     rest = {(s, t, c): f.latency(s, t, c) for s, t in (("testpmd", "io"), ("weft", ""), ("ovs", "bigfl"), ("ovs", "default")) for c in (False, True)}
     ovs = min((x["p999"] for k, x in rest.items() if k[0] == "ovs" and k[2] and x), default=None)
     weft = rest["weft", "", True]
     lines.append(("p99.9 under churn, us", num(ovs), num(weft["p999"] if weft else None), "half of OVS", "a tenth",
                   verdict(weft["p999"], ovs / 2, ovs / 10, less=True) if weft and ovs else "-"))
-    table(("", "OVS", "Weft", "at least", "goal", ""), lines)
+    yield table(("", "OVS", "Weft", "at least", "goal", ""), lines)
 
-    table(("steady flow of 100,000 packets/s, us", "p50", "p99", "p99.9"),
-          [(f"{s} {t}, {'rules change and new flows arrive' if c else 'at rest'}", *(num(x[k]) for k in ("p50", "p99", "p999")))
-           for (s, t, c), x in rest.items() if x])
+    names = {"io": "testpmd", "": "Weft", "bigfl": "OVS, room for 2,000,000 flows", "default": "OVS as packaged"}
+    yield table(("100,000 packets/s, latency in us", "p50", "p99", "p99.9"),
+                [(f"{names[t]}, {'under churn' if c else 'at rest'}", *(num(x[k]) for k in ("p50", "p99", "p999")))
+                 for (s, t, c), x in rest.items() if x])
+
+
+def report(past, commit, svg, doc):
+    f = Figures(past, commit)
+    text = "\n".join(tables(f))
+    print(text)
     if svg:
         import patterns_plot
         patterns_plot.draw(f, svg)
+    if doc:
+        with open(doc) as d:
+            before, rest = d.read().split(BEGIN)
+        with open(doc, "w") as d:
+            d.write(before + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])

@@ -40,7 +40,7 @@ New = namedtuple("New", "name kind flows ovs_flows ovs least goal")
 NEW = [
     New("new flows, wide rules", "ecmp", 400000, 100000, 178000, 3, 500000),
     New("new flows, 100,000 exact rules", "exact", 100000, 100000, 81000, 5, 500000),
-    New("new flows, ACL", "acl", 400000, 4000, 2800, 100, 500000),
+    New("new flows, ACL", "acl", 400000, 10000, 2800, 100, 500000),
 ]
 # What the neighbour sends from its port 3 to port 4, a million packets a second of it unless the row is about less.
 Attack = namedtuple("Attack", "name kind stream")
