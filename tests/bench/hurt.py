@@ -241,7 +241,7 @@ def run(args):
                     s.of("--bundle add-flows", rules)
                     s.pause()
             for name in names:
-                if time.monotonic() - begun + (22 if args.beside else 5) > args.budget:
+                if time.monotonic() - begun + (12 + 2 * args.warmup if args.beside else 4 + args.warmup) > args.budget:
                     break
                 path = os.path.join(frames, "frames")
                 if args.cached and os.path.exists(f"{args.cached}/{name}"):
@@ -253,7 +253,7 @@ def run(args):
                     if switch == "weft":
                         s.resume()
                         s.forget()
-                    m = measured(b, name, switch, setting, s, path, 3 if switch == "ovs" else 1.2, args.slices)
+                    m = measured(b, name, switch, setting, s, path, args.warmup if switch != "testpmd" else 0.3, args.slices)
                     m.update(commit=at, time=time.strftime("%Y-%m-%d %H:%M:%S"))
                     with open(args.into, "a") as f:
                         f.write(json.dumps(m) + "\n")
@@ -269,6 +269,7 @@ def main():
     ap.add_argument("--beside", action="store_true", help="testpmd and OVS as well")
     ap.add_argument("--budget", type=float, default=3600, help="seconds until the last measurement has to be over")
     ap.add_argument("--slices", type=int, default=5, help="of 0.25 s")
+    ap.add_argument("--warmup", type=float, default=1.2, help="seconds of traffic before what is measured")
     ap.add_argument("--weft", action="append", default=[], metavar="KEY=VALUE", help="setting of Weft's datapath")
     ap.add_argument("--free", action="store_true", help="the pipeline with a mask for every other rule")
     ap.add_argument("--frames", help="where the files of frames go for a while")

@@ -3,7 +3,7 @@
 """The flow cache under every pattern of traffic: Weft and OVS as fractions of testpmd, on one machine in one run.
 
 usage: sudo tests/bench/patterns.py --into FILE [--rows REGEX] [--budget SECONDS] [--ovs N] [--weft KEY=VALUE ...]
-       tests/bench/patterns.py --report FILE [--svg DIRECTORY] [--doc FILE] [--commit ID]
+       tests/bench/patterns.py --report FILE [--svg DIRECTORY] [--doc FILE] [--commit ID,...]
        tests/bench/patterns.py --list | --prepare
 
 Every measurement is a line that is added to FILE, so the table can be measured in portions, on several days and with several
@@ -216,7 +216,7 @@ class Bench:
             for stream in (rows.PEACE, row.stream):
                 one(stream=stream, rate=1000000, mine=1000000)
 
-        defaults = {"max-flows": 131072, "upcall-rate": 50000}
+        defaults = {"max-flows": "auto", "upcall-rate": 50000}
         if "weft" in self.sw.up and self.sw.ports != 4:
             self.sw.close()
         weft = self.sw.up.get("weft") or self.sw.get("weft", 4, **defaults)
@@ -340,7 +340,7 @@ def main():
     ap.add_argument("--report", metavar="FILE", help="print the table of such a file")
     ap.add_argument("--svg", metavar="DIRECTORY", help="with --report: draw it, too")
     ap.add_argument("--doc", metavar="FILE", help="with --report: replace the tables in this document")
-    ap.add_argument("--commit", help="with --report: Weft's figures of this build (default: the latest of each row)")
+    ap.add_argument("--commit", help="with --report: Weft's figures of these builds (default: the latest of each row)")
     ap.add_argument("--list", action="store_true", help="print the names of the rows")
     ap.add_argument("--prepare", action="store_true", help="build the generator, so that no measurement has to")
     args = ap.parse_args()

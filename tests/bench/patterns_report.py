@@ -34,11 +34,11 @@ def middle(values):
 
 
 class Figures:
-    """All measurements of a file; Weft's of one build only, if asked."""
+    """All measurements of a file; Weft's of some builds only, if asked."""
 
     def __init__(self, past, commit=None):
         self.past = past
-        self.commit = commit
+        self.commits = commit.split(",") if commit else None
         seen = [x for m in past for x in m["distance"]]
         # Where the CPUs were, in two sorts if they were ever moved.
         self.border = (min(seen) * max(seen)) ** 0.5 if seen and max(seen) > 2 * min(seen) else None
@@ -66,16 +66,14 @@ class Figures:
         return m["mpps"], False
 
     def latest(self, name):
-        """The build whose figures of a row count."""
-        if self.commit:
-            return self.commit
-        mine = [m for m in self.past if m["row"] == name and m["switch"] == "weft"]
-        return mine[-1]["commit"] if mine else None
+        """The builds whose figures of a row count: those asked for, or the last one."""
+        mine = [m["commit"] for m in self.past if m["row"] == name and m["switch"] == "weft"]
+        return self.commits or mine[-1:]
 
     def of(self, name, switch, setting=""):
         at = self.latest(name)
         return [m for m in self.past if m["row"] == name and m["switch"] == switch and
-                (m["commit"] == at if switch == "weft" else not setting or m["setting"] == setting)]
+                (m["commit"] in at if switch == "weft" else not setting or m["setting"] == setting)]
 
     def fractions(self, name, switch, setting=""):
         """Of each measurement that met what testpmd met: the fraction, where, the figure, cycles, its slices."""
