@@ -132,6 +132,10 @@ class Bench:
                               lambda: measure(self.lib, sw, rows.stream(row), slices=self.args.slices, warmup=warmup))
 
         tp, weft = self.sw.get("testpmd"), self.sw.load("weft", row.kind)
+        for _ in range(self.args.wait * 2):
+            if not self.args.near or distance(self.lib) <= self.args.near:
+                break
+            time.sleep(0.5)
         t = run("testpmd", "io", tp, 0.3)
         w = run("weft", "", weft, rows.warmup(row))
         if not same_distance(t, w):
@@ -337,6 +341,8 @@ def main():
     ap.add_argument("--slices", type=int, default=8, help="clean slices of 0.25 s per measurement")
     ap.add_argument("--ovs", type=int, default=1, help="rounds of OVS that the file shall have of each row; 0: none")
     ap.add_argument("--weft", action="append", default=[], metavar="KEY=VALUE", help="setting of Weft's datapath")
+    ap.add_argument("--near", type=int, help="begin rounds of steady patterns when the CPUs are at most so many cycles apart")
+    ap.add_argument("--wait", type=int, default=20, help="seconds to wait for that")
     ap.add_argument("--report", metavar="FILE", help="print the table of such a file")
     ap.add_argument("--svg", metavar="DIRECTORY", help="with --report: draw it, too")
     ap.add_argument("--doc", metavar="FILE", help="with --report: replace the tables in this document")

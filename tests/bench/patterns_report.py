@@ -6,7 +6,8 @@ testpmd's before and after it.  A measurement's figure is the median of its quie
 generator was full (the switch was the limit), and the probe on the switch's core cost at most 1.15 of the best on this
 machine at that distance.  Where the ring was full in less than half of them the generator was the limit, and all quiet ones
 count.  Measurements with fewer than three quiet slices count only for rows that have no others.  A row's figure is the median
-of its fractions, of those with the CPUs close to each other if there are any."""
+of its fractions; with the CPUs close to each other and far apart are two, since with them far the generator is everybody's limit
+and fractions say little."""
 import statistics
 
 import patterns_rows as rows
@@ -94,19 +95,18 @@ class Figures:
         return [x for x in out if x["quiet"]] or out
 
     def steady(self, row):
-        f = {"weft": self.fractions(row.name, "weft")}
-        for setting in row.tried:
-            f[setting] = self.fractions(row.name, "ovs", setting)
-        # Where the CPUs are far from each other the generator is everybody's limit, and fractions say little.
-        one = {}
-        for k, v in f.items():
-            close = [x["fraction"] for x in v if x["where"] == "close"]
-            one[k] = middle(close or [x["fraction"] for x in v])
-        ovs = [one[s] for s in row.tried if one[s] is not None]
-        return {"all": f, "weft": one["weft"], "packaged": one.get("default"), "ovs": max(ovs) if ovs else None,
-                "close": middle(x["fraction"] for x in f["weft"] if x["where"] == "close"),
-                "far": middle(x["fraction"] for x in f["weft"] if x["where"] == "far"),
-                "cycles": middle(x["cycles"] for x in f["weft"]), "n": len(f["weft"])}
+        """Medians by where the CPUs were; what counts is where Weft was measured with them close, else far."""
+        f = {"weft": self.fractions(row.name, "weft"), **{s: self.fractions(row.name, "ovs", s) for s in row.tried}}
+
+        def at(where):
+            one = {k: middle(x["fraction"] for x in v if x["where"] == where) for k, v in f.items()}
+            ovs = [one[s] for s in row.tried if one[s] is not None]
+            return {"weft": one["weft"], "packaged": one.get("default"), "ovs": max(ovs) if ovs else None,
+                    "cycles": middle(x["cycles"] for x in f["weft"] if x["where"] == where),
+                    "n": sum(x["where"] == where for x in f["weft"]), "where": where}
+
+        close, far = at("close"), at("far")
+        return {"close": close, "far": far, **(close if close["weft"] is not None or far["weft"] is None else far)}
 
     def new(self, row):
         return {s: middle(m["pps"] for m in self.of(row.name, s) if m["rx"] >= 0.99 * m["flows"]) for s in ("weft", "ovs")}
@@ -166,10 +166,11 @@ def tables(f):
     lines = []
     for row in rows.STEADY:
         s = f.steady(row)
-        lines.append((row.name, num(s["packaged"]), num(s["ovs"]), row.ovs, num(s["weft"]), num(s["close"]), num(s["far"]), s["n"],
-                      num(s["cycles"], "{:.0f}"), row.least, row.goal, verdict(s["weft"], row.least, row.goal)))
-    yield table(("fraction of testpmd io", "OVS as packaged", "OVS at its best", "in the baselines", "Weft", "CPUs close", "far", "rounds",
-                 "cycles", "at least", "goal", ""), lines)
+        lines.append((row.name, *(num(s["close"][k]) for k in ("packaged", "ovs", "weft")), num(s["close"]["cycles"], "{:.0f}"), s["close"]["n"],
+                      *(num(s["far"][k]) for k in ("ovs", "weft")), num(s["far"]["cycles"], "{:.0f}"), s["far"]["n"], row.ovs, row.least,
+                      row.goal, verdict(s["weft"], row.least, row.goal) + (" (far)" if s["where"] == "far" else "")))
+    yield table(("fraction of testpmd io", "CPUs close: OVS as packaged", "OVS at its best", "Weft", "cycles", "rounds", "far: OVS", "Weft",
+                 "cycles", "rounds", "baselines: OVS", "at least", "goal", ""), lines)
 
     lines = []
     for row in rows.NEW:
