@@ -414,6 +414,68 @@ nl_route_get(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, 
 	return ra.type == RTN_UNICAST || ra.type == RTN_LOCAL || ra.type == RTN_MULTICAST ? 0 : -ENETUNREACH;
 }
 
+struct links_answer {
+	int *ifindex;
+	unsigned n, max;
+};
+
+static void
+add_link(struct links_answer *la, uint32_t ifindex)
+{
+	if (ifindex && la->n < la->max)
+		la->ifindex[la->n++] = (int)ifindex;
+}
+
+static void
+add_next_hops(struct links_answer *la, const struct nlattr *a)
+{
+	const struct rtnexthop *nh = mnl_attr_get_payload(a);
+	unsigned left = mnl_attr_get_payload_len(a);
+
+	for (; left >= sizeof *nh && nh->rtnh_len >= sizeof *nh; nh = RTNH_NEXT(nh)) {
+		unsigned len = RTNH_ALIGN((unsigned)nh->rtnh_len);
+
+		add_link(la, (uint32_t)nh->rtnh_ifindex);
+		if (len >= left)
+			break;
+		left -= len;
+	}
+}
+
+static int
+on_fib(const struct nlmsghdr *h, void *arg)
+{
+	struct links_answer *la = arg;
+	const struct nlattr *a;
+	uint32_t oif = 0;
+
+	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(struct rtmsg))
+		return MNL_CB_OK;
+	mnl_attr_for_each(a, h, sizeof(struct rtmsg)) {
+		if (mnl_attr_get_type(a) == RTA_MULTIPATH)
+			add_next_hops(la, a);
+		else if (mnl_attr_get_type(a) == RTA_OIF)
+			get_u32(a, &oif);
+	}
+	add_link(la, oif);
+	return MNL_CB_OK;
+}
+
+unsigned
+nl_route_links(struct nl *nl, const struct ipaddr *dst, int *ifindex, unsigned max)
+{
+	char buf[REQ_LEN] __attribute__((aligned(8)));
+	struct nlmsghdr *h = begin(buf, RTM_GETROUTE);
+	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+	struct links_answer la = { .ifindex = ifindex, .max = max };
+
+	m->rtm_family = ip_family(dst);
+	m->rtm_dst_len = ip_is_v4(dst) ? 32 : 128;
+	m->rtm_flags = RTM_F_FIB_MATCH;
+	put_ip(h, RTA_DST, dst);
+	return ask(nl, h, 0, on_fib, &la) ? 0 : la.n;
+}
+
 /* --- Neighbours ---------------------------------------------------------------------------- */
 
 static int

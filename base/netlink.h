@@ -52,6 +52,8 @@ int nl_link_by_name(struct nl *, const char *name, struct nl_link *);
 int nl_link_by_index(struct nl *, int ifindex, struct nl_link *);
 /* The route a packet to 'dst' (a host or a multicast group) would take.  'src' may be none.  -ENETUNREACH: no route. */
 int nl_route_get(struct nl *, const struct ipaddr *dst, const struct ipaddr *src, struct nl_route *);
+/* The links that a route to 'dst' may leave by: several, where equal routes share the traffic.  How many, at most 'max'. */
+unsigned nl_route_links(struct nl *, const struct ipaddr *dst, int *ifindex, unsigned max);
 /* The neighbour entry of 'ip' on a link; state NONE when the kernel has none. */
 int nl_neigh_get(struct nl *, int ifindex, const struct ipaddr *ip, struct nl_neigh *);
 /* Asks the kernel to resolve (or confirm) 'ip'; the answer comes as NL_EV_NEIGH. */

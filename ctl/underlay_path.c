@@ -10,6 +10,8 @@
 #include "base/log.h"
 #include "ctl/underlay_priv.h"
 
+enum { MAX_EQUAL = 16 };
+
 static const char *const state_text[] = {
 	[TUN_DST_FREE] = "new",
 	[TUN_DST_NO_ROUTE] = "no route",
@@ -285,6 +287,21 @@ find_route(struct underlay *u, const struct remote *r, struct nl_route *route, u
 	return NULL;
 }
 
+/* An address that is on no uplink is reached by any of them: the far end chooses among equal routes as it likes, and its
+ * packets are heard wherever ours may leave. */
+static void
+listen_on_equals(struct underlay *u, const struct remote *r, const struct via *v, uint64_t now)
+{
+	int ifindex[MAX_EQUAL];
+	unsigned n;
+
+	if (flow_addr_link(u, &r->local) == v->nl.ifindex)
+		return;
+	n = nl_route_links(u->nl, &r->ip, ifindex, MAX_EQUAL);
+	for (unsigned i = 0; i < n; i++)
+		via_get(u, ifindex[i], now);
+}
+
 static uint32_t
 path_mtu(const struct remote *r, const struct via *v, const struct nl_route *route)
 {
@@ -320,6 +337,7 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 	r->via = v;
 	r->last_ifindex = v->nl.ifindex;
 	r->local = route.src;
+	listen_on_equals(u, r, v, now);
 	r->next_hop = next_hop;
 	r->mtu = mtu;
 	r->max_frame = tun_max_frame(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip), mtu);

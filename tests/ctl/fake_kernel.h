@@ -35,6 +35,8 @@ extern struct fake_kernel {
 	bool squat_v6;
 	uint8_t squat_proto;
 	uint16_t squat_port;
+	unsigned n_equal;               /* Links of equal routes, for everybody. */
+	int equal[4];
 	/* Multicast groups: how many are joined, the last of them, and what joining answers. */
 	int n_joined, mcast_rc, joined_on;
 	struct ipaddr joined;

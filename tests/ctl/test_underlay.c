@@ -866,6 +866,27 @@ one_double_among_ten_thousand_is_found(void **state)
 	free(all);
 }
 
+static void
+an_address_on_no_uplink_is_heard_on_all_of_them(void **state)
+{
+	(void)state;
+	fake_route("172.16.0.2", BR_EX, "172.16.0.1", NULL);
+	owner.br_ex = (struct underlay_link){ .kind = UNDERLAY_LINK_DIRECT, .port = BR_EX_PORT };
+	fake.n_equal = 2;
+	fake.equal[0] = ETH1;
+	fake.equal[1] = BR_EX;
+	add(VX0, "5000", "172.16.0.2");
+	assert_true(tun_view_is_underlay(owner.view, BR_EX_PORT));
+	assert_true(tun_view_is_underlay(owner.view, ETH1_PORT));
+	assert_int_equal(owner.n_opened, 1);
+	/* One that is on its link is heard there. */
+	fake.addr_link[fake.n_addrs] = BR_EX;
+	fake.addr[fake.n_addrs++] = fake_ip("172.16.0.1");
+	add(VX0, "5000", "172.16.0.2");
+	assert_false(tun_view_is_underlay(owner.view, ETH1_PORT));
+	assert_int_equal(owner.n_closed, 1);
+}
+
 /* --- BFD ----------------------------------------------------------------------------------- */
 
 /* The far end of a session: answers what was sent last. */
@@ -1014,6 +1035,7 @@ main(void)
 		UNDERLAY_TEST(tunnels_that_claim_the_same_packets_are_refused),
 		UNDERLAY_TEST(bad_options_are_refused_before_anything_is_set),
 		UNDERLAY_TEST(nine_udp_ports_are_one_too_many),
+		UNDERLAY_TEST(an_address_on_no_uplink_is_heard_on_all_of_them),
 		UNDERLAY_TEST(a_port_is_live_while_a_remote_answers),
 		UNDERLAY_TEST(of_several_remotes_one_is_enough),
 		UNDERLAY_TEST(one_double_among_ten_thousand_is_found),
