@@ -33,7 +33,7 @@ fill_options(struct oflow *f, const struct xl *x, const struct tlv_table *t)
 		memcpy(f->tun_md, x->opts->tun_md, sizeof f->tun_md);
 		f->tun_md_present = x->opts->tun_md_present;
 	}
-	if (!x->pkt)
+	if (!x->pkt || !x->pkt->opts_len)
 		return;
 	TLV_EACH (p, x->pkt->opts, x->pkt->opts_len) {
 		const struct tlv_row *r = tlv_row_of(t, p);

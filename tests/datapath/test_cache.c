@@ -226,7 +226,7 @@ prefixes_are_rounded_to_coarser_steps_the_more_masks_there_are(void **state)
 		memset(&out.mask, 0, sizeof out.mask);
 		out.mask.nw_src = be32(0xffffffffu << (32 - src));
 		out.mask.nw_dst = be32(dst ? 0xffffffffu << (32 - dst) : 0);
-		out.mask.tp_dst = be16((uint16_t)(0xffff << (16 - tp)));
+		out.mask.tp_dst = be16((uint16_t)(0xffffu << (16 - tp)));
 		for (unsigned b = 0; b < six; b++)
 			out.mask.ipv6_dst[b / 8] |= (uint8_t)(0x80 >> b % 8);
 		/* Not a prefix: it is left alone. */

@@ -188,6 +188,13 @@ ofp_packet_out(struct ofp *ofp, uint16_t bridge, uint32_t in_port, const struct 
 	return 0;
 }
 
+bool
+ofp_port_is_dead(const struct ofp *ofp, uint16_t port)
+{
+	(void)ofp, (void)port;
+	return false;
+}
+
 /* --- ofproto/table.h ---------------------------------------------------------------------------- */
 
 bool
@@ -202,6 +209,13 @@ of_pipe_version(const struct of_pipe *p)
 {
 	(void)p;
 	return 1;
+}
+
+uint8_t
+of_pipe_options(const struct of_pipe *p)
+{
+	(void)p;
+	return 0;
 }
 
 bool
