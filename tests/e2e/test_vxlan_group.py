@@ -20,9 +20,9 @@ ROWS = (("IPv4", "239.1.1.1", "172.16.0.{}", "01:00:5e:01:01:01"), ("IPv6", "ff0
 def build(lab):
     guest, a, lan, b, c = (lab.netns("grp-" + n) for n in ("guest", "a", "lan", "b", "c"))
     lab.ip(lan, "link add lan0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_response_interval 100 "
-                "mcast_startup_query_interval 100")
+                "mcast_startup_query_interval 100 mcast_query_interval 200")
     lab.ip(lan, "link set lan0 mtu 1600 up")
-    # A querier needs an address of its own.
+    # It asks every 2 s: what is said before a port forwards is lost.  A querier needs an address of its own.
     lab.ip(lan, "addr add 172.16.0.250/24 dev lan0")
     for n, (ns, octet) in enumerate(((a, 1), (b, 2), (c, 3))):
         lab.veth(ns, "wire", lan, f"p{n}", mtu=1600)
