@@ -75,22 +75,23 @@ def panel(svg, x, y, w, h, title, kind, figures):
         for v, color, width in ((r.least, LEAST, 2.2), (r.goal, GOAL, 2.2)):
             px, py = at(r.flows, v)
             svg.line(px - 15, py, px + 15, py, color, width)
+    series = [(r, s["point"]) for r, s in series]
     for what, color, dash in (("packaged", PACKAGED, "3 3"), ("ovs", OVS, ""), ("weft", WEFT, "")):
-        points = [at(r.flows, s[what]) for r, s in series if s[what] is not None]
-        svg.path(points, color, 2.4 if what == "weft" else 1.8, dash)
-        for r, s in series:
-            if s[what] is not None:
-                svg.dot(*at(r.flows, s[what]), color, 4 if what == "weft" else 3.2, s["where"] == "far")
-    for r, s in series:
+        points = [(at(r.flows, p[what][0]), p[what][1]) for r, p in series if what in p]
+        svg.path([xy for xy, _ in points], color, 2.4 if what == "weft" else 1.8, dash)
+        for xy, where in points:
+            svg.dot(*xy, color, 4 if what == "weft" else 3.2, where == "far")
+    for r, p in series:
         for what, color in (("ovs", OVS), ("weft", WEFT)):
-            if s[what] is None:
+            if what not in p:
                 continue
-            px, py = at(r.flows, s[what])
-            under = s["weft"] is not None and s["ovs"] is not None and (s["weft"] < s["ovs"]) == (what == "weft")
+            v = p[what][0]
+            px, py = at(r.flows, v)
+            under = len({"weft", "ovs"} & set(p)) == 2 and (p["weft"][0] < p["ovs"][0]) == (what == "weft")
             lift = 17 if under and py < y + h - 20 else -9
             if what == "ovs" and py > y + h - 20:
                 lift = -8
-            label = f"{s[what]:.2f}" if s[what] >= 0.01 else f"{s[what]:.1g}"
+            label = f"{v:.2f}" if v >= 0.01 else f"{v:.1g}"
             svg.text(px, py + lift, label, 10.5, color, "middle", bold=what == "weft", halo=True)
 
 
@@ -149,7 +150,7 @@ def others(figures, path):
     svg = Svg(980, 500, "New flows, memory, neighbours, latency")
     svg.text(24, 30, "New flows, memory, neighbours and latency", 15.5, bold=True)
     new = [(r, figures.new(r)) for r in rows.NEW]
-    bars(svg, 190, 84, 240, "New flows a second", "flows/s", [(r.name.replace("new flows, ", ""), n["ovs"], n["weft"], r.least * (n["ovs"] or r.ovs))
+    bars(svg, 190, 84, 240, "New flows a second", "flows/s", [(r.name.replace("new flows, ", ""), n["ovs"], n["weft"], r.least * r.ovs)
                                                       for r, n in new], 1e3, 1e7)
     m = figures.memory()
     bars(svg, 190, 342, 240, "Resident memory per cached flow", "bytes", [("5-tuple megaflows", m["ovs"], m["weft"], 400)], 10, 1e4)

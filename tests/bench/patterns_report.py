@@ -5,8 +5,7 @@ A fraction is that of two measurements of one use that met the same distance of 
 testpmd's before and after it.  A measurement's figure is the median of its quiet slices: both cores were ours, the ring of the
 generator was full (the switch was the limit), and the probe on the switch's core cost at most 1.15 of the best on this
 machine at that distance.  Where the ring was full in less than half of them the generator was the limit, and all quiet ones
-count.  Measurements with fewer than three quiet slices count only for rows that have no others.  A row's figure is the median
-of its fractions; with the CPUs close to each other and far apart are two, since with them far the generator is everybody's limit
+count.  Measurements with fewer than three quiet slices do not count.  A row's figure is the median of its fractions; with the CPUs close to each other and far apart are two, since with them far the generator is everybody's limit
 and fractions say little."""
 import statistics
 
@@ -67,9 +66,9 @@ class Figures:
         return m["mpps"], False
 
     def latest(self, name):
-        """The builds whose figures of a row count: those asked for, or the last one."""
+        """The builds whose figures of a row count: those asked for, the last one if they have none."""
         mine = [m["commit"] for m in self.past if m["row"] == name and m["switch"] == "weft"]
-        return self.commits or mine[-1:]
+        return [c for c in self.commits or () if c in mine] or mine[-1:]
 
     def of(self, name, switch, setting=""):
         at = self.latest(name)
@@ -92,7 +91,7 @@ class Figures:
             base, quiets = zip(*(self.mpps(t) for t in beside))
             out.append({"fraction": mine / statistics.mean(base), "where": self.where(m), "mpps": mine, "testpmd": statistics.mean(base),
                         "cycles": m.get("cycles"), "quiet": quiet and all(quiets)})
-        return [x for x in out if x["quiet"]] or out
+        return [x for x in out if x["quiet"]]
 
     def steady(self, row):
         """Medians by where the CPUs were; what counts is where Weft was measured with them close, else far."""
@@ -106,7 +105,8 @@ class Figures:
                     "n": sum(x["where"] == where for x in f["weft"]), "where": where}
 
         close, far = at("close"), at("far")
-        return {"close": close, "far": far, **(close if close["weft"] is not None or far["weft"] is None else far)}
+        return {"close": close, "far": far, **(close if close["weft"] is not None or far["weft"] is None else far),
+                "point": {k: (x[k], x["where"]) for k in ("weft", "ovs", "packaged") for x in (far, close) if x[k] is not None}}
 
     def new(self, row):
         return {s: middle(m["pps"] for m in self.of(row.name, s) if m["rx"] >= 0.99 * m["flows"]) for s in ("weft", "ovs")}
@@ -175,8 +175,8 @@ def tables(f):
     lines = []
     for row in rows.NEW:
         n = f.new(row)
-        least = row.least * (n["ovs"] or row.ovs)
-        lines.append((row.name, num(n["ovs"], "{:,.0f}"), num(n["weft"], "{:,.0f}"), f"{row.least} x OVS", f"{row.goal:,}",
+        least = row.least * row.ovs
+        lines.append((row.name, num(n["ovs"], "{:,.0f}"), num(n["weft"], "{:,.0f}"), f"{row.least} x {row.ovs:,}", f"{row.goal:,}",
                       verdict(n["weft"], least, row.goal) if n["weft"] and n["weft"] < least or row.goal >= least else
                       verdict(n["weft"], least, least)))
     m = f.memory()
