@@ -11,14 +11,11 @@
                           172.16.0.1, fd16::1
 
 Neither switch knows what the other was made of: each reads what the other writes, in every form that both have."""
-import os
 import re
-import shutil
 
 from lab import Lab, LabError, wait_for
+from ovs import Ovs
 from streams import Host, stream
-
-VSWITCHD = "/usr/lib/openvswitch-switch/ovs-vswitchd"   # Without DPDK, whatever the alternatives say.
 
 # Weft's type and options, OVS's, bytes in front of the inner IP header over IPv4, which is 20 less than over IPv6.
 ROWS = [
@@ -39,30 +36,7 @@ ROWS = [
 ]
 
 
-class Ovs:
-    def __init__(self, lab, ns):
-        self.lab, self.ns, self.dir = lab, ns, os.path.join(lab.state, "ovs")
-        os.makedirs(self.dir)
-        self.db = f"unix:{self.dir}/db.sock"
-        self.env = dict(os.environ, OVS_RUNDIR=self.dir, OVS_LOGDIR=lab.logs, OVS_DBDIR=self.dir)
-        conf = f"{self.dir}/conf.db"
-        lab.run(["ovsdb-tool", "create", conf, "/usr/share/openvswitch/vswitch.ovsschema"], env=self.env)
-        lab.spawn("ovsdb-server", ["ovsdb-server", conf, f"--remote=p{self.db}", f"--unixctl={self.dir}/db.ctl"], ns=ns,
-                  env=self.env)
-        wait_for("ovsdb-server", lambda: os.path.exists(self.db[5:]), 10)
-        self.vsctl("--no-wait init")
-        lab.spawn("ovs-vswitchd", [VSWITCHD if os.path.exists(VSWITCHD) else "ovs-vswitchd", "--disable-system", self.db,
-                                   f"--unixctl={self.dir}/vs.ctl"], ns=ns, env=self.env)
-
-    def vsctl(self, args):
-        return self.lab.run(f"ovs-vsctl --timeout=10 --db={self.db} {args}", env=self.env).stdout
-
-    def ofctl(self, args):
-        return self.lab.run(["ovs-ofctl", *args.split()], env=self.env).stdout
-
-    def appctl(self, args):
-        return self.lab.run(f"ovs-appctl --target={self.dir}/vs.ctl {args}", check=False).stdout
-
+class Peer(Ovs):
     def tunnel(self, opts, remote, local):
         kind, *opts = opts.split()
         self.vsctl(f"add-port br-int t0 -- set Interface t0 type={kind} options:remote_ip={remote} options:local_ip={local} "
@@ -94,7 +68,7 @@ def build(lab):
     for ns, dev, addrs in ((guest, "g0", "10.0.0.1/24 fd00::1/64"), (a, "wire", "172.16.0.1/24 fd16::1/64")):
         for addr in addrs.split():
             lab.ip(ns, f"addr add {addr} dev {dev}")
-    ovs = Ovs(lab, b)
+    ovs = Peer(lab, b)
     for br, addrs in (("br-phy", "172.16.0.2/24 fd16::2/64"), ("br-int", "10.0.0.2/24 fd00::2/64")):
         ovs.vsctl(f"add-br {br} -- set Bridge {br} datapath_type=netdev")
         for addr in addrs.split():
@@ -176,7 +150,7 @@ def strangers(lab, hosts, hv, ovs):
 
 def main():
     with Lab("tunnels-ovs") as lab:
-        if not shutil.which("ovs-vswitchd"):
+        if not Ovs.is_there():
             lab.skip("tunnels to Open vSwitch", "openvswitch-switch is not installed")
             return
         guest, a, b, ovs = build(lab)
