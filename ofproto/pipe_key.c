@@ -374,14 +374,6 @@ mask_nd(const struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 		t->x->out->no_cache = true;
 }
 
-static bool
-any_bytes(const void *p, size_t n)
-{
-	static const uint8_t zero[16];
-
-	return memcmp(p, zero, n) != 0;
-}
-
 static void
 or_bytes(void *to, const void *from, size_t n)
 {

@@ -111,6 +111,15 @@ void pipe_l2_mask(struct pipe_tr *, const struct flow_key *mask);
 /* Which tunnel it came from counts, whatever actions have made of the addresses. */
 void pipe_look_at_peer(struct pipe_tr *);
 
+/* Whether any bit is set in a field, of at most as many bytes as all tun_metadata together. */
+static inline bool
+any_bytes(const void *p, size_t n)
+{
+	static const uint8_t zero[OF_TUN_MD_MAX * sizeof(be64_t)];
+
+	return memcmp(p, zero, n) != 0;
+}
+
 /* --- pipe_tun.c: tunnels ------------------------------------------------------------------------ */
 
 /* Tunnel fields of a flow, of a key that came out of a tunnel... */

@@ -78,14 +78,6 @@ pipe_fill_tunnel(struct oflow *f, const struct xl *x, const struct flow_key *k)
 	}
 }
 
-static bool
-any_bytes(const void *p, size_t n)
-{
-	static const uint8_t zero[16];
-
-	return memcmp(p, zero, n) != 0;
-}
-
 void
 pipe_mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 {
@@ -108,8 +100,7 @@ pipe_mask_tunnel(struct pipe_tr *t, const struct oflow *wc, struct flow_key *m)
 			m->tun_ext[e->ext_off + k] |= bits[k];
 	}
 	/* The digest is of all that rules may look at. */
-	if (type && type->caps & TUN_CAP_OPTIONS && (wc->tun_md_present || any_bytes(wc->tun_md, 16) || any_bytes(wc->tun_md + 2, 16) ||
-						       any_bytes(wc->tun_md + 4, 16) || any_bytes(wc->tun_md + 6, 16)))
+	if (type && type->caps & TUN_CAP_OPTIONS && (wc->tun_md_present || any_bytes(wc->tun_md, sizeof wc->tun_md)))
 		memset(m->tun_ext, 0xff, sizeof m->tun_ext);
 	if (wc->tun_src | wc->tun_dst || any_bytes(wc->tun_ipv6_src, 16) || any_bytes(wc->tun_ipv6_dst, 16))
 		pipe_look_at_peer(t);
