@@ -1,158 +1,29 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tunnels whose remotes are set per flow, against a kernel of a few tables: where they listen, whom they learn, and whom
- * they forget. */
+/* Tunnels whose remotes are set per flow: where they listen, whom they learn, and whom they forget. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "base/log.h"
-#include "ctl/underlay.h"
-#include "datapath/tunnel_priv.h"
-#include "tests/ctl/fake_kernel.h"
+#include "tests/ctl/underlay_fixture.h"
 
-enum { ETH1 = 3, ETH2 = 4, VX0 = 100, VX1 = 101, IDLE_S = 300 };
+enum { IDLE_S = 300 };
 
-static struct owner {
-	unsigned n_views, n_commits;
-	struct tun_view *view;
-	struct ofp_tun_path path[TUN_MAX_DST];
-	uint32_t used[TUN_MAX_DST];
-} owner;
-
-static struct underlay *u;
-static uint64_t now;
-
-/* Weft has a port on each link: 10 more than its index. */
-static void
-find_link(void *arg, const char *name, struct underlay_link *out)
-{
-	(void)arg;
-	*out = (struct underlay_link){ .kind = UNDERLAY_LINK_DIRECT, .port = (uint16_t)(10 + name[3] - '1' + ETH1) };
-}
-
-static int
-open_link(void *arg, const char *name, struct err *e)
-{
-	(void)arg;
-	return err_set(e, EIO, "%s", name);
-}
-
-static void
-close_link(void *arg, const char *name)
-{
-	(void)arg, (void)name;
-}
-
-static void
-set_view(void *arg, struct tun_view *v)
-{
-	(void)arg;
-	tun_view_destroy(owner.view);
-	owner.view = v;
-	owner.n_views++;
-}
-
-static void
-set_path(void *arg, uint32_t dst, const struct ofp_tun_path *p)
-{
-	(void)arg;
-	owner.path[dst] = *p;
-}
-
-static void
-commit(void *arg)
-{
-	(void)arg;
-	owner.n_commits++;
-}
-
-static uint32_t
-used(void *arg, uint32_t dst)
-{
-	(void)arg;
-	return owner.used[dst];
-}
-
-static void
-used_reset(void *arg, uint32_t dst)
-{
-	(void)arg;
-	owner.used[dst] = 0;
-}
-
-static void
-addr(const char *ip, int link)
-{
-	fake.addr_link[fake.n_addrs] = link;
-	fake.addr[fake.n_addrs++] = fake_ip(ip);
-	fake.events |= NL_EV_ADDR;
-}
-
+/* Weft has a port on each of two links that have addresses; the default route leads over the first. */
 static int
 begin(void **state)
 {
-	const struct underlay_ops ops = { .find_link = find_link, .open_link = open_link, .close_link = close_link,
-					  .set_view = set_view, .set_path = set_path, .commit = commit, .used = used,
-					  .used_reset = used_reset };
-	struct err e;
-
-	(void)state;
-	log_to_file("/dev/null");
-	memset(&owner, 0, sizeof owner);
-	fake_reset();
-	now = 1000000;
-	fake_link(ETH1, "eth1", 1500);
-	fake_link(ETH2, "eth2", 9000);
+	underlay_begin(state);
+	owner.eth1 = (struct underlay_link){ .kind = UNDERLAY_LINK_DIRECT, .port = ETH1_PORT };
 	fake_route(NULL, ETH1, "172.16.0.1", NULL);
 	addr("172.16.0.1", ETH1);
 	addr("172.17.0.1", ETH2);
 	addr("127.0.0.1", 1);
-	u = underlay_create(&ops, &e);
 	return 0;
-}
-
-static int
-end(void **state)
-{
-	(void)state;
-	underlay_destroy(u);
-	tun_view_destroy(owner.view);
-	return 0;
-}
-
-static struct underlay_tunnel
-tunnel(uint16_t port, const char *opts)
-{
-	struct underlay_tunnel t = { .port = port, .name = "vx", .type = tun_type_find("vxlan") };
-	char buf[256], *save = NULL;
-	struct err e = { 0 };
-
-	opt_defaults(t.type->opts, &t.conf);
-	t.conf.key = 42;
-	str_copy(buf, sizeof buf, opts);
-	for (char *w = strtok_r(buf, " ", &save); w; w = strtok_r(NULL, " ", &save)) {
-		char *eq = strchr(w, '=');
-
-		*eq = '\0';
-		if (opt_set(t.type->opts, &t.conf, w, eq + 1, &e))
-			fail_msg("%s", e.msg);
-	}
-	return t;
-}
-
-static void
-add(uint16_t port, const char *opts)
-{
-	struct underlay_tunnel t = tunnel(port, opts);
-
-	assert_int_equal(underlay_set(u, &t, NULL), 0);
-	underlay_update(u, now);
 }
 
 static void
@@ -198,19 +69,6 @@ find(uint32_t key, const char *remote, const char *local)
 }
 
 static void
-live(uint64_t ms)
-{
-	uint64_t until = now + ms;
-
-	while (now < until) {
-		unsigned wait = underlay_poll(u, now);
-
-		now = MIN_OF(now + wait, until);
-	}
-	underlay_poll(u, now);
-}
-
-static void
 is_local(const char *ip, bool want)
 {
 	struct ipaddr a = fake_ip(ip);
@@ -226,8 +84,8 @@ without_local_it_listens_wherever_the_host_has_addresses(void **state)
 	(void)state;
 	add(VX0, "remote=flow");
 	assert_string_equal(underlay_deaf(u, VX0), "");
-	assert_true(tun_view_is_underlay(owner.view, 10 + ETH1));
-	assert_true(tun_view_is_underlay(owner.view, 10 + ETH2));
+	assert_true(tun_view_is_underlay(owner.view, ETH1_PORT));
+	assert_true(tun_view_is_underlay(owner.view, ETH2_PORT));
 	is_local("172.16.0.1", true);
 	is_local("172.17.0.1", true);
 	is_local("127.0.0.1", false);
@@ -243,8 +101,8 @@ with_local_it_listens_there_alone(void **state)
 {
 	(void)state;
 	add(VX0, "remote=flow local=172.17.0.1 vni=flow");
-	assert_false(tun_view_is_underlay(owner.view, 10 + ETH1));
-	assert_true(tun_view_is_underlay(owner.view, 10 + ETH2));
+	assert_false(tun_view_is_underlay(owner.view, ETH1_PORT));
+	assert_true(tun_view_is_underlay(owner.view, ETH2_PORT));
 	is_local("172.16.0.1", false);
 	assert_non_null(find(7, "1.2.3.4", "172.17.0.1"));
 	assert_null(find(7, "1.2.3.4", "172.16.0.1"));
@@ -259,7 +117,7 @@ who_hears_nothing_says_why(void **state)
 	addr("172.19.0.1", ETH2);
 	live(100);
 	assert_string_equal(underlay_deaf(u, VX0), "");
-	fake.link[1].up = false;
+	fake.link[2].up = false;
 	fake.events |= NL_EV_LINK;
 	live(100);
 	assert_non_null(strstr(underlay_deaf(u, VX0), "eth2 is down"));
@@ -488,7 +346,7 @@ groups_stand_where_floods_go(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct underlay_tunnel a = tunnel(VX0, rows[i].opts);
+		struct underlay_tunnel a = tunnel(VX0, "%s", rows[i].opts);
 		const struct underlay_tunnel *all[] = { &a };
 		struct err e = { 0 };
 
@@ -516,7 +374,7 @@ what_leaves_open_the_same_is_refused(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct underlay_tunnel a = tunnel(VX0, rows[i].a), b = tunnel(VX1, rows[i].b);
+		struct underlay_tunnel a = tunnel(VX0, "%s", rows[i].a), b = tunnel(VX1, "%s", rows[i].b);
 		const struct underlay_tunnel *all[] = { &a, &b };
 		struct err e = { 0 };
 
@@ -536,7 +394,7 @@ the_most_specific_endpoint_wins(void **state)
 
 	(void)state;
 	for (uint16_t i = 0; i < ARRAY_SIZE(opts); i++) {
-		add(VX0 + i, opts[i]);
+		add(VX0 + i, "%s", opts[i]);
 		assert_int_equal(find(42, "172.16.0.2", "172.16.0.1")->port, VX0 + i);
 	}
 	assert_int_equal(find(42, "172.16.0.3", "172.16.0.1")->port, VX0 + 4);
@@ -551,7 +409,7 @@ the_most_specific_endpoint_wins(void **state)
 int
 main(void)
 {
-#define FLOW_TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
+#define FLOW_TEST(f) cmocka_unit_test_setup_teardown(f, begin, underlay_end)
 	const struct CMUnitTest tests[] = {
 		FLOW_TEST(without_local_it_listens_wherever_the_host_has_addresses),
 		FLOW_TEST(with_local_it_listens_there_alone),
@@ -563,9 +421,9 @@ main(void)
 		FLOW_TEST(no_more_are_learned_than_the_port_may),
 		FLOW_TEST(who_is_not_used_is_forgotten),
 		FLOW_TEST(learned_ones_outlive_changes_that_do_not_concern_them),
-		FLOW_TEST(what_leaves_open_the_same_is_refused),
 		FLOW_TEST(a_group_is_joined_and_floods_go_there),
 		FLOW_TEST(groups_stand_where_floods_go),
+		FLOW_TEST(what_leaves_open_the_same_is_refused),
 		FLOW_TEST(the_most_specific_endpoint_wins),
 	};
 
