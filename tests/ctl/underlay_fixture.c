@@ -31,6 +31,7 @@ open_link(void *arg, const char *name, struct err *e)
 {
 	struct underlay_owner *o = arg;
 
+	(void)name;
 	o->n_opened++;
 	if (o->open_rc)
 		return err_set(e, -o->open_rc, "no permission to open %s", name);
@@ -43,6 +44,7 @@ close_link(void *arg, const char *name)
 {
 	struct underlay_owner *o = arg;
 
+	assert_string_equal(name, "eth1");
 	o->n_closed++;
 	memset(&o->eth1, 0, sizeof o->eth1);
 }

@@ -27,6 +27,15 @@ class LabError(Exception):
     """A step failed; the message says which one and what was seen."""
 
 
+class Answers(int):
+    """How many answers came; what the program that asked has printed is in 'out'."""
+
+    def __new__(cls, n, out):
+        self = super().__new__(cls, n)
+        self.out = out
+        return self
+
+
 def start_time(pid):
     """Start time of a process in ticks, by which a recycled process number is told from the real one."""
     try:
@@ -251,13 +260,50 @@ class Lab:
     def ip(self, ns, args, check=True):
         return self.run("ip " + args, ns=ns, check=check)
 
+    def addrs(self, ns, dev, *addrs):
+        """Each with its length; several may stand in one word."""
+        for addr in " ".join(addrs).split():
+            self.ip(ns, f"addr add {addr} dev {dev}")
+
+    def lan(self, lan, hosts, mtu=1600, opts=""):
+        """A bridge in the namespace 'lan', a wire from it to each host.  hosts: (namespace, its addresses on 'wire')."""
+        self.ip(lan, f"link add lan0 type bridge {opts}")
+        self.ip(lan, f"link set lan0 mtu {mtu} up")
+        for n, (ns, addrs) in enumerate(hosts):
+            self.veth(ns, "wire", lan, f"p{n}", mtu=mtu)
+            self.ip(lan, f"link set p{n} master lan0")
+            self.addrs(ns, "wire", addrs)
+
+    def ping(self, ns, dst, count=3, size=56, opts="", every=0.2, wait=2, within=None):
+        """Asks from a namespace; the number of answers.  wait: seconds for each of them; within: for all of them, and
+        then it goes on asking until so many have come."""
+        limit = f"-w {within}" if within else f"-W {wait}"
+        p = self.run(f"ping -n -c {count} -i {every} {limit} -s {size} {opts} {dst}", ns=ns, check=False)
+        m = re.search(r"(\d+) received", p.stdout)
+        return Answers(m.group(1) if m else 0, p.stdout + p.stderr)
+
     # --- switches and guests -------------------------------------------------------------------
 
     def weftd(self, name, ns=None, cpu=None, extra=()):
         return Weftd(self, name, ns, cpu, extra)
 
+    def guests_run(self):
+        """Whether a guest can be started on this machine; skips what the program is for when not."""
+        why = guest_ready()
+        if why:
+            self.skip("guests in QEMU", why)
+        return not why
+
     def guest(self, name, sock, **kw):
         return Guest(self, name, sock, **kw)
+
+    def booted(self, guests, timeout=90):
+        """Waits for all of them, and says how long they took."""
+        guests = list(guests)
+        for g in guests:
+            g.wait(timeout)
+        self.diag(f"{len(guests)} guests booted in {max(g.boot_s for g in guests):.1f} s")
+        return guests
 
     def vguest(self, name, sock, *options, server=True, **kw):
         return VGuest(self, name, sock, options, server, **kw)
@@ -325,6 +371,15 @@ class Weftd:
 
     def mbufs_in_use(self):
         return self.ctl_json("stats")["memory"]["mbufs_in_use"]
+
+    def lost_no_buffer(self, before):
+        """Tells whether as many are in use as before, once those who had some have gone."""
+        try:
+            wait_for("buffers", lambda: self.mbufs_in_use() <= before + 32, 5)
+        except LabError:
+            pass
+        now = self.mbufs_in_use()
+        self.lab.ok(now <= before + 32, "no packet buffer is lost", f"{before} in use before, {now} after")
 
     def rss_mb(self):
         with open(f"/proc/{self.proc.pid}/status") as f:

@@ -66,7 +66,7 @@ class Bench:
         return stats["t0"] - self.bfd()["tx_packets"], stats["t1"]
 
     def ping(self):
-        return " 0 received" not in self.lab.run("ping -n -c 1 -W 1 10.0.0.2", ns=self.guest, check=False).stdout
+        return bool(self.lab.ping(self.guest, "10.0.0.2", 1, wait=1))
 
     def takes(self, which):
         """Whether what the guest asks goes by that tunnel, and is answered."""

@@ -11,7 +11,7 @@ their queues, reboot.
 import re
 import time
 
-from lab import BUILD, Lab, LabError, cpus, guest_ready, wait_for
+from lab import BUILD, Lab, LabError, cpus, wait_for
 
 TRAFFIC = f"{BUILD}/tests/e2e/traffic"
 GUESTS = {
@@ -116,9 +116,7 @@ def reboots(lab, g):
 
 def main():
     with Lab("guest-lifecycle") as lab:
-        why = guest_ready()
-        if why:
-            lab.skip("guests in QEMU", why)
+        if not lab.guests_run():
             return
         host = lab.netns("lifehost")
         hv = lab.weftd("sw", ns=host, cpu=",".join(map(str, cpus()[:2])))
@@ -134,9 +132,7 @@ def main():
         for name, (_, kw) in GUESTS.items():
             hv.ctl(f"port add br0 {name} type=vhost-user" + ("" if kw.get("server", True) else " mode=server"))
             g[name] = lab.guest(name, hv.sock(name), ip=addr(name) + "/24", **kw)
-        for name in GUESTS:
-            g[name].wait(150)
-        lab.diag(f"{len(g)} guests booted in {max(x.boot_s for x in g.values()):.0f} s")
+        lab.booted(g.values(), 150)
         for name in GUESTS:
             got, _ = g[name].ping("10.0.0.9", 4, wait=2)
             lab.ok(got >= 3, f"'{name}' reaches the host's leg", f"{got} of 4")

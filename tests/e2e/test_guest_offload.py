@@ -15,13 +15,11 @@ packet socket beside it.
 
 g1 and g2 are ordinary.  g3 has neither mergeable buffers nor indirect descriptors: room for 13 frames.  f is a guest by
 hand that sends what Linux does not: UFO."""
-import os
 import struct
-import subprocess
 import time
 
 import vhost_front as vf
-from lab import Lab, guest_ready, mac_of, wait_for
+from lab import Lab, mac_of, wait_for
 from streams import MB, Host, Transfer, counter, prepare, watch
 
 BIG = "mrg_rxbuf=off,indirect_desc=off"
@@ -50,11 +48,9 @@ def build(lab):
     for i, ns in ((0, b), (1, c)):
         lab.veth(hv, f"wire{i}", ns, f"wire{i}", mtu=1600)
         for host, at in ((1, hv), (2, ns)):
-            lab.ip(at, f"addr add 172.16.{i}.{host}/24 dev wire{i}")
-            lab.ip(at, f"addr add fd16:{i}::{host}/64 dev wire{i}")
+            lab.addrs(at, f"wire{i}", f"172.16.{i}.{host}/24 fd16:{i}::{host}/64")
     lab.ip(b, "link add brk address 02:57:00:b0:00:01 type bridge")
-    for addr in ("10.0.0.20/24", "fd00::20/64"):
-        lab.ip(b, f"addr add {addr} dev brk")
+    lab.addrs(b, "brk", "10.0.0.20/24 fd00::20/64")
     lab.ip(b, "link set brk mtu 1500 up")
     return hv, b, c
 
@@ -210,9 +206,7 @@ def turned_off(lab, a, g1, g3):
 
 def main():
     with Lab("guest-offload") as lab:
-        why = guest_ready()
-        if why:
-            lab.skip("guests in QEMU", why)
+        if not lab.guests_run():
             return
         hv, b, c = build(lab)
         a, cc = lab.weftd("a", ns=hv), lab.weftd("c", ns=c)
@@ -226,14 +220,12 @@ def main():
         cc.ctl("port add br0 g4 type=vhost-user csum=false")
         a.ctl("tunnel add br0 vx1 type=vxlan vni=43 remote=172.16.1.2")
         cc.ctl("tunnel add br0 vx1 type=vxlan vni=43 remote=172.16.1.1")
-        for addr in ("10.0.0.9/24", "fd00::9/64"):
-            lab.ip(hv, f"addr add {addr} dev lan0")
-        lab.ip(hv, "addr add 10.0.7.9/24 dev lan7")
+        lab.addrs(hv, "lan0", "10.0.0.9/24 fd00::9/64")
+        lab.addrs(hv, "lan7", "10.0.7.9/24")
         guests = [lab.guest(n, (cc if n == "g4" else a).sock(n), ip=f"10.0.0.{n[1]}/24,fd00::{n[1]}/64",
                             device=BIG if n == "g3" else "")
                   for n in ("g1", "g2", "g3", "g4")]
-        for g in guests:
-            g.wait()
+        for g in lab.booted(guests):
             prepare(g)
         g1, g2, g3, g4 = guests
         host, far = Host(lab, "host", hv), Host(lab, "far", b)

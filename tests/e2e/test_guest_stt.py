@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 
-from lab import Lab, guest_ready, wait_for
+from lab import Lab, wait_for
 from streams import MB, Transfer, prepare
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -73,8 +73,7 @@ def build(lab):
     for dev in ("m0", "m1"):
         lab.run(f"sysctl -qw net.ipv6.conf.{dev}.disable_ipv6=1", ns=m)
     for ns, n in ((a, 1), (b, 2)):
-        for addr in (f"172.16.0.{n}/24", f"fd16::{n}/64"):
-            lab.ip(ns, f"addr add {addr} dev wire")
+        lab.addrs(ns, "wire", f"172.16.0.{n}/24 fd16::{n}/64")
     return a, m, b
 
 
@@ -111,9 +110,7 @@ def never_whole(lab, m, g1, g2, sw):
 
 def main():
     with Lab("guest-stt") as lab:
-        why = guest_ready()
-        if why:
-            lab.skip("guests in QEMU", why)
+        if not lab.guests_run():
             return
         a, m, b = build(lab)
         relay = Relay(lab, m)
@@ -123,8 +120,7 @@ def main():
             d.ctl("bridge add br0")
             d.ctl(f"port add br0 g{n} type=vhost-user")
             guests.append(lab.guest(f"g{n}", d.sock(f"g{n}"), ip=f"10.0.0.{n}/24,fd00::{n}/64"))
-        for g in guests:
-            g.wait()
+        for g in lab.booted(guests):
             prepare(g)
         g1, g2 = guests
         for net, over in (("172.16.0.", "IPv4"), ("fd16::", "IPv6")):

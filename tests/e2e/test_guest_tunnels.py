@@ -11,7 +11,7 @@
                           172.16.0.1, fd16::1 on under0"""
 import re
 
-from lab import Lab, LabError, guest_ready, mac_of, wait_for
+from lab import Answers, Lab, LabError, mac_of, wait_for
 from streams import MB, Host, prepare, stream
 
 # Weft's type and options, and Linux's (over IPv6 with "ip6" in front where it has a type of its own).
@@ -35,32 +35,28 @@ ROWS6 = [row for row in ROWS if row[1] not in ("", "zero-key=true", "vni=0xfffff
 ]
 
 
-def ping(at, dst, size=56, count=3, opts=""):
-    """From a namespace or from the guest: number of answers, and what ping said."""
+def ping(at, dst, size=56, count=3):
+    """From a namespace or from the guest."""
     if isinstance(at, Host):
-        p = at.lab.run(f"ping -n -c {count} -i 0.02 -w 3 -s {size} {opts} {dst}", ns=at.ns, check=False)
-        out = p.stdout + p.stderr
-    else:
-        _, out = at.sh(f"ping -c {count} -i 0.02 -W 1 -s {size} {dst}")
-    m = re.search(r"(\d+) (packets )?received", out)
-    return int(m.group(1)) if m else 0, out
+        return at.lab.ping(at.ns, dst, count, size, every=0.02, within=3)
+    _, out = at.sh(f"ping -c {count} -i 0.02 -W 1 -s {size} {dst}")
+    m = re.search(r"(\d+) packets received", out)
+    return Answers(m.group(1) if m else 0, out)
 
 
 def build(lab):
     guest, a = lab.netns("far-guest"), lab.netns("far-a")
     lab.veth(guest, "g0", a, "gw0")
-    for addr in ("10.0.0.1/24", "fd00::1/64"):
-        lab.ip(guest, f"addr add {addr} dev g0")
+    lab.addrs(guest, "g0", "10.0.0.1/24 fd00::1/64")
     hv = lab.weftd("a", ns=a)
     hv.ctl("bridge add brphy")
     hv.ctl("port add brphy under0 type=internal mtu=1600")
     hv.ctl("port add brphy far type=vhost-user mtu=1600")
     hv.ctl("bridge add br0")
     hv.ctl("port add br0 gw0 type=netdev")
-    for addr in ("172.16.0.1/24", "fd16::1/64"):
-        lab.ip(a, f"addr add {addr} dev under0")
+    lab.addrs(a, "under0", "172.16.0.1/24 fd16::1/64")
     far = lab.guest("far", hv.sock("far"), ip="172.16.0.2/24,fd16::2/64", mtu=1600, device="host_mtu=1600")
-    far.wait()
+    lab.booted([far])
     far.sh("for m in $(cat /modules/tunnels); do insmod /modules/$m; done")
     prepare(far)
     return Host(lab, "guest", guest), hv, far
@@ -87,12 +83,12 @@ def one(lab, guest, far, hv, row, six):
     what = f"{kind} {opts}".strip() + f" and {theirs} over {'IPv6' if six else 'IPv4'}"
     linux_tunnel(far, theirs, six)
     hv.ctl(f"tunnel add br0 t0 type={kind} remote={'fd16::2' if six else '172.16.0.2'} {opts}")
-    wait_for(f"{what}: the first answer", lambda: ping(guest, "10.0.0.2", count=1)[0], 15)
-    wait_for(f"{what}: the first answer to IPv6", lambda: ping(guest, "fd00::2", count=1)[0], 15)
+    wait_for(f"{what}: the first answer", lambda: ping(guest, "10.0.0.2", count=1), 15)
+    wait_for(f"{what}: the first answer to IPv6", lambda: ping(guest, "fd00::2", count=1), 15)
     got = [ping(at, dst, size, n) for at, dst, size, n in ((guest, "10.0.0.2", 0, 1), (guest, "10.0.0.2", 777, 1),
                                                            (guest, "10.0.0.2", 1472, 3), (guest, "fd00::2", 1452, 3),
                                                            (far, "10.0.0.1", 1472, 3))]
-    lab.ok(all(n for n, _ in got), f"{what}: pings of 0 to 1500 bytes, both ways, and IPv6 inside", "\n".join(o for _, o in got))
+    lab.ok(all(got), f"{what}: pings of 0 to 1500 bytes, both ways, and IPv6 inside", "\n".join(n.out for n in got))
     for src, dst, addr in ((guest, far, "10.0.0.2"), (far, guest, "10.0.0.1")):
         good, why = stream(src, dst, addr, MB // 4)
         lab.ok(good, f"{what}: every byte of TCP {'to' if src is guest else 'from'} Linux", why)
@@ -101,9 +97,7 @@ def one(lab, guest, far, hv, row, six):
 
 def main():
     with Lab("guest-tunnels") as lab:
-        why = guest_ready()
-        if why:
-            lab.skip("tunnels to the kernel of a guest", why)
+        if not lab.guests_run():
             return
         guest, hv, far = build(lab)
         for six in (False, True):

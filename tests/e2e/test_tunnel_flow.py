@@ -9,26 +9,14 @@
                          +-------------------+        +----------+        |      vni 42 each, and vni 43    |
                            172.16.0.1, 172.16.0.11                        +--------------------------------+"""
 import os
-import re
 import shutil
 
 from lab import Lab, wait_for
 
 
-def ping(lab, ns, dst, count=3, wait=2):
-    p = lab.run(f"ping -n -c {count} -i 0.2 -W {wait} {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
-
-
 def build(lab):
     guest, a, lan, b, c = (lab.netns(n) for n in ("guest", "a", "lan", "b", "c"))
-    lab.ip(lan, "link add lan0 type bridge")
-    lab.ip(lan, "link set lan0 mtu 1600 up")
-    for n, (ns, octet) in enumerate(((a, 1), (b, 2), (c, 3))):
-        lab.veth(ns, "wire", lan, f"p{n}", mtu=1600)
-        lab.ip(lan, f"link set p{n} master lan0")
-        lab.ip(ns, f"addr add 172.16.0.{octet}/24 dev wire")
+    lab.lan(lan, ((a, "172.16.0.1/24"), (b, "172.16.0.2/24"), (c, "172.16.0.3/24")))
     lab.ip(a, "addr add 172.16.0.11/24 dev wire")
     lab.veth(guest, "g0", a, "gw0")
     lab.ip(guest, "addr add 10.0.0.1/24 dev g0")
@@ -59,17 +47,17 @@ def mac_rows(hv):
 def learning_switch(lab, hv, guest, b, c):
     hv.ctl("tunnel add br0 vx type=vxlan vni=42 remote=flow")
     lab.ok(tunnel(hv)["up"], "a tunnel without remotes is up when it can listen", tunnel(hv))
-    lab.ok(ping(lab, b, "10.0.0.1") >= 2, "a remote that nobody configured reaches the guest")
-    lab.ok(ping(lab, c, "10.0.0.1") >= 2, "and so does another one")
+    lab.ok(lab.ping(b, "10.0.0.1") >= 2, "a remote that nobody configured reaches the guest")
+    lab.ok(lab.ping(c, "10.0.0.1") >= 2, "and so does another one")
     lab.ok(learned(hv) == ["172.16.0.2", "172.16.0.3"], "both are learned", learned(hv))
     rows = {r["mac"]: r.get("remote") for r in mac_rows(hv)}
     lab.ok(rows.get("02:57:00:00:42:02") == "172.16.0.2" and rows.get("02:57:00:00:42:03") == "172.16.0.3",
            "addresses are learned with their remotes", rows)
     lab.run("ip neigh flush dev g0", ns=guest)
-    lab.ok(ping(lab, guest, "10.0.0.2") == 3, "the guest's broadcasts find the first")
-    lab.ok(ping(lab, guest, "10.0.0.3") == 3, "and the second")
+    lab.ok(lab.ping(guest, "10.0.0.2") == 3, "the guest's broadcasts find the first")
+    lab.ok(lab.ping(guest, "10.0.0.3") == 3, "and the second")
     n = hv.upcalls()
-    ping(lab, guest, "10.0.0.3", 10)
+    lab.ping(guest, "10.0.0.3", 10)
     lab.ok(hv.upcalls() - n < 8, "flows are cached")
 
 
@@ -77,20 +65,20 @@ def flood_list(lab, hv, guest):
     hv.ctl("tunnel del vx")
     hv.ctl("tunnel add br0 vx type=vxlan vni=42 remote=flow flood-list=172.16.0.2,172.16.0.3 local=172.16.0.1")
     lab.run("ip neigh flush dev g0", ns=guest)
-    lab.ok(ping(lab, guest, "10.0.0.3", 4) >= 3, "with a flood list the guest speaks first")
+    lab.ok(lab.ping(guest, "10.0.0.3", 4) >= 3, "with a flood list the guest speaks first")
 
 
 def security(lab, hv, guest, b, c):
     hv.ctl("tunnel del vx")
     hv.ctl("tunnel add br0 vx type=vxlan vni=42 remote=flow allow=172.16.0.3")
     n = hv.drops("tun-unknown-remote")
-    lab.ok(ping(lab, b, "10.0.0.1", 3, 1) == 0, "who is not allowed gets nowhere")
+    lab.ok(lab.ping(b, "10.0.0.1", 3, wait=1) == 0, "who is not allowed gets nowhere")
     lab.ok(hv.drops("tun-unknown-remote") > n, "and is counted as tun-unknown-remote")
-    lab.ok(ping(lab, c, "10.0.0.1") >= 2, "who is allowed does")
+    lab.ok(lab.ping(c, "10.0.0.1") >= 2, "who is allowed does")
     hv.ctl("tunnel set vx allow=172.16.0.0/24 max-remotes=1")
     n = hv.drops("tun-new-remote")
-    ping(lab, b, "10.0.0.1", 2, 1)
-    ping(lab, c, "10.0.0.1", 2, 1)
+    lab.ping(b, "10.0.0.1", 2, wait=1)
+    lab.ping(c, "10.0.0.1", 2, wait=1)
     wait_for("packets above max-remotes to be given up", lambda: hv.drops("tun-new-remote") > n, 10)
     lab.ok(len(learned(hv)) == 1, "no more remotes than max-remotes are learned", learned(hv))
 
@@ -112,7 +100,7 @@ def rules(lab, hv, guest, b, c, ofctl, who):
     ofctl(f"priority=10,in_port={vx},tun_id=43,tun_dst=172.16.0.11,actions=output:{gw}")
     lab.run("ip neigh flush dev g0", ns=guest)
     for dst in (*to, "10.3.0.2"):
-        lab.ok(ping(lab, guest, dst, 4) >= 3, f"rules of {who} lead to {dst}")
+        lab.ok(lab.ping(guest, dst, 4) >= 3, f"rules of {who} lead to {dst}")
     text = hv.ctl(f"trace br0 in_port={gw},icmp,nw_dst=10.0.0.3").stdout
     lab.ok("tun_set(tun_id=0x2a)" in text and "tun_push" in text, "a trace shows what is set", text)
     text = hv.ctl(f"trace br0 in_port={vx},tun_id=42,tun_src=172.16.0.3,tun_dst=172.16.0.1,icmp,nw_dst=10.0.0.1").stdout

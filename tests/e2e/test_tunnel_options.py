@@ -9,22 +9,15 @@
                           172.16.0.1            |          +========+ wire 172.16.0.4, 10.0.0.4      |
                                                 +----------+        +- weft-d (weftd) --- weft-far --+"""
 import os
-import re
 import shutil
 
 from lab import Lab, wait_for
 
 
-def ping(lab, ns, dst, count=3, size=56, opts=""):
-    p = lab.run(f"ping -n -c {count} -i 0.2 -W 2 -s {size} {opts} {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
-
-
 def answers(lab, ns, dst, size=56, opts=""):
     """Asks until it is answered: what is new has to be learned and resolved first."""
     try:
-        wait_for("an answer", lambda: ping(lab, ns, dst, 1, size, opts) == 1, 15)
+        wait_for("an answer", lambda: lab.ping(ns, dst, 1, size, opts) == 1, 15)
         return True
     except Exception:       # pylint: disable=broad-except
         return False
@@ -32,13 +25,7 @@ def answers(lab, ns, dst, size=56, opts=""):
 
 def build(lab):
     guest, a, lan, b, d, far = (lab.netns(n) for n in ("guest", "a", "lan", "b", "d", "far"))
-    lab.ip(lan, "link add lan0 type bridge")
-    lab.ip(lan, "link set lan0 up")
-    for n, (ns, octet) in enumerate(((a, 1), (b, 2), (d, 4))):
-        lab.veth(ns, "wire", lan, f"p{n}")
-        lab.ip(lan, f"link set p{n} master lan0")
-        lab.ip(ns, f"addr add 172.16.0.{octet}/24 dev wire")
-        lab.ip(ns, f"addr add 2001:db8::{octet}/64 dev wire nodad")
+    lab.lan(lan, [(ns, f"172.16.0.{n}/24 2001:db8::{n}/64") for ns, n in ((a, 1), (b, 2), (d, 4))], mtu=1500)
     lab.veth(guest, "g0", a, "gw0")
     lab.veth(far, "f0", d, "gw0")
     lab.ip(guest, "addr add 10.0.0.1/24 dev g0")
@@ -64,16 +51,16 @@ def fragments_of_the_kernel(lab, hv, guest):
     """Linux puts together what we cut, and cuts what we put together."""
     hv.ctl("tunnel add br0 vx type=vxlan vni=42 remote=172.16.0.2")
     lab.ok(answers(lab, guest, "10.0.0.2"), "small packets reach the kernel's VXLAN")
-    lab.ok(ping(lab, guest, "10.0.0.2", 2, 1472, "-M do") == 0 and hv.drops("tun-too-big") > 0, "large ones are too big")
+    lab.ok(lab.ping(guest, "10.0.0.2", 2, 1472, "-M do") == 0 and hv.drops("tun-too-big") > 0, "large ones are too big")
     hv.ctl("tunnel set vx fragment=true")
     lab.run("ip route flush cache", ns=guest)
     n = hv.drops("tun-outer-fragment")
-    ping(lab, guest, "10.0.0.2", 2, 1472)
+    lab.ping(guest, "10.0.0.2", 2, 1472)
     lab.ok(hv.drops("tun-outer-fragment") > n, "the kernel gets them in pieces, and its pieces are not wanted yet")
     hv.ctl("tunnel set vx reassemble=true")
     lab.ok(answers(lab, guest, "10.0.0.2", 1472, "-M do"), "with reassemble=true large packets go both ways")
     n = hv.drops("tun-incomplete"), hv.drops("tun-overlap"), hv.drops("tun-too-big")
-    lab.ok(ping(lab, guest, "10.0.0.2", 10, 1472, "-M do") == 10, "none of them is lost")
+    lab.ok(lab.ping(guest, "10.0.0.2", 10, 1472, "-M do") == 10, "none of them is lost")
     lab.ok(n == (hv.drops("tun-incomplete"), hv.drops("tun-overlap"), hv.drops("tun-too-big")), "or dropped")
     hv.ctl("tunnel del vx")
 
@@ -82,7 +69,7 @@ def fragments_over_ipv6(lab, one, two, guest):
     for hv, remote in ((one, 4), (two, 1)):
         hv.ctl(f"tunnel add br0 vx type=geneve vni=6 remote=2001:db8::{remote} fragment=true reassemble=true")
     lab.ok(answers(lab, guest, "10.0.0.4", 1472, "-M do"), "large packets go over IPv6, in pieces")
-    lab.ok(ping(lab, guest, "10.0.0.4", 10, 1472, "-M do") == 10, "none of them is lost")
+    lab.ok(lab.ping(guest, "10.0.0.4", 10, 1472, "-M do") == 10, "none of them is lost")
     for hv in (one, two):
         hv.ctl("tunnel del vx")
 
@@ -104,10 +91,10 @@ def options(lab, one, two, guest):
     ofctl(two, "add-flow", f"priority=9,in_port={far_gn},actions=drop")
     lab.ok(answers(lab, guest, "10.0.0.4"), "packets with the right option pass")
     n = two.upcalls()
-    lab.ok(ping(lab, guest, "10.0.0.4", 10) == 10, "all of them")
+    lab.ok(lab.ping(guest, "10.0.0.4", 10) == 10, "all of them")
     lab.ok(two.upcalls() - n < 8, "by cached flows", two.upcalls() - n)
     ofctl(one, "add-flow", f"priority=10,in_port={gw},actions=set_field:0x1235->tun_metadata0,set_field:5->tun_metadata1,output:{gn}")
-    lab.ok(ping(lab, guest, "10.0.0.4", 3) == 0, "others do not")
+    lab.ok(lab.ping(guest, "10.0.0.4", 3) == 0, "others do not")
     ofctl(two, "add-flow", f"priority=11,in_port={far_gn},tun_metadata0=0x1235,actions=output:{far_gw}")
     lab.ok(answers(lab, guest, "10.0.0.4"), "until a rule says so")
     # What must be known and is not.
@@ -115,7 +102,7 @@ def options(lab, one, two, guest):
     ofctl(two, "del-tlv-map", "{class=0x102,type=0x80,len=4}->tun_metadata0")
     ofctl(two, "add-flow", f"priority=9,in_port={far_gn},actions=output:{far_gw}")
     n = two.drops("tun-option")
-    lab.ok(ping(lab, guest, "10.0.0.4", 3) == 0 and two.drops("tun-option") > n, "a critical option that is not known drops the packet")
+    lab.ok(lab.ping(guest, "10.0.0.4", 3) == 0 and two.drops("tun-option") > n, "a critical option that is not known drops the packet")
     ofctl(one, "add-flow", f"priority=10,in_port={gw},actions=set_field:5->tun_metadata1,output:{gn}")
     lab.ok(answers(lab, guest, "10.0.0.4"), "without it they pass")
 

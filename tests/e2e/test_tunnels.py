@@ -40,12 +40,6 @@ TYPES = [
 ]
 
 
-def ping(lab, ns, size=56, count=3):
-    p = lab.run(f"ping -n -c {count} -i 0.02 -w 3 -s {size} 10.0.0.2", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
-
-
 def build(lab):
     ga, a, b, gb = (lab.netns(n) for n in ("tun-ga", "tun-a", "tun-b", "tun-gb"))
     lab.veth(ga, "g0", a, "g")
@@ -53,8 +47,7 @@ def build(lab):
     lab.veth(a, "wire", b, "wire")
     for ns, dev, addrs in ((ga, "g0", "10.0.0.1/24"), (gb, "g0", "10.0.0.2/24"), (a, "wire", "172.16.0.1/24 fd16::1/64"),
                            (b, "wire", "172.16.0.2/24 fd16::2/64")):
-        for addr in addrs.split():
-            lab.ip(ns, f"addr add {addr} dev {dev}")
+        lab.addrs(ns, dev, addrs)
     return ga, a, b, gb
 
 
@@ -79,15 +72,15 @@ def one(lab, ga, a, gb, hv, over, row):
     for h, far in ((hv[0], 2), (hv[1], 1)):
         h.ctl(f"tunnel add br0 t0 type={kind} remote={net}{far} {opts}")
     pcap = os.path.join(lab.logs, f"{kind}{TYPES.index(row)}-{over}.pcap")
-    wait_for("the tunnel to carry something", lambda: ping(lab, ga, count=1), 10)
+    wait_for("the tunnel to carry something", lambda: lab.ping(ga, "10.0.0.2", 1), 10)
     dump = lab.spawn(f"dump-{os.path.basename(pcap)}", ["tcpdump", "--immediate-mode", "-Uni", "wire", "-s", "300", "-w", pcap],
                      ns=a)
     wait_for("tcpdump", lambda: "listening on" in dump.tail(), 5)
-    got = ping(lab, ga)
+    got = lab.ping(ga, "10.0.0.2", every=0.02, within=3)
     lab.ok(got == 3, f"{what}: ping", f"{got} of 3")
     wait_for("the capture of six packets", lambda: os.path.getsize(pcap) > 6 * 150, 5)
     dump.stop()
-    big = ping(lab, ga, 1380)
+    big = lab.ping(ga, "10.0.0.2", size=1380, every=0.02, within=3)
     lab.ok(big == 3, f"{what}: ping of 1380 bytes", f"{big} of 3")
     lab.ok(tcp(lab, ga, gb), f"{what}: TCP")
     if shutil.which("tshark"):

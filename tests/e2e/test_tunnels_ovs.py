@@ -53,10 +53,8 @@ class Peer(Ovs):
             self.ofctl("add-flow br-int actions=NORMAL")
 
 
-def ping(lab, ns, dst, size=56, count=3, opts="", wait=3):
-    p = lab.run(f"ping -n -c {count} -i 0.02 -w {wait} -s {size} {opts} {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0, p.stdout + p.stderr
+def ping(at, dst, size=56, count=3, opts=""):
+    return at.lab.ping(at.ns, dst, count, size, opts, every=0.02, within=3)
 
 
 def build(lab):
@@ -66,13 +64,11 @@ def build(lab):
     # The wire belongs to OVS: the kernel must not answer ARP there.
     lab.run("sysctl -qw net.ipv4.conf.wire.arp_ignore=8 net.ipv6.conf.wire.disable_ipv6=1", ns=b)
     for ns, dev, addrs in ((guest, "g0", "10.0.0.1/24 fd00::1/64"), (a, "wire", "172.16.0.1/24 fd16::1/64")):
-        for addr in addrs.split():
-            lab.ip(ns, f"addr add {addr} dev {dev}")
+        lab.addrs(ns, dev, addrs)
     ovs = Peer(lab, b)
     for br, addrs in (("br-phy", "172.16.0.2/24 fd16::2/64"), ("br-int", "10.0.0.2/24 fd00::2/64")):
         ovs.vsctl(f"add-br {br} -- set Bridge {br} datapath_type=netdev")
-        for addr in addrs.split():
-            lab.ip(b, f"addr add {addr} dev {br}")
+        lab.addrs(b, br, addrs)
         lab.ip(b, f"link set {br} up")
     ovs.vsctl("add-port br-phy wire")
     lab.ip(b, "link set br-int mtu 1500")
@@ -86,13 +82,13 @@ def one(lab, hosts, hv, ovs, row, six):
     what = f"{kind} {opts}".strip() + f" over {'IPv6' if six else 'IPv4'}"
     ovs.tunnel(theirs, ours, far)
     hv.ctl(f"tunnel add br0 t0 type={kind} remote={far} {opts}")
-    wait_for(f"{what}: the first answer", lambda: ping(lab, guest.ns, "10.0.0.2", count=1)[0], 15)
-    wait_for(f"{what}: the first answer to IPv6", lambda: ping(lab, guest.ns, "fd00::2", count=1)[0], 15)
-    got = [(ping(lab, ns, dst, size, opts="-M do" if size == 1472 else ""))
-           for ns, dst in ((guest.ns, "10.0.0.2"), (b.ns, "10.0.0.1")) for size in (0, 777, 1472)]
-    lab.ok(all(n == 3 for n, _ in got), f"{what}: pings of 0, 777 and 1472 bytes, both ways", "\n".join(o for _, o in got))
-    n, out = ping(lab, guest.ns, "fd00::2", 1452)
-    lab.ok(n == 3, f"{what}: IPv6 inside", out)
+    wait_for(f"{what}: the first answer", lambda: ping(guest, "10.0.0.2", count=1), 15)
+    wait_for(f"{what}: the first answer to IPv6", lambda: ping(guest, "fd00::2", count=1), 15)
+    got = [(ping(at, dst, size, opts="-M do" if size == 1472 else ""))
+           for at, dst in ((guest, "10.0.0.2"), (b, "10.0.0.1")) for size in (0, 777, 1472)]
+    lab.ok(all(n == 3 for n in got), f"{what}: pings of 0, 777 and 1472 bytes, both ways", "\n".join(n.out for n in got))
+    n = ping(guest, "fd00::2", 1452)
+    lab.ok(n == 3, f"{what}: IPv6 inside", n.out)
     for src, dst, addr in ((guest, b, "10.0.0.2"), (b, guest, "10.0.0.1")):
         good, why = stream(src, dst, addr)
         lab.ok(good, f"{what}: every byte of TCP from the {'guest' if src is guest else 'OVS side'}", why)
@@ -105,15 +101,14 @@ def too_big(lab, hosts, hv, what, room):
     """As if the underlay carried 1500 bytes: the guest is told what fits, and TCP adapts."""
     guest, b = hosts
     hv.ctl("tunnel set t0 mtu=1500")
-    out = ""
     for _ in range(3):          # The first to hear of it is the cache of routes.
-        n, out = ping(lab, guest.ns, "10.0.0.2", 1472, 2, "-M do")
-        if n == 0 and re.search(rf"mtu ?= ?{room}\b", out):
+        n = ping(guest, "10.0.0.2", 1472, 2, "-M do")
+        if n == 0 and re.search(rf"mtu ?= ?{room}\b", n.out):
             break
     else:
-        lab.ok(False, f"{what}: what is too big is answered with {room}", out)
-    n, out = ping(lab, guest.ns, "10.0.0.2", room - 28, 3, "-M do")
-    lab.ok(n == 3, f"{what}: {room} bytes are what fits into 1500", out)
+        lab.ok(False, f"{what}: what is too big is answered with {room}", n.out)
+    n = ping(guest, "10.0.0.2", room - 28, 3, "-M do")
+    lab.ok(n == 3, f"{what}: {room} bytes are what fits into 1500", n.out)
     good, why = stream(guest, b, "10.0.0.2", 100000)
     lab.ok(good, f"{what}: TCP adapts", why)
     lab.ip(guest.ns, "route flush cache")
@@ -135,7 +130,7 @@ def strangers(lab, hosts, hv, ovs):
         n = hv.drops(reason)
 
         def refused(before=n, why=reason):
-            ping(lab, b.ns, "10.0.0.1", count=3, wait=1)
+            lab.ping(b.ns, "10.0.0.1", wait=1, every=0.02)
             return hv.drops(why) > before
         try:
             wait_for("a drop", refused, 10)

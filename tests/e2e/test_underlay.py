@@ -11,35 +11,23 @@
                          172.16.0.1                    |          +========+ wire  vxlan42 .0.3  |
    vx42: remotes b and c (head-end replication)        +----------+        +---------------------+
    vx43: remote b                                                            weft-c (kernel)"""
-import re
 import time
 
 from lab import Lab, LabError, wait_for
-
-
-def ping(lab, ns, dst, count=3, wait=1):
-    p = lab.run(f"ping -n -c {count} -i 0.2 -W {wait} {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
 
 
 def resumes(lab, ns, dst, within=10):
     """Seconds until an answer comes; None when none does."""
     t = time.monotonic()
     while time.monotonic() - t < within:
-        if ping(lab, ns, dst, 1):
+        if lab.ping(ns, dst, 1, wait=1):
             return time.monotonic() - t
     return None
 
 
 def build(lab):
     guest, a, lan, b, c = (lab.netns(n) for n in ("guest", "a", "lan", "b", "c"))
-    lab.ip(lan, "link add lan0 type bridge")
-    lab.ip(lan, "link set lan0 mtu 1600 up")
-    for n, (ns, octet) in enumerate(((a, 1), (b, 2), (c, 3))):
-        lab.veth(ns, "wire", lan, f"p{n}", mtu=1600)
-        lab.ip(lan, f"link set p{n} master lan0")
-        lab.ip(ns, f"addr add 172.16.0.{octet}/24 dev wire")
+    lab.lan(lan, ((a, "172.16.0.1/24"), (b, "172.16.0.2/24"), (c, "172.16.0.3/24")))
     for n in (0, 1):
         lab.veth(guest, f"g{n}", a, f"gw{n}")
         lab.ip(guest, f"addr add 10.{n}.0.1/24 dev g{n}")
@@ -60,12 +48,12 @@ def received(lab, ns, dev):
 
 
 def replication(lab, guest, c):
-    lab.ok(ping(lab, guest, "10.0.0.2", 3, 2) >= 2, "the first remote answers")
-    lab.ok(ping(lab, guest, "10.0.0.3", 3, 2) >= 2, "the second remote answers")
-    lab.ok(ping(lab, guest, "10.1.0.2", 3, 2) >= 2, "a second tunnel on the same endpoint answers")
+    lab.ok(lab.ping(guest, "10.0.0.2", 3, wait=2) >= 2, "the first remote answers")
+    lab.ok(lab.ping(guest, "10.0.0.3", 3, wait=2) >= 2, "the second remote answers")
+    lab.ok(lab.ping(guest, "10.1.0.2", 3, wait=2) >= 2, "a second tunnel on the same endpoint answers")
     time.sleep(0.5)
     before = received(lab, c, "vxlan42")
-    ping(lab, guest, "10.0.0.2", 20)
+    lab.ping(guest, "10.0.0.2", 20, wait=1)
     # Some ARP or neighbour chatter may be flooded meanwhile; the 20 pings may not.
     seen = received(lab, c, "vxlan42") - before
     lab.ok(seen < 10, "a learned destination gets the only copy", f"the other remote saw {seen} frames")
@@ -76,7 +64,7 @@ def outer_fields(lab, hv, guest, b):
         hv.ctl(f"tunnel set vx43 {options}")
         dump = lab.spawn("tcpdump", ["tcpdump", "-vnni", "wire", "-c", "3", "src host 172.16.0.1 and udp port 4789"], ns=b)
         wait_for("tcpdump", lambda d=dump: "listening on" in d.tail(), 5)
-        ping(lab, guest, "10.1.0.2", 4)
+        lab.ping(guest, "10.1.0.2", 4, wait=1)
         try:
             wait_for("captured packets", lambda d=dump: not d.alive(), 5)
         except LabError:
@@ -103,7 +91,7 @@ def changes(lab, hv, guest, a, b):
     state = tunnel(hv, "vx43")
     lab.ok("route" in str(state), "the route goes away: the tunnel says so", state)
     drops = hv.drops("tun-no-route")
-    ping(lab, guest, "10.1.0.2", 3)
+    lab.ping(guest, "10.1.0.2", 3, wait=1)
     lab.ok(hv.drops("tun-no-route") > drops, "and packets are counted as tun-no-route")
     lab.ip(a, "addr add 172.16.0.1/24 dev wire")
     lab.ok(resumes(lab, guest, "10.1.0.2") is not None, "the route comes back: traffic too")
@@ -120,14 +108,14 @@ def silent(lab, hv, guest):
     """A remote that is not there: its packets wait, are counted, and nobody else suffers."""
     hv.ctl("tunnel del vx43")
     hv.ctl("tunnel add br1 vx43 type=vxlan vni=43 remote=172.16.0.9")
-    ping(lab, guest, "10.1.0.2", 10)
+    lab.ping(guest, "10.1.0.2", 10, wait=1)
     time.sleep(2)
-    ping(lab, guest, "10.1.0.2", 5)
+    lab.ping(guest, "10.1.0.2", 5, wait=1)
     n = hv.drops("tun-neigh-failed") + hv.drops("tun-neigh-wait")
     lab.ok(n > 0, "a remote that does not answer: packets are counted as tun-neigh-wait or -failed", f"{n}")
     state = tunnel(hv, "vx43")
     lab.ok(state["state"] != "ready" and state.get("reason"), "and the tunnel says why it is down", state)
-    lab.ok(ping(lab, guest, "10.0.0.2", 5) == 5, "the other tunnel is not concerned")
+    lab.ok(lab.ping(guest, "10.0.0.2", 5, wait=1) == 5, "the other tunnel is not concerned")
     lab.ok(hv.ctl_json("stats")["cache"]["tun_waiting"] <= 64, "few packets wait")
 
 

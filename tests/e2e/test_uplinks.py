@@ -8,7 +8,6 @@
    |            |      |     (wire, wire.100) -+=============+                    10.0.0.2   |
    |            |      |     (bond0: u1, u2)  -+====== 2 ====+  bond0: u1, u2                |
    +------------+      +-----------------------+             +-------------------------------+"""
-import re
 
 from lab import Lab, wait_for
 
@@ -23,12 +22,6 @@ def build(lab):
     for ns, n in ((a, 1), (b, 2)):
         lab.ip(ns, f"addr add 172.16.0.{n}/24 dev wire")
     return guest, a, b
-
-
-def ping(lab, ns, dst, count=1):
-    p = lab.run(f"ping -n -c {count} -i 0.1 -W 1 {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
 
 
 def first(hv):
@@ -51,8 +44,8 @@ def tunnel(lab, hv, b, ours, far):
 
 
 def answers(lab, guest, what):
-    wait_for(what, lambda: ping(lab, guest, "10.0.0.2"), 15)
-    return ping(lab, guest, "10.0.0.2", 10) == 10
+    wait_for(what, lambda: lab.ping(guest, "10.0.0.2", 1), 15)
+    return lab.ping(guest, "10.0.0.2", 10) == 10
 
 
 def vlan(lab, hv, guest, a, b):
@@ -65,7 +58,7 @@ def vlan(lab, hv, guest, a, b):
     tunnel(lab, hv, b, "172.17.0.1", "172.17.0.2")
     good = answers(lab, guest, "over a VLAN")
     before = rx(lab, b, "wire.100")
-    good = good and ping(lab, guest, "10.0.0.2", 5) == 5 and rx(lab, b, "wire.100") - before >= 5
+    good = good and lab.ping(guest, "10.0.0.2", 5) == 5 and rx(lab, b, "wire.100") - before >= 5
     lab.ok(good and first(hv)["via"] == "wire.100", "a VLAN device is an uplink, and its frames are tagged", first(hv))
 
 
@@ -135,7 +128,7 @@ def many_routes(lab, hv, guest, a, b):
         with open(path, "w") as f:
             f.writelines(f"route {verb} 100.{n >> 16 & 63}.{n >> 8 & 255}.{n & 255}/32 via 172.16.0.2\n" for n in range(ROUTES))
         lab.run(f"ip -batch {path}", ns=a, timeout=60)
-        lab.ok(ping(lab, guest, "10.0.0.2", 5) == 5 and first(hv)["state"] == "ready", f"{ROUTES} routes: {verb}, traffic goes on")
+        lab.ok(lab.ping(guest, "10.0.0.2", 5) == 5 and first(hv)["state"] == "ready", f"{ROUTES} routes: {verb}, traffic goes on")
     more, spent = hv.rss_mb() - rss, hv.proc.cpu_seconds() - cpu
     lab.diag(f"{ROUTES} routes come and go: {more:.1f} MB more, {spent:.2f} s of CPU")
     lab.ok(more < 4, "none of them is remembered", f"{more:.1f} MB")

@@ -11,7 +11,7 @@ Prints, without judging: what an idle weftd costs, and how long a frame takes th
 import os
 import time
 
-from lab import Lab, LabError, mac_of, wait_for
+from lab import Lab, LabError, mac_of
 
 ROUNDS = int(os.environ.get("WEFT_RECONNECTS", "15"))
 
@@ -70,12 +70,7 @@ def main():
         c2.kill()
         a2.kill()
         time.sleep(1)
-        try:
-            wait_for("buffers", lambda: hv.mbufs_in_use() <= buffers + 32, 5)
-        except LabError:
-            pass
-        lab.ok(hv.mbufs_in_use() <= buffers + 32, "no packet buffer is lost",
-               f"{buffers} in use before, {hv.mbufs_in_use()} after")
+        hv.lost_no_buffer(buffers)
         doc = hv.ctl("show").stdout
         lab.ok("a1" in doc and "br0" in doc, "weftctl shows the ports whose guests are gone", doc)
 

@@ -181,12 +181,7 @@ def main():
         killed(lab, hv, n1, n2)
         n1.kill()
         n2.kill()
-        try:
-            wait_for("buffers", lambda: hv.mbufs_in_use() <= buffers + 32, 5)
-        except LabError:
-            pass
-        lab.ok(hv.mbufs_in_use() <= buffers + 32, "no packet buffer is lost",
-               f"{buffers} in use before, {hv.mbufs_in_use()} after")
+        hv.lost_no_buffer(buffers)
         restarted(lab, hv)
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 

@@ -19,16 +19,12 @@ ROWS = (("IPv4", "239.1.1.1", "172.16.0.{}", "01:00:5e:01:01:01"), ("IPv6", "ff0
 
 def build(lab):
     guest, a, lan, b, c = (lab.netns("grp-" + n) for n in ("guest", "a", "lan", "b", "c"))
-    lab.ip(lan, "link add lan0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_response_interval 100 "
-                "mcast_startup_query_interval 100 mcast_query_interval 200")
-    lab.ip(lan, "link set lan0 mtu 1600 up")
-    # It asks every 2 s: what is said before a port forwards is lost.  A querier needs an address of its own.
-    lab.ip(lan, "addr add 172.16.0.250/24 dev lan0")
-    for n, (ns, octet) in enumerate(((a, 1), (b, 2), (c, 3))):
-        lab.veth(ns, "wire", lan, f"p{n}", mtu=1600)
-        lab.ip(lan, f"link set p{n} master lan0")
-        lab.ip(ns, f"addr add 172.16.0.{octet}/24 dev wire")
-        lab.ip(ns, f"addr add fd16::{octet}/64 dev wire")
+    # It asks every 2 s: what is said before a port forwards is lost.
+    lab.lan(lan, [(ns, f"172.16.0.{n}/24 fd16::{n}/64") for ns, n in ((a, 1), (b, 2), (c, 3))],
+            opts="mcast_snooping 1 mcast_querier 1 mcast_query_response_interval 100 mcast_startup_query_interval 100 "
+                 "mcast_query_interval 200")
+    # A querier needs an address of its own.
+    lab.addrs(lan, "lan0", "172.16.0.250/24")
     lab.veth(guest, "g0", a, "gw0")
     lab.ip(guest, "addr add 10.0.0.1/24 dev g0")
     return guest, a, lan, b, c
@@ -40,11 +36,6 @@ def member(lab, ns, octet, group, local):
     lab.ip(ns, f"link add vxlan0 address 02:57:00:00:00:0{octet} type vxlan id 42 dstport 4789 group {group} local {local} dev wire ttl 4")
     lab.ip(ns, f"addr add 10.0.0.{octet}/24 dev vxlan0")
     lab.ip(ns, "link set vxlan0 mtu 1400 up")
-
-
-def ping(lab, ns, dst, count=1):
-    p = lab.run(f"ping -n -c {count} -i 0.1 -W 1 {dst}", ns=ns, check=False)
-    return int(re.search(r"(\d+) received", p.stdout).group(1))
 
 
 def remotes(hv):
@@ -73,22 +64,22 @@ def one(lab, hv, hosts, row):
     hv.ctl(f"tunnel add br0 vx0 type=vxlan vni=42 remote={group} local={local.format(1)}")
     lab.ok(joined(lab, a, group), f"{what}: the host has joined the group")
     wait_for("the bridge to have heard of all three", lambda: snooped(lab, lan, group) == {"p0", "p1", "p2"}, 20)
-    wait_for("the first host", lambda: ping(lab, guest, "10.0.0.2"), 15)
-    wait_for("the second host", lambda: ping(lab, guest, "10.0.0.3"), 15)
+    wait_for("the first host", lambda: lab.ping(guest, "10.0.0.2", 1), 15)
+    wait_for("the second host", lambda: lab.ping(guest, "10.0.0.3", 1), 15)
     lab.ok(True, f"{what}: both hosts answer")
     r = remotes(hv)
     lab.ok(r[group]["next_hop_mac"] == mac and r[group]["state"] == "ready", f"{what}: the group's frames go to {mac}", r)
     lab.ok(all(r.get(local.format(n), {}).get("learned") for n in (2, 3)) and len(r) == 3,
            f"{what}: the far ends are learned, each once", list(r))
     before = received(lab, c)
-    n = ping(lab, guest, "10.0.0.2", 20)
+    n = lab.ping(guest, "10.0.0.2", 20, every=0.1)
     other = received(lab, c) - before
     lab.ok(n == 20 and other < 10, f"{what}: who is known gets the only copy", f"{n} answers, the other host saw {other}")
     # Asked by one that has to find the guest by the group first.
     mac = lab.run("cat /sys/class/net/g0/address", ns=guest).stdout.strip()
     lab.ip(c, "neigh flush dev vxlan0")
     lab.run(f"bridge fdb del {mac} dev vxlan0", ns=c, check=False)
-    wait_for("c finds the guest", lambda: ping(lab, c, "10.0.0.1"), 15)
+    wait_for("c finds the guest", lambda: lab.ping(c, "10.0.0.1", 1), 15)
     lab.ok(True, f"{what}: a host finds the guest by the group")
     hv.ctl("tunnel del vx0")
     lab.ok(not joined(lab, a, group), f"{what}: without the tunnel the group is left")

@@ -28,12 +28,6 @@ for i in range(int(n)):
 """
 
 
-def ping(lab, ns, dst, count=3, size=56, opts=""):
-    p = lab.run(f"ping -n -c {count} -i 0.2 -W 2 -s {size} {opts} {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0, p.stdout + p.stderr
-
-
 def iperf(lab, server_ns, client_ns, dst, amount="20M"):
     server = lab.spawn(f"iperf-{server_ns}", ["iperf3", "-s", "-1"], ns=server_ns)
     wait_for("iperf3 listening", lambda: lab.run("ss -Hltn sport = :5201", ns=server_ns).stdout, 5)
@@ -61,11 +55,9 @@ def build(lab):
     lab.veth(a, "wire", b, "wire", mtu=1600)
     for ns, dev, addrs in ((guest, "g0", "10.0.0.1/24 fd00::1/64"), (a, "wire", "172.16.0.1/24 fd16::1/64"),
                            (b, "wire", "172.16.0.2/24 172.16.0.3/24 fd16::2/64 fd16::3/64")):
-        for addr in addrs.split():
-            lab.ip(ns, f"addr add {addr} dev {dev}")
+        lab.addrs(ns, dev, addrs)
     lab.ip(b, "link add brk address 02:57:00:b0:00:01 type bridge")
-    for addr in ("10.0.0.2/24", "fd00::2/64"):
-        lab.ip(b, f"addr add {addr} dev brk")
+    lab.addrs(b, "brk", "10.0.0.2/24 fd00::2/64")
     lab.ip(b, "link set brk mtu 1500 up")
     return guest, a, b
 
@@ -81,16 +73,16 @@ def kernel_tunnel(lab, b, six):
 
 
 def traffic(lab, guest, b, over):
-    got, out = ping(lab, guest, "10.0.0.2", 5)
-    lab.ok(got >= 4, f"{over}: guest pings the kernel's side", out)
-    got, out = ping(lab, b, "10.0.0.1", 5)
-    lab.ok(got == 5, f"{over}: the kernel's side pings the guest", out)
-    got, out = ping(lab, guest, "fd00::2")
-    lab.ok(got == 3, f"{over}: IPv6 inside", out)
-    got, out = ping(lab, guest, "10.0.0.2", size=1472, opts="-M do")
-    lab.ok(got == 3, f"{over}: packets of 1500 bytes pass where they fit", out)
-    got, out = ping(lab, b, "10.0.0.1", size=1472, opts="-M do")
-    lab.ok(got == 3, f"{over}: packets of 1500 bytes pass the other way", out)
+    got = lab.ping(guest, "10.0.0.2", 5)
+    lab.ok(got >= 4, f"{over}: guest pings the kernel's side", got.out)
+    got = lab.ping(b, "10.0.0.1", 5)
+    lab.ok(got == 5, f"{over}: the kernel's side pings the guest", got.out)
+    got = lab.ping(guest, "fd00::2")
+    lab.ok(got == 3, f"{over}: IPv6 inside", got.out)
+    got = lab.ping(guest, "10.0.0.2", size=1472, opts="-M do")
+    lab.ok(got == 3, f"{over}: packets of 1500 bytes pass where they fit", got.out)
+    got = lab.ping(b, "10.0.0.1", size=1472, opts="-M do")
+    lab.ok(got == 3, f"{over}: packets of 1500 bytes pass the other way", got.out)
     rate = iperf(lab, b, guest, "10.0.0.2")
     lab.ok(rate > 1, f"{over}: TCP guest to kernel")
     back = iperf(lab, guest, b, "10.0.0.1")
@@ -131,16 +123,16 @@ def too_big(lab, guest, a, b, over):
     time.sleep(0.5)
     # Room of the inner packet: 1500 less outer IP, UDP, VXLAN and the inner Ethernet header.
     room = 1500 - (40 if over == "IPv6" else 20) - 8 - 8 - 14
-    got, out = ping(lab, guest, "10.0.0.2", 3, 1472, "-M do")
-    told = re.search(r"mtu ?= ?(\d+)", out)
+    got = lab.ping(guest, "10.0.0.2", 3, 1472, "-M do")
+    told = re.search(r"mtu ?= ?(\d+)", got.out)
     lab.ok(got == 0 and told and int(told.group(1)) == room,
-           f"{over}: a packet that cannot fit is answered with the MTU that fits, {room}", out)
-    got, out = ping(lab, guest, "10.0.0.2", 3, room - 28, "-M do")
-    lab.ok(got == 3, f"{over}: the largest packet that fits passes", out)
+           f"{over}: a packet that cannot fit is answered with the MTU that fits, {room}", got.out)
+    got = lab.ping(guest, "10.0.0.2", 3, room - 28, "-M do")
+    lab.ok(got == 3, f"{over}: the largest packet that fits passes", got.out)
     lab.ip(guest, "-6 route flush cache", check=False)
-    got, out = ping(lab, guest, "fd00::2", 3, 1452, "-M do")
-    told = re.search(r"mtu ?[=:] ?(\d+)", out)
-    lab.ok(got == 0 and told and int(told.group(1)) == room, f"{over}: IPv6 inside is answered with packet-too-big", out)
+    got = lab.ping(guest, "fd00::2", 3, 1452, "-M do")
+    told = re.search(r"mtu ?[=:] ?(\d+)", got.out)
+    lab.ok(got == 0 and told and int(told.group(1)) == room, f"{over}: IPv6 inside is answered with packet-too-big", got.out)
     lab.ok(iperf(lab, b, guest, "10.0.0.2", "5M") > 1, f"{over}: TCP adapts to the smaller room")
     for ns in (a, b):
         lab.ip(ns, "link set wire mtu 1600")
@@ -164,7 +156,7 @@ def main():
                    "the kernel beside weftd sent port-unreachable for packets that weftd took")
             too_big(lab, guest, a, b, over)
             hv.ctl("tunnel del vx0")
-            got, _ = ping(lab, guest, "10.0.0.2", 2)
+            got = lab.ping(guest, "10.0.0.2", 2)
             lab.ok(got == 0, f"{over}: nothing passes once the tunnel is removed")
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 
