@@ -73,17 +73,19 @@ take_offload(struct rte_mbuf *m, const struct tun_meta *meta)
 	return true;
 }
 
-/* Geneve's options: DROP_NONE when all are known that must be.  What rules look at of them goes into the key. */
+/* Geneve's options and flags: DROP_NONE when all are known that must be.  What rules look at of them goes into the key. */
 static enum dp_drop
-take_options(struct lcore *lc, uint16_t port, const struct rte_mbuf *m, struct tun_meta *meta)
+take_extras(struct lcore *lc, uint16_t port, const struct rte_mbuf *m, struct tun_meta *meta)
 {
 	const struct xlate_ops *x = lc->dp->conf.xlate;
 	const struct tlv_table *t = x->port_opts && lc->view->xlate ? x->port_opts(lc->view->xlate, port) : NULL;
 	const uint8_t *opts = rte_pktmbuf_mtod(m, const uint8_t *) - meta->opts_len;
 
+	if (meta->flags & TUN_META_OAM && !(t && t->oam))
+		return DROP_TUN_CONTROL;
 	if (meta->flags & TUN_META_CRITICAL && !tlv_known(t, opts, meta->opts_len))
 		return DROP_TUN_OPTION;
-	if (t && t->examined)
+	if (t && t->examined && meta->opts_len)
 		tlv_digest(t, lc->dp->opts_key, opts, meta->opts_len, meta->ext);
 	return DROP_NONE;
 }
@@ -138,7 +140,7 @@ static void
 wait_for_number(struct lcore *lc, const struct tun_endpoint *e, const struct tun_meta *meta, struct rte_mbuf *m)
 {
 	struct tun_set s = { .remote = meta->src, .local = *asked_by(e, meta), .key = meta->key, .tos = meta->tos,
-			     .ttl = meta->ttl };
+			     .ttl = meta->ttl, .flags = meta->flags & TUN_META_OAM };
 
 	memcpy(s.ext, meta->ext, sizeof s.ext);
 	tun_wait_rx(lc, e->port, &s, key_flags(meta), m);
@@ -156,8 +158,8 @@ put_out(struct decap_out *out, const struct tun_endpoint *e, uint32_t peer, cons
 	out->key[n] = meta->key;
 	out->info[n].tos = meta->tos;
 	out->info[n].ttl = meta->ttl;
-	/* What OpenFlow calls so is none of what 'meta' says; OAM is never delivered. */
-	out->info[n].flags = 0;
+	/* Of what 'meta' says, only this is OpenFlow's. */
+	out->info[n].flags = meta->flags & TUN_META_OAM;
 	out->info[n].pad = 0;
 	memcpy(out->info[n].ext, meta->ext, sizeof out->info[n].ext);
 }
@@ -242,7 +244,9 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			exec_drop(lc, e->port, DROP_TUN_OUTER_FRAGMENT, &b->pkt[i], 1);
 			continue;
 		}
-		why = UNLIKELY(b->meta[i].opts_len) ? take_options(lc, e->port, b->pkt[i], &b->meta[i]) : DROP_NONE;
+		why = UNLIKELY(b->meta[i].opts_len || b->meta[i].flags & TUN_META_OAM)
+			      ? take_extras(lc, e->port, b->pkt[i], &b->meta[i])
+			      : DROP_NONE;
 		if (UNLIKELY(why != DROP_NONE)) {
 			exec_drop(lc, e->port, why, &b->pkt[i], 1);
 			continue;

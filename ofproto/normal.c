@@ -448,7 +448,9 @@ port_opts(const void *view, uint16_t port)
 	const struct ofp_view *v = view;
 	const struct view_port *in = port_find(v, port);
 
-	return in && v->bridge[in->bridge].has_tlv ? &v->bridge[in->bridge].tlv : NULL;
+	const struct view_bridge *b = in ? &v->bridge[in->bridge] : NULL;
+
+	return b && (b->has_tlv || b->tlv.oam) ? &b->tlv : NULL;
 }
 
 static uint64_t

@@ -69,6 +69,16 @@ look_up(struct walk *w, uint32_t in_port)
 	return r;
 }
 
+/* Whether a rule is meant for messages between endpoints. */
+static bool
+asks_for_control(const struct of_rule *r)
+{
+	struct omatch m;
+
+	of_rule_match(r, &m);
+	return m.mask.tun_flags & be16(TUN_F_OAM);
+}
+
 void
 pipe_tables(struct walk *w, uint8_t table, uint32_t in_port, bool in_tables)
 {
@@ -88,6 +98,8 @@ pipe_tables(struct walk *w, uint8_t table, uint32_t in_port, bool in_tables)
 			continue;
 		}
 		xlate_ref(w->x->out, of_ref_rule(w->pipe, w->rule));
+		if (UNLIKELY(w->t->control))
+			w->t->control = !asks_for_control(w->rule);
 		next = pipe_acts(w, of_rule_acts(w->rule));
 		in_port = host32(w->t->pk.flow.in_port);
 		in_tables = true;
@@ -274,13 +286,17 @@ pipe_walk_init(struct walk *w, struct pipe_tr *t, uint16_t bridge, uint16_t in_p
 	f->in_port = f->in_phy_port = be32(of_in_port);
 }
 
-/* Registers, metadata and tunnel are a bridge's own. */
+/* Registers, metadata and tunnel are a bridge's own: what was written there asks nothing of the tunnels of the next. */
 static void
-forget_pipeline(struct oflow *f)
+forget_pipeline(struct pipe_tr *t)
 {
+	const size_t tun = offsetof(struct oflow, tun_tos), n_tun = offsetof(struct oflow, ct_state) - tun;
+	struct oflow *f = &t->pk.flow;
 	be32_t mark = f->pkt_mark;
 
 	memset(f, 0, OFLOW_STAGE1 * 8);
+	pipe_settle(t, tun, n_tun);
+	memset((uint8_t *)&t->pk.own + tun, 0, n_tun);
 	f->pkt_mark = mark;
 	f->actset_output = be32((uint32_t)OFPP_UNSET);
 }
@@ -310,7 +326,7 @@ run_bridge(struct pipe_tr *t, const struct view_port *in, uint16_t in_port)
 	struct walk w;
 
 	if (t->x->depth > 1)
-		forget_pipeline(&t->pk.flow);
+		forget_pipeline(t);
 	pipe_walk_init(&w, t, in->bridge, in_port, in->of_no);
 	if (t->x->depth == 1 && in->kind == OFP_PORT_TUNNEL)
 		w.tun_peer = t->key->tun_peer;

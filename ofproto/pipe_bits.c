@@ -141,6 +141,8 @@ pipe_bits(const struct of_pipe *p, uint16_t flags, struct oflow *b)
 	add((uint8_t *)b + OFLOW_STAGE1 * 8, sizeof *b - OFLOW_STAGE1 * 8);
 	/* Actions may read what no rule matches. */
 	ADD(b, tun_id);
+	ADD(b, tun_tos);
+	ADD(b, tun_ttl);
 	ADD(b, tun_gbp_id);
 	ADD(b, tun_gbp_flags);
 	b->tun_md_present |= of_pipe_options(p);

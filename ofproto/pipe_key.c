@@ -252,7 +252,7 @@ init(struct pipe_tr *t, struct xl *x)
 	t->x = x;
 	t->key = x->key;
 	t->flags = 0;
-	t->foreign = false;
+	t->foreign = t->control = false;
 	t->depth = t->n_resubmits = 0;
 	t->keep = x->out->acts.n;
 	memset(&t->pk, 0, sizeof t->pk);
@@ -270,6 +270,11 @@ pipe_init(struct pipe_tr *t, struct xl *x)
 	t->flags = in ? x->view->bridge[in->bridge].of_flags : 0;
 	freshen(t, x);
 	fill(t, x);
+	/* Where rules tell control messages from frames, each flow is of one of them. */
+	if (in && in->kind == OFP_PORT_TUNNEL && x->view->bridge[in->bridge].tlv.oam) {
+		t->wc.tun_flags = be16(TUN_F_OAM);
+		t->control = t->key->tun_flags & TUN_F_OAM;
+	}
 }
 
 void

@@ -142,6 +142,10 @@ send(struct walk *w, uint16_t port)
 	const struct view_port *to = &w->x->view->port[port];
 
 	xl_tag_of(w->x, dp_tag_make(TAG_PORT, port), TAG_PORT, w->bridge);
+	if (UNLIKELY(w->t->control)) {
+		pipe_why(w, DROP_TUN_CONTROL);
+		return;
+	}
 	if (to->of_config & (OFPPC_PORT_DOWN | OFPPC_NO_FWD)) {
 		pipe_why(w, DROP_OF_PORT);
 		return;
@@ -235,6 +239,10 @@ send_normal(struct walk *w)
 	const struct view_port *in = port_find(w->x->view, w->in_port);
 	struct pipe_branch b;
 
+	if (UNLIKELY(w->t->control)) {
+		pipe_why(w, DROP_TUN_CONTROL);
+		return;
+	}
 	pipe_commit(w->t);
 	pipe_branch_begin(w->t, &b);
 	pipe_normal(w->t, in && in->bridge == w->bridge ? in : &none, w->in_port, w->tun_peer);

@@ -56,6 +56,7 @@ struct pipe_tr {
 	const struct flow_key *key;     /* What it started from... */
 	struct flow_key fresh;          /* ...when that had to be made anew. */
 	uint16_t flags;                 /* OFPC_* of the first bridge. */
+	bool control;                   /* For the tunnel's endpoint, and no rule has asked for such: to no port. */
 	bool foreign;                   /* Not the packet of the key but an outer frame: nothing of it counts. */
 	unsigned depth;                 /* See PIPE_MAX_DEPTH. */
 	unsigned n_resubmits;

@@ -186,6 +186,14 @@ pipe_tunnel_set(struct pipe_tr *t, const struct view_port *to, struct tun_set *s
 		s->bits |= TUN_SET_FLAGS;
 		s->flags = (uint8_t)host16(pk->flow.tun_flags);
 	}
+	if (pk->own.tun_tos) {
+		s->bits |= TUN_SET_TOS;
+		s->tos = pk->flow.tun_tos & pk->own.tun_tos;
+	}
+	if (pk->own.tun_ttl) {
+		s->bits |= TUN_SET_TTL;
+		s->ttl = pk->flow.tun_ttl & pk->own.tun_ttl;
+	}
 	if (to->kind != OFP_PORT_TUNNEL || !to->tun.type)
 		return;
 	set_ext(pk, to->tun.type, s);

@@ -435,6 +435,8 @@ show_tunnel(const struct show *s)
 	show_dec(s, "tun_gbp_id", OFF_TUN_GBP_ID);
 	if (s->m->mask.tun_gbp_flags)
 		of_text_printf(s->t, "tun_gbp_flags=%#x,", s->m->flow.tun_gbp_flags);
+	show_hex(s, OFF_TUN_TOS);
+	show_dec(s, "tun_ttl", OFF_TUN_TTL);
 	for (unsigned i = 0; i < OF_TUN_MD_MAX; i++) {
 		if (s->m->mask.tun_md[i])
 			show_field(s, OFF_TUN_METADATA0 + i);

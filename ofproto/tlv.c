@@ -56,6 +56,7 @@ ofp_view_tlvs(const struct ofp *o, struct ofp_view *v)
 		if (!o->bridge[b])
 			continue;
 		memcpy(t->row, o->bridge[b]->tlv, sizeof t->row);
+		t->oam = v->bridge[b].of && !v->bridge[b].normal && v->bridge[b].bits.tun_flags;
 		for (unsigned i = 0; i < TLV_MAX; i++)
 			v->bridge[b].has_tlv |= t->row[i].len != 0;
 		for (unsigned i = 0; i < v->n_bridges; i++)

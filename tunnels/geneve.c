@@ -27,13 +27,12 @@ enum {
 };
 
 enum geneve_drop {
-	GENEVE_KEEP, GENEVE_SHORT, GENEVE_BAD_VERSION, GENEVE_BAD_OPTIONS, GENEVE_CONTROL, GENEVE_PAYLOAD,
+	GENEVE_KEEP, GENEVE_SHORT, GENEVE_BAD_VERSION, GENEVE_BAD_OPTIONS, GENEVE_PAYLOAD,
 };
 
-static const char *const geneve_drops[] = { "keep", "short", "version", "options", "control", "payload", NULL };
+static const char *const geneve_drops[] = { "keep", "short", "version", "options", "payload", NULL };
 
 static const uint8_t geneve_drop_kinds[] = {
-	[GENEVE_CONTROL] = TUN_DROP_CONTROL,
 	[GENEVE_PAYLOAD] = TUN_DROP_PAYLOAD,
 };
 
@@ -104,13 +103,13 @@ geneve_pop_one(struct rte_mbuf *m, struct tun_meta *meta)
 		return GENEVE_SHORT;
 	if (UNLIKELY(!tlv_check(p + GENEVE_HLEN, opt_len, &critical)))
 		return GENEVE_BAD_OPTIONS;
-	/* For the endpoint itself (section 3.4); nothing is spoken here that would be sent so. */
-	if (UNLIKELY(p[1] & GENEVE_OAM))
-		return GENEVE_CONTROL;
 	if (UNLIKELY(load_be16(p + 2) != be16(GENEVE_PROTO_ETH)))
 		return GENEVE_PAYLOAD;
 	meta->key = host32(load_be32(p + 4)) >> 8;
 	meta->opts_len = (uint8_t)opt_len;
+	/* For the endpoint itself (section 3.4): nobody's but a rule's that asks for it. */
+	if (UNLIKELY(p[1] & GENEVE_OAM))
+		meta->flags |= TUN_META_OAM;
 	/* Which ones are known, the bridge of the port says. */
 	if (UNLIKELY(critical))
 		meta->flags |= TUN_META_CRITICAL;

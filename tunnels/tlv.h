@@ -34,6 +34,7 @@ struct tlv_row {
 struct tlv_table {
 	struct tlv_row row[TLV_MAX];
 	bool examined;                  /* Any of them is. */
+	bool oam;                       /* Rules look at whether packets are for the endpoint (TUN_F_OAM). */
 };
 
 /* Whether options fill 'len' bytes exactly; sets '*critical' when one of them must be known. */

@@ -124,7 +124,7 @@ struct tun_hdr {
 };
 
 enum tun_meta_flags {
-	/* The first bit is TUN_F_OAM. */
+	TUN_META_OAM = 1 << 0,          /* A message for the endpoint (TUN_F_OAM), no frame of a tenant. */
 	TUN_META_CSUM = 1 << 1,         /* There was a checksum, and it was right. */
 	TUN_META_KEY = 1 << 2,          /* There was a key: GRE tells none from 0. */
 	TUN_META_CRITICAL = 1 << 4,     /* There are options that must be known. */

@@ -7,7 +7,8 @@ usage: gen_fields.py ids|table FIELDS OUTPUT
 import re
 import sys
 
-CLASSES = {"oxm": 0x8000, "nxm": 0x0000, "nx": 0x0001, "xreg": 0x8001, "onf": 0xffff}
+CLASSES = {"oxm": 0x8000, "nxm": 0x0000, "nx": 0x0001, "xreg": 0x8001, "onf": 0xffff, "weft": 0xffff}
+EXPERIMENTERS = {"onf": 0x4f4e4600, "weft": 0x57656674}
 PRINTS = {"dec", "hex", "port", "mac", "ipv4", "ipv6", "ethtype", "vid", "tos", "frag", "tcpflags", "tunflags",
           "ctstate"}
 NEEDS = {"-": "NONE", "in_port": "IN_PORT", "vlan": "VLAN", "ip": "IP", "ipv4": "IPV4", "ipv6": "IPV6", "arp": "ARP",
@@ -69,7 +70,7 @@ def table(fields, out):
     out.write("};\n\nconst struct of_field_code of_field_code[OFF_N_CODES] = {\n")
     for f in fields:
         for cls, code, length in f["wire"]:
-            exp = "0x4f4e4600" if cls == "onf" else "0"
+            exp = f"{EXPERIMENTERS.get(cls, 0):#x}"
             out.write(f"\t{{ {ident(f)}, {CLASSES[cls]:#06x}, {code}, {length}, {exp} }},\n")
     out.write("};\n\n")
     index = {cls: ["OFF_N_CODES"] * 128 for cls in ("oxm", "nxm", "nx", "xreg")}

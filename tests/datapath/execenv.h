@@ -67,6 +67,7 @@ static uint32_t last_contig, last_len;
 static uint8_t last_byte;
 static uint8_t last_ext[TUN_EXT_LEN], last_opts[64];
 static uint32_t last_opts_len;
+static uint8_t last_tun_flags;          /* Likewise. */
 static uint8_t last_flags;              /* Of the key; those that the port's mask keeps. */
 
 static const struct tlv_table *known_options;      /* Of all ports. */
@@ -81,6 +82,7 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 	out->mask.in_port = 0xffff;
 	memset(&out->mask.dl_dst, 0xff, sizeof out->mask.dl_dst);
 	out->mask.flags = FLOW_F_NO_LEARN;
+	out->mask.tun_flags = known_options ? 0xff : 0;
 	if (known_options)
 		memset(out->mask.tun_ext, 0xff, sizeof out->mask.tun_ext);
 	if (which & 1)
@@ -105,6 +107,7 @@ fake_translate(const void *view, const struct flow_key *key, const struct xlate_
 	last_opts_len = pkt->opts_len;
 	if (pkt->opts_len)
 		memcpy(last_opts, pkt->opts, MIN_OF(pkt->opts_len, sizeof last_opts));
+	__atomic_store_n(&last_tun_flags, key->tun_flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_flags, key->flags, __ATOMIC_RELAXED);
 	__atomic_store_n(&last_len, pkt->len, __ATOMIC_RELEASE);
 }
@@ -119,6 +122,7 @@ fake_port_mask(const void *view, uint16_t p, struct flow_key *m)
 	memset(&m->dl_dst, 0xff, sizeof m->dl_dst);
 	m->flags = FLOW_F_NO_LEARN;
 	if (known_options) {
+		m->tun_flags = 0xff;
 		m->tun_peer = UINT32_MAX;
 		memset(m->tun_ext, 0xff, sizeof m->tun_ext);
 	}

@@ -331,6 +331,41 @@ options_are_in_the_key_as_far_as_rules_look(void **state)
 }
 
 static void
+messages_for_the_endpoint_are_in_the_key_where_rules_look(void **state)
+{
+	static const struct tlv_table asks = { .oam = true };
+	struct tun_endpoint e = { .type = tun_type_find("geneve"), .udp_port = 6081, .port = VX, .key = VNI, .dst = DST,
+				  .remote = ip4(1), .local = ip4(2) };
+	struct fb inner = udp_frame(1), f = in_geneve(&inner, NULL, 0), oam = f;
+	struct rules *r = new_rules();
+	struct ipaddr local = ip4(2);
+	struct tun_view *v = tun_view_create();
+
+	(void)state;
+	oam.b[14 + 20 + 8 + 1] = 0x80;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	assert_int_equal(tun_view_add_local(v, &local), 0);
+	tun_view_add_underlay(v, 1, (struct mac){ { 0 } });
+	set_view(v);
+	send(1, &oam);
+	assert_int_equal(wait_drops(VX, DROP_TUN_CONTROL, 1), 1);
+	known_options = &asks;
+	r = new_rules();
+	r->version = 78;
+	rule_output(&r->acts[1]);
+	set_rules(r);
+	send(1, &oam);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(__atomic_load_n(&last_tun_flags, __ATOMIC_ACQUIRE), TUN_F_OAM);
+	send(1, &f);
+	assert_comes(3, inner.b, inner.n);
+	assert_int_equal(__atomic_load_n(&last_tun_flags, __ATOMIC_ACQUIRE), 0);
+	known_options = NULL;
+}
+
+static void
 options_of_a_flow_make_longer_headers(void **state)
 {
 	static const uint8_t opt[] = { 1, 2, 0x80, 1, 1, 2, 3, 4 };
@@ -687,6 +722,7 @@ main(void)
 		F(new_flows_out_of_a_tunnel_wait_for_their_turn),
 		F(a_flood_out_of_a_tunnel_is_cut_off),
 		F(options_are_in_the_key_as_far_as_rules_look),
+		F(messages_for_the_endpoint_are_in_the_key_where_rules_look),
 		F(options_of_a_flow_make_longer_headers),
 		F(few_packets_of_strangers_wait),
 		F(who_is_not_allowed_is_not_asked_about),

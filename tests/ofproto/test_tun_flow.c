@@ -381,6 +381,99 @@ rules_put_options_into_packets(void **state)
 	EXPECT("in_port=2", "tun20/7");
 }
 
+/* The codec has no better code for them than ours. */
+static void
+rules_match_and_set_tos_and_ttl(void **state)
+{
+	struct flow_key k = from_tunnel(DST_A, 42), m = { 0 };
+
+	(void)state;
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .type = &other });
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_A }, 1);
+	flow("priority=3,tun_tos=0xb8/0xfc,tun_ttl=64,actions=output:1");
+	flow("priority=1,actions=output:3");
+	flow("priority=9,in_port=1,actions=set_field:0xb8->tun_tos,set_field:9->tun_ttl,output:20");
+	flow("priority=9,in_port=2,actions=load:0x2e->tun_tos[2..7],output:20");
+	sim_commit(s);
+	k.tun_tos = 0xb9;
+	k.tun_ttl = 64;
+	assert_string_equal(sim_xlate(s, &k), "1");
+	assert_int_equal(s->out.mask.tun_tos, 0xfc);
+	assert_int_equal(s->out.mask.tun_ttl, 0xff);
+	k.tun_ttl = 65;
+	assert_string_equal(sim_xlate(s, &k), "3");
+	EXPECT("in_port=1", "tun_set(tos=184,ttl=9) tun20/7");
+	EXPECT("in_port=2", "tun_set(tos=184) tun20/7");
+	/* What came in goes out no further. */
+	flow("priority=9,in_port=20,actions=in_port");
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "tun20/7");
+	assert_int_equal(s->out.mask.tun_ttl, 0);
+	/* An action may want them without any rule. */
+	ofp_xlate.port_mask(s->view, VX, &m);
+	assert_int_equal(m.tun_tos, 0xff);
+	assert_int_equal(m.tun_ttl, 0xff);
+}
+
+/* br0 --30--31-- br1 --VX */
+static void
+what_is_asked_of_tunnels_ends_with_the_bridge(void **state)
+{
+	uint16_t br1 = sim_bridge(s, "br1");
+
+	(void)state;
+	sim_port_kind(s, br, 30, OFP_PORT_PATCH, "");
+	sim_port_kind(s, br1, 31, OFP_PORT_PATCH, "");
+	sim_patch(s, 30, 31);
+	ofp_port_del(s->ofp, VX);
+	sim_port_kind(s, br1, VX, OFP_PORT_TUNNEL, "");
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .type = &vxlan });
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_A }, 1);
+	ofp_of_reset(s->ofp, br1, true);
+	flow("in_port=1,actions=set_field:0xb8->tun_tos,set_field:9->tun_gbp_id,set_field:+oam->tun_flags,output:30");
+	flow_on(br1, "actions=output:20");
+	EXPECT("in_port=1", "tun20/7");
+	flow_on(br1, "actions=set_field:5->tun_ttl,output:20");
+	EXPECT("in_port=1", "tun_set(ttl=5) tun20/7");
+}
+
+/* Messages for the endpoint: to no port, unless a rule has asked for such. */
+static void
+control_messages_go_where_a_rule_asks_for_them(void **state)
+{
+	struct flow_key k = from_tunnel(DST_A, 42);
+	const struct tlv_table *t;
+
+	(void)state;
+	ofp_port_set_tun_flow(s->ofp, VX, &(struct ofp_tun_flow){ .type = &geneve });
+	flow("priority=1,in_port=20,actions=output:1,controller,normal");
+	sim_commit(s);
+	assert_null(ofp_xlate.port_opts(s->view, VX));
+	flow("priority=5,in_port=20,udp,udp_dst=9,tun_flags=+oam,actions=output:2");
+	sim_commit(s);
+	t = ofp_xlate.port_opts(s->view, VX);
+	assert_non_null(t);
+	assert_true(t->oam && !t->examined);
+	sim_xlate(s, &k);
+	assert_int_equal(s->out.mask.tun_flags, TUN_F_OAM);
+	assert_int_equal(strncmp(s->text, "1 ", 2) & strncmp(s->text, "{1", 2), 0);
+	k.tun_flags = TUN_F_OAM;
+	sim_xlate(s, &k);
+	assert_int_equal(s->out.mask.tun_flags, TUN_F_OAM);
+	assert_non_null(strstr(s->text, "punt"));
+	assert_null(strchr(s->text, '1'));
+	flow("priority=6,in_port=20,tun_flags=+oam,actions=output:3,normal");
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "3 1 2 3 4 5 6 7 8 9");
+	k.tun_flags = 0;
+	sim_xlate(s, &k);
+	assert_non_null(strstr(s->text, "punt"));
+	/* A learning switch asks nothing. */
+	ofp_of_reset(s->ofp, br, false);
+	sim_commit(s);
+	assert_null(ofp_xlate.port_opts(s->view, VX));
+}
+
 static void
 rules_may_give_the_learning_switch_a_key(void **state)
 {
@@ -442,6 +535,9 @@ main(void)
 		FLOW_TEST(rules_match_options),
 		FLOW_TEST(controllers_hear_of_options_that_were_looked_at),
 		FLOW_TEST(rules_put_options_into_packets),
+		FLOW_TEST(rules_match_and_set_tos_and_ttl),
+		FLOW_TEST(what_is_asked_of_tunnels_ends_with_the_bridge),
+		FLOW_TEST(control_messages_go_where_a_rule_asks_for_them),
 		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
 		FLOW_TEST(ports_come_and_go_with_what_they_learned),
 		FLOW_TEST(traces_know_remotes_without_a_number),

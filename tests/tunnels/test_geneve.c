@@ -31,7 +31,7 @@ bits_that_forbid_delivery_are_counted_apart(void **state)
 		{ { 0x00, 0x7f, 0x65, 0x58, 0, 0, 42, 0xff }, "keep", 0 },
 		{ { 0x40, 0x00, 0x65, 0x58, 0, 0, 42, 0 }, "version", TUN_DROP_HEADER },
 		{ { 0xc0, 0x00, 0x65, 0x58, 0, 0, 42, 0 }, "version", TUN_DROP_HEADER },
-		{ { 0x00, 0x80, 0x65, 0x58, 0, 0, 42, 0 }, "control", TUN_DROP_CONTROL },
+		{ { 0x00, 0x80, 0x65, 0x58, 0, 0, 42, 0 }, "keep", 0 },
 		{ { 0x00, 0x00, 0x08, 0x00, 0, 0, 42, 0 }, "payload", TUN_DROP_PAYLOAD },
 		{ { 0x02, 0x40, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0x80, 1 }, "keep", 0 },
 		{ { 0x02, 0x00, 0x65, 0x58, 0, 0, 42, 0, 0, 1, 0x7f, 0xe1 }, "keep", 0 },
@@ -53,7 +53,9 @@ bits_that_forbid_delivery_are_counted_apart(void **state)
 		if (!b.drop[0])
 			assert_int_equal(b.meta[0].key, 42);
 		/* Which options are known is for the port's bridge to say. */
-		assert_int_equal(b.meta[0].flags, i == 6 ? TUN_META_CRITICAL : 0);
+		assert_int_equal(b.meta[0].flags & TUN_META_CRITICAL, i == 6 ? TUN_META_CRITICAL : 0);
+		/* And whether a message for the endpoint is wanted, its rules. */
+		assert_int_equal(b.meta[0].flags & TUN_META_OAM, b.drop[0] || !(rows[i].hdr[1] & 0x80) ? 0 : TUN_META_OAM);
 		frame_free(m);
 	}
 	kit_truncations(geneve(), rows[0].hdr, 8, "short");
@@ -157,20 +159,21 @@ options_are_checked(void **state)
 static void
 check(const struct kit_vector *v)
 {
-	static const char *const want[] = { "", "keep", "keep", "keep", "keep", "control", "keep", "version", "options",
+	static const char *const want[] = { "", "keep", "keep", "keep", "keep", "keep", "keep", "version", "options",
 					    "payload" };
 	const char *opts = json_string_value(json_object_get(v->about, "opts"));
 	struct tun_meta meta;
 	char vni[32];
 
-	/* An unknown option that must be known: the switch drops it once it knows whose it is. */
-	if (v->n == 3) {
+	/* An unknown option that must be known, a message for the endpoint: the switch drops it once it knows whose it is. */
+	if (v->n == 3 || v->n == 5) {
 		struct rte_mbuf *m = frame(v->bytes, v->len);
 		struct tun_outer o;
 
 		assert_string_equal(kit_decap(geneve(), m, &o, &meta), "keep");
-		assert_int_equal(meta.flags, TUN_META_CRITICAL);
-		assert_false(tlv_known(NULL, rte_pktmbuf_mtod(m, uint8_t *) - meta.opts_len, meta.opts_len));
+		assert_int_equal(meta.flags, v->n == 3 ? TUN_META_CRITICAL : TUN_META_OAM);
+		if (v->n == 3)
+			assert_false(tlv_known(NULL, rte_pktmbuf_mtod(m, uint8_t *) - meta.opts_len, meta.opts_len));
 		frame_free(m);
 		return;
 	}

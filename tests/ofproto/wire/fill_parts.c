@@ -43,7 +43,8 @@ static bool
 is_wild(enum of_field field)
 {
 	return field == OFF_IPV6_EXTHDR || field == OFF_PBB_ISID || field == OFF_PBB_UCA || field == OFF_TUN_FLAGS ||
-	       field == OFF_CT_STATE || field == OFF_TUN_GBP_FLAGS || field == OFF_MPLS_TTL || field == OFF_MPLS_BOS;
+	       field == OFF_CT_STATE || field == OFF_TUN_GBP_FLAGS || field == OFF_MPLS_TTL || field == OFF_MPLS_BOS ||
+	       field == OFF_TUN_TOS || field == OFF_TUN_TTL;
 }
 
 static void
