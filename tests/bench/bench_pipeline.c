@@ -3,10 +3,11 @@
  * instruction set and a few patterns of traffic.  The source port hands out the same mbufs again and again,
  * the sink port puts them back.  The second half of the rows is of frames in memory, whose port does nothing but write
  * their numbers: parse, look-up, grouping and one call of send().  Keys are a pair of MAC addresses, or (udp) a
- * 5-tuple, or (port) nothing but the input port; each flow is a megaflow of its own.
+ * 5-tuple, or (port) nothing but the input port; each flow is a megaflow of its own.  encap, decap: the flows of (port) into a
+ * tunnel, or out of one.
  *
- * usage: bench_pipeline [seconds per row [isa [key [mbufs|frames [flows]]]]]   (needs no root; pin it: taskset -c 1)
- * Each word but the first may be "all". */
+ * usage: bench_pipeline [seconds per row [isa [key [mbufs|frames [flows [tunnel type [4|6]]]]]]]   (needs no root; pin it:
+ * taskset -c 1).  Each word but the first may be "all"; the type is vxlan and the underlay IPv4 unless said otherwise. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,12 +19,19 @@
 #include "base/clock.h"
 #include "datapath/dp.h"
 #include "datapath/frame.h"
+#include "datapath/tunnel.h"
 
-enum { N_BUFS = 256, BURST = 32 };
-enum key_kind { KEY_PORT, KEY_MAC, KEY_UDP, N_KEYS };
+enum { N_BUFS = 256, BURST = 32, PKT_MAX = 256, TUNNEL = 3 };
+enum key_kind { KEY_PORT, KEY_MAC, KEY_UDP, KEY_ENCAP, KEY_DECAP, N_KEYS };
 
-static const char *const key_name[N_KEYS] = { "port", "mac", "udp" };
+static const char *const key_name[N_KEYS] = { "port", "mac", "udp", "encap", "decap" };
 static enum key_kind kind;
+static const char *tunnel_type = "vxlan";
+static bool over_ip6;
+
+/* What the source sends: the frame inside starts at 'inner'. */
+static uint8_t packet[PKT_MAX];
+static uint32_t packet_len = 64, inner;
 
 static struct rte_mbuf *stack[N_BUFS];
 static unsigned n_stack;
@@ -46,7 +54,8 @@ frame_set(uint8_t *f)
 {
 	uint32_t flow = n_flows == 1 ? 0 : draw();
 
-	if (kind == KEY_UDP) {
+	f += inner;
+	if (kind == KEY_UDP || kind == KEY_ENCAP || kind == KEY_DECAP) {
 		flow = __builtin_bswap32(flow);
 		memcpy(f + 26, &flow, 4);
 		memcpy(f + 30, &flow, 4);
@@ -72,6 +81,10 @@ source_rx(struct port *p, uint16_t q, struct rte_mbuf **m, uint16_t n)
 	(void)q;
 	for (; got < n && n_stack; got++) {
 		m[got] = stack[--n_stack];
+		if (kind == KEY_ENCAP || kind == KEY_DECAP) {
+			rte_pktmbuf_reset(m[got]);
+			memcpy(rte_pktmbuf_append(m[got], (uint16_t)packet_len), packet, PKT_MAX / 2);
+		}
 		frame_set(rte_pktmbuf_mtod(m[got], uint8_t *));
 	}
 	return got;
@@ -107,7 +120,7 @@ bench_close(struct port *p)
 
 static uint16_t tail = 1;
 static const struct port_peek full = { .word = &tail, .mask = 0xffff }, empty = { .word = &tail, .mask = 0 };
-static uint8_t payload[64];
+static uint8_t payload[PKT_MAX];
 
 static const struct port_peek *
 frame_peek(struct port *p, uint16_t q)
@@ -124,11 +137,13 @@ frame_take(struct port *p, uint16_t q, struct frames *fr)
 	fr->n = fr->chains = BURST;
 	fr->need = fr->n_more = 0;
 	for (unsigned i = 0; i < BURST; i++) {
-		fr->f[i].first = (struct frame_buf){ payload, sizeof payload };
-		fr->f[i].len = sizeof payload;
+		fr->f[i].first = (struct frame_buf){ payload, packet_len };
+		fr->f[i].len = packet_len;
 		fr->f[i].need = 0;
 		fr->f[i].n_more = 0;
-		memcpy(fr->hdr[i], udp_frame, 64);
+		memcpy(fr->hdr[i], packet, 64);
+		if (packet_len > 64)
+			memcpy(fr->hdr[i] + 64, packet + 64, 64);
 		frame_set(fr->hdr[i]);
 	}
 	return BURST;
@@ -151,7 +166,7 @@ frame_send(struct port *p, uint16_t q, const struct frames *fr, const uint8_t *i
 	(void)fr;
 	(void)idx;
 	*sent += n;
-	*bytes += n * sizeof payload;
+	*bytes += n * packet_len;
 	return n;
 }
 
@@ -175,6 +190,7 @@ static const struct port_type frame_port = {
 static const struct port_type source = {
 	.name = "source", .open = bench_open, .close = bench_close, .rx = source_rx, .tx = sink_tx,
 };
+static const struct port_type tunnel = { .name = "tunnel", .caps = PORT_CAP_VIRTUAL, .open = bench_open, .close = bench_close };
 static const struct port_type sink = { .name = "sink", .open = bench_open, .close = bench_close, .tx = sink_tx };
 
 /* The bits that make a flow. */
@@ -205,6 +221,8 @@ translate(const void *view, const struct flow_key *key, const struct xlate_pkt *
 	(void)view;
 	key_bits(&out->mask);
 	xlate_tag(out, dp_tag_make(TAG_BRIDGE, 1));
+	if (kind == KEY_ENCAP)
+		act_add(&out->acts, ACT_TUN_PUSH, TUNNEL, 1);
 	act_add(&out->acts, ACT_OUTPUT, 2, 0);
 }
 
@@ -233,6 +251,70 @@ cpu_ns(void)
 	return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
+/* --- Tunnels ------------------------------------------------------------------------------- */
+
+static struct ipaddr
+address(unsigned n)
+{
+	struct ipaddr a = { .b = { 0xfd, 0x16, [15] = (uint8_t)n } };
+
+	return over_ip6 ? a : ip_from_v4(be32(0xac100000u + n));
+}
+
+/* Outer headers from address 'from' to 'to'. */
+static void
+template(struct tun_hdr *h, unsigned from, unsigned to)
+{
+	const struct tun_type *t = tun_type_find(tunnel_type);
+	struct tun_conf conf = { .key = 5000, .dst_port = t->udp_port, .ttl = 64, .df = true, .flow_id = true, .csum = TUN_CSUM_OFF };
+	struct tun_path path = { .local = address(from), .remote = address(to), .mtu = 1600, .dst_mac = { { 2, 0, 0, 0, 1, (uint8_t)to } },
+				 .src_mac = { { 2, 0, 0, 0, 1, (uint8_t)from } } };
+	struct err e;
+
+	if (tun_hdr_build(t, &conf, &path, h, &e)) {
+		fprintf(stderr, "%s\n", e.msg);
+		exit(1);
+	}
+}
+
+static struct tun_view *
+tunnels(void)
+{
+	const struct tun_type *t = tun_type_find(tunnel_type);
+	struct tun_endpoint e = { .type = t, .udp_port = t->udp_port, .port = TUNNEL, .key = 5000, .dst = 1, .remote = address(2),
+				  .local = address(1), .zero_csum6 = true };
+	struct tun_dst d = { .state = TUN_DST_READY, .port = TUNNEL, .underlay_port = 2, .max_frame = 1500, .type = t,
+			     .local = address(1), .remote = address(2) };
+	struct tun_view *v = tun_view_create();
+
+	template(&d.hdr, 1, 2);
+	tun_view_set_dst(v, 1, &d);
+	tun_view_add_endpoint(v, &e);
+	if (kind == KEY_DECAP)
+		tun_view_add_underlay(v, 1, (struct mac){ { 2, 0, 0, 0, 1, 1 } });
+	return v;
+}
+
+static void
+make_packet(struct rte_mempool *pool)
+{
+	struct tun_batch b = { .n = 1, .pkt = { rte_pktmbuf_alloc(pool) } };
+	struct tun_hdr h;
+
+	memcpy(rte_pktmbuf_append(b.pkt[0], sizeof udp_frame), udp_frame, sizeof udp_frame);
+	inner = 0;
+	if (kind == KEY_DECAP) {
+		template(&h, 2, 1);
+		b.hdr = &h;
+		tun_push(tun_type_find(tunnel_type), &b);
+		inner = h.len;
+	}
+	packet_len = b.pkt[0]->pkt_len;
+	memcpy(packet, rte_pktmbuf_mtod(b.pkt[0], const uint8_t *), packet_len);
+	memcpy(payload, packet, packet_len);
+	rte_pktmbuf_free(b.pkt[0]);
+}
+
 static void
 row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 {
@@ -254,7 +336,10 @@ row(const char *isa, uint32_t flows, double seconds, bool in_frames)
 	next_flow = 0;
 	dp_port_add(dp, in_frames ? &frame_port : &source, "source", 1, NULL, &e);
 	dp_port_add(dp, in_frames ? &frame_port : &sink, "sink", 2, NULL, &e);
+	dp_port_add(dp, &tunnel, "tunnel", TUNNEL, NULL, &e);
 	dp_set_xlate_view(dp, "view", NULL);
+	dp_set_tunnels(dp, tunnels());
+	make_packet(dp_port(dp, 1)->owner->pool);
 	for (n_stack = 0; n_stack < N_BUFS; n_stack++) {
 		stack[n_stack] = rte_pktmbuf_alloc(dp_port(dp, 1)->owner->pool);
 		memcpy(rte_pktmbuf_append(stack[n_stack], 64), udp_frame, 64);
@@ -288,6 +373,11 @@ main(int argc, char **argv)
 	char *eal[] = { argv[0], (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64", (char *)"--no-pci",
 			(char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1", (char *)"--log-level", (char *)"4", NULL };
 	double seconds = argc > 1 ? atof(argv[1]) : 1;
+
+	tunnel_type = argc > 6 ? argv[6] : tunnel_type;
+	over_ip6 = argc > 7 && !strcmp(argv[7], "6");
+	if (!tun_type_find(tunnel_type))
+		return 1;
 
 	if (rte_eal_init(ARRAY_SIZE(eal) - 1, eal) < 0)
 		return 1;

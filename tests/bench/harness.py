@@ -19,12 +19,13 @@ BUILD = os.environ.get("WEFT_BUILD", os.path.join(TOP, "build"))
 HUGE = "/proc/sys/vm/nr_hugepages"
 
 
-# What the generator of the baselines lacks: frames of 64 bytes from a file (a stream's table=FILE), and streams whose
-# latency does not count (stamp=0).
+# What the generator of the baselines lacks: frames of 64 bytes from a file (a stream's table=FILE), streams whose
+# latency does not count (stamp=0), and tunnel packets from many hosts (osips=N).
 FLOWGEN = (
-    ("    int rewrite;   ", "    const uint8_t *tab; int nostamp;\n    int rewrite;   "),
+    ("    int rewrite;   ", "    const uint8_t *tab; int nostamp; uint32_t osips;\n    int rewrite;   "),
     ("        if (K(\"port\")) s->port = atoi(v);\n", """        if (K("port")) s->port = atoi(v);
         else if (K("stamp")) s->nostamp = !atoi(v);
+        else if (K("osips")) s->osips = strtoul(v, 0, 0);
         else if (K("table")) {
             int fd = open(v, O_RDONLY); off_t len = fd < 0 ? 0 : lseek(fd, 0, SEEK_END);
             if (len < 64) die("table");
@@ -35,6 +36,10 @@ FLOWGEN = (
     ("    uint8_t *p = frame + s->in_off; struct ip4 *ip",
      "    if (s->tab) { memcpy(frame + s->in_off, s->tab + 64ul * i, 64); return; }\n"
      "    uint8_t *p = frame + s->in_off; struct ip4 *ip"),
+    ("s->oipsum_base = ipbase(s->tmpl + 14, 1);", "s->oipsum_base = ipbase(s->tmpl + 14, s->osips < 2);"),
+    ("        o->csum = fold(s->oipsum_base + o->len);\n",
+     "        if (s->osips > 1) o->src = htonl(s->osip + i % s->osips);\n"
+     "        o->csum = fold(s->oipsum_base + o->len + (s->osips > 1 ? (o->src & 0xffff) + (o->src >> 16) + (o->dst & 0xffff) + (o->dst >> 16) : 0));\n"),
     ("            if (latency) {\n                struct stamp *t", "            if (latency && !s->nostamp) {\n                struct stamp *t"),
 )
 
@@ -88,20 +93,27 @@ def distance(lib):
 
 def make_weft(lib):
     class Weft:
-        """weftd with two vhost-user ports on one learning bridge, on the switch core."""
+        """weftd on the switch core: with vhost-user ports on one learning bridge, or with 'bridges' as the document has them,
+        whose vhost-user ports are v1, v2, ... of 'ports'.  'netns': where it runs."""
         name = "weft"
 
-        def __init__(self, tag="w", options=(), settings=None, ports=2, idle=0):
+        def __init__(self, tag="w", options=(), settings=None, ports=2, idle=0, bridges=None, netns=None):
             self.d = os.path.join(lib.RUN, "weft" + tag)
             shutil.rmtree(self.d, ignore_errors=True)
             os.makedirs(os.path.join(self.d, "conf"))
             os.makedirs(os.path.join(self.d, "run"))
             guests = [f"v{i + 1}" for i in range(ports)]
             names = guests + [f"idle{i}" for i in range(idle)]
-            conf = {v: {"type": "vhost-user", "mode": "server", "socket": os.path.join(self.d, v)} for v in names}
+            if not bridges:
+                bridges = {"br0": {"ports": {v: {"type": "vhost-user"} for v in names}}}
+            for b in bridges.values():
+                for v, conf in b["ports"].items():
+                    if conf["type"] == "vhost-user":
+                        conf.update(mode="server", socket=os.path.join(self.d, v))
             with open(os.path.join(self.d, "conf", "weft.json"), "w") as f:
-                json.dump({"version": 1, "datapath": {"poll": "always", **(settings or {})}, "bridges": {"br0": {"ports": conf}}}, f)
-            self.p = lib.spawn([os.path.join(BUILD, "ctl", "weftd"), "--config-dir", os.path.join(self.d, "conf"),
+                json.dump({"version": 1, "datapath": {"poll": "always", **(settings or {})}, "bridges": bridges}, f)
+            inside = ["ip", "netns", "exec", netns] if netns else []
+            self.p = lib.spawn([*inside, os.path.join(BUILD, "ctl", "weftd"), "--config-dir", os.path.join(self.d, "conf"),
                                 "--run-dir", os.path.join(self.d, "run"), "--state-dir", self.d,
                                 "--lcores", str(lib.SW_CORE), *options], lib.SW_CORE, os.path.join(self.d, "log"))
             self.socks = [os.path.join(self.d, v) for v in guests]
