@@ -137,6 +137,7 @@ void cli_print_show(struct out *, const json_t *);
 void cli_print_bridges(struct out *, const json_t *);
 void cli_print_ports(struct out *, const json_t *);
 void cli_print_tunnels(struct out *, const json_t *);
+void cli_print_refused(struct out *, const json_t *);
 void cli_print_vlans(struct out *, const json_t *);
 void cli_print_version(struct out *, const json_t *);
 void cli_print_changes(struct out *, const json_t *);

@@ -224,6 +224,10 @@ const struct cli_cmd cli_cmds[] = {
 	  .example = "weftctl tunnel set vx0 remote=172.16.0.2,172.16.0.3" },
 	{ "tunnel list", "tunnel.list", maybe_bridge, NULL, .help = "list tunnels with the state of their remotes",
 	  .example = "weftctl tunnel list", .print = cli_print_tunnels },
+	{ "tunnel refused", "tunnel.refused", no_args, NULL, .help = "show who sends tunnel packets that are dropped",
+	  .text = "Newest first: the reason, whose packets, with which key, where they came in, and about how many.  Counts of all "
+		  "of them are with: stats drops.  When one host tries many keys, or many hosts one key, they share a row.",
+	  .example = "weftctl tunnel refused", .print = cli_print_refused },
 
 	{ "vlan set", "vlan.set", vlan_args, edit_flags, .help = "set how a port treats VLANs",
 	  .text = "access: untagged frames, in VLAN TAG.  trunk: tagged frames, of the given VLANs or of all.  "

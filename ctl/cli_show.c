@@ -337,6 +337,57 @@ cli_print_tunnels(struct out *o, const json_t *result)
 	table_print(t, o);
 }
 
+/* "vxlan 5002", "gre, many keys". */
+static void
+refused_key(const json_t *r, char *buf, size_t len)
+{
+	const char *type = cli_str(r, "type");
+
+	if (json_is_true(json_object_get(r, "many_keys")))
+		snprintf(buf, len, "%.20s%smany keys", type, *type ? ", " : "");
+	else if (json_object_get(r, "key"))
+		snprintf(buf, len, "%.20s%s%llu", type, *type ? " " : "", (unsigned long long)cli_num(r, "key"));
+	else
+		snprintf(buf, len, "%.20s", type);
+}
+
+void
+cli_print_refused(struct out *o, const json_t *result)
+{
+	static const struct col cols[] = {
+		{ .header = "remote", .soft = 15 }, { .header = "key", .soft = 12 }, { .header = "port", .max = 10 },
+		{ .header = "packets", .right = true }, { .header = "reason, and when" },
+	};
+	const json_t *list = json_object_get(result, "refused");
+	struct table *t;
+	size_t i;
+	json_t *r;
+
+	if (!json_array_size(list)) {
+		out_text(o, ST_PLAIN, "no tunnel packet was refused\n");
+		return;
+	}
+	t = table_create(cols, ARRAY_SIZE(cols));
+	json_array_foreach(list, i, r) {
+		const char *port = cli_str(r, "port"), *underlay = cli_str(r, "underlay");
+		uint64_t first = cli_num(r, "first_ms_ago") / 1000, last = cli_num(r, "last_ms_ago") / 1000;
+		char key[64];
+
+		refused_key(r, key, sizeof key);
+		table_row(t, "", "");
+		table_cell(t, ST_PLAIN, "%s", json_is_true(json_object_get(r, "many_remotes")) ? "many" : cli_str(r, "remote"));
+		table_cell(t, ST_PLAIN, "%s", key);
+		table_cell(t, ST_PLAIN, "%s", *port ? port : underlay);
+		table_cell(t, ST_PLAIN, "%s", num_count(cli_num(r, "packets")).s);
+		if (first > last)
+			table_cell(t, ST_PLAIN, "%s, %s to %s ago", cli_str(r, "reason"), num_seconds(first).s,
+				   num_seconds(last).s);
+		else
+			table_cell(t, ST_PLAIN, "%s, %s ago", cli_str(r, "reason"), num_seconds(last).s);
+	}
+	table_print(t, o);
+}
+
 void
 cli_print_vlans(struct out *o, const json_t *result)
 {

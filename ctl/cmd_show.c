@@ -148,6 +148,15 @@ tunnel_list(struct ctl_req *r)
 }
 
 static void
+tunnel_refused(struct ctl_req *r)
+{
+	json_t *result = json_object();
+
+	json_object_set_new(result, "refused", sw_refused(ctl_sw(r)));
+	ctl_reply(r, result);
+}
+
+static void
 vlan_show(struct ctl_req *r)
 {
 	list_ports(r, "ports", false);
@@ -180,6 +189,7 @@ const struct ctl_method ctl_show_methods[] = {
 	{ "bridge.list", no_params, bridge_list, "all bridges", "{}" },
 	{ "port.list", bridge_params, port_list, "all ports with state and options", "{\"bridge\": \"br0\"}" },
 	{ "tunnel.list", bridge_params, tunnel_list, "all tunnels with state and options", "{}" },
+	{ "tunnel.refused", no_params, tunnel_refused, "who sends tunnel packets that are dropped, newest first", "{}" },
 	{ "vlan.show", bridge_params, vlan_show, "the VLAN settings of all ports", "{\"bridge\": \"br0\"}" },
 	{ 0 }
 };

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/hash.h"
 #include "base/log.h"
+#include "ctl/refused.h"
 #include "ctl/store.h"
 #include "ctl/sw_priv.h"
 #include "ofproto/table.h"
@@ -200,6 +201,14 @@ on_peer(void *arg, const struct dp_tun_peer *p)
 
 	underlay_peer(sw->ul, p->port, &p->remote, &p->local, p->heard, clock_ms());
 	sw->peers = true;
+}
+
+static void
+on_refused(void *arg, const struct dp_refusal *r)
+{
+	struct sw *sw = arg;
+
+	refused_add(sw->refused, r, clock_ms());
 }
 
 static void
@@ -413,6 +422,7 @@ create_parts(struct sw *sw, const struct dp_conf *conf, struct event_base *base,
 	dc.port_changed = on_port_changed;
 	dc.resolve = on_resolve;
 	dc.peer = on_peer;
+	dc.refused = on_refused;
 	dc.punt = on_punt;
 	dc.tun_control = on_tun_control;
 	dc.note = on_note;
@@ -437,6 +447,7 @@ sw_create(const struct dp_conf *conf, struct event_base *base, struct store *sto
 	sw->store = store;
 	sw_no_load(sw, state_dir);
 	sw->seed = hash_random_seed();
+	sw->refused = refused_create();
 	sw->generation = 1;
 	sw->seq = 1;
 	sw->conf = conf_create(empty, e);
@@ -461,6 +472,7 @@ sw_destroy(struct sw *sw)
 	sw->dying = true;
 	dp_destroy(sw->dp);
 	sw->dp = NULL;
+	refused_destroy(sw->refused);
 	of_agent_destroy(sw->agent);
 	ofp_destroy(sw->ofp);
 	for (unsigned i = 1; i < DP_MAX_PORTS; i++)

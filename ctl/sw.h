@@ -94,6 +94,11 @@ int sw_apply(struct sw *, const json_t *doc, uint64_t expect, void (*done)(void 
  *   "underlay": [ { "name", "port", "up", "detail" } ] } */
 json_t *sw_state(const struct sw *);
 
+/* Tunnel packets that were refused, newest first: array of { "reason", "type", "remote" (absent: many), "local", "key"
+ * (absent: many, or none was read), "many_keys", "many_remotes", "underlay", "port" (tunnel), "packets", "first_ms_ago",
+ * "last_ms_ago" }.  Caller owns it. */
+json_t *sw_refused(const struct sw *);
+
 struct dp *sw_dp(const struct sw *);
 struct ofp *sw_ofp(const struct sw *);
 struct of_agent *sw_agent(const struct sw *);

@@ -51,6 +51,7 @@ struct sw {
 	struct dp *dp;
 	struct ofp *ofp;
 	struct underlay *ul;
+	struct refused *refused;        /* Whose tunnel packets. */
 	struct of_agent *agent;
 	char *run_dir;
 	char *no_path;                  /* Where port numbers are kept; NULL: nowhere. */

@@ -3,7 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "ctl/ports.h"
+#include "ctl/refused.h"
 #include "ctl/sw_priv.h"
 
 static void
@@ -276,4 +278,46 @@ sw_state(const struct sw *sw)
 	json_object_set_new(state, "bridges", bridges);
 	json_object_set_new(state, "underlay", under);
 	return state;
+}
+
+static json_t *
+refused_one(const struct sw *sw, const struct refused_row *w, uint64_t now)
+{
+	const struct dp_refusal *p = &w->what;
+	const struct sw_port *port = p->port < DP_MAX_PORTS ? sw->port[p->port] : NULL;
+	const struct tun_type *type = p->type ? p->type : port ? port->tun : NULL;
+	json_t *o = json_object();
+
+	put_str(o, "reason", dp_drop_info[p->why].name);
+	if (type)
+		put_str(o, "type", type->name);
+	if (!w->many_remotes)
+		put_ip(o, "remote", p->src);
+	put_ip(o, "local", p->dst);
+	if (p->keyed && !w->many_keys)
+		put_num(o, "key", p->key);
+	json_object_set_new(o, "many_remotes", json_boolean(w->many_remotes));
+	json_object_set_new(o, "many_keys", json_boolean(w->many_keys));
+	if (p->underlay)
+		put_str(o, "underlay", sw_port_name(sw, p->underlay));
+	if (p->port)
+		put_str(o, "port", sw_port_name(sw, p->port));
+	put_num(o, "packets", w->packets);
+	put_num(o, "first_ms_ago", now - w->first_ms);
+	put_num(o, "last_ms_ago", now - w->last_ms);
+	return o;
+}
+
+json_t *
+sw_refused(const struct sw *sw)
+{
+	uint64_t now = clock_ms();
+	json_t *list = json_array();
+	const struct refused_row *w;
+	unsigned n;
+
+	w = refused_rows(sw->refused, &n);
+	for (unsigned i = 0; i < n; i++)
+		json_array_append_new(list, refused_one(sw, &w[i], now));
+	return list;
 }

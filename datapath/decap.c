@@ -205,6 +205,27 @@ find_key(const struct tun_meta *meta)
 	return UNLIKELY(meta->key > UINT32_MAX) ? TUN_KEY_FLOW : (uint32_t)meta->key;
 }
 
+/* Packet 'i' is refused; 'port': the tunnel port, if it got so far. */
+static void
+refuse(struct lcore *lc, const struct pop_run *r, unsigned i, uint16_t underlay, uint16_t port, enum dp_drop why)
+{
+	const struct tun_meta *meta = &r->b.meta[i];
+	const struct dp_refusal what = { .why = why, .type = r->type, .src = meta->src, .dst = meta->dst, .key = meta->key,
+					 .keyed = !r->b.drop[i], .underlay = underlay, .port = port };
+
+	tun_refuse(lc, &what, r->b.pkt[i]);
+}
+
+/* Likewise one of which no more than the outer headers are known. */
+static void
+refuse_outer(struct lcore *lc, const struct tun_type *type, const struct ipaddr *src, const struct ipaddr *dst,
+	     uint16_t underlay, enum dp_drop why, struct rte_mbuf *m)
+{
+	const struct dp_refusal what = { .why = why, .type = type, .src = *src, .dst = *dst, .underlay = underlay };
+
+	tun_refuse(lc, &what, m);
+}
+
 static void
 pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_out *out)
 {
@@ -228,7 +249,7 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 		if (UNLIKELY(b->drop[i] == TUN_HELD))
 			continue;
 		if (UNLIKELY(b->drop[i])) {
-			exec_drop(lc, underlay, header_drop(r->type, b->drop[i]), &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, 0, header_drop(r->type, b->drop[i]));
 			continue;
 		}
 		offl_tunnel_off(b->pkt[i], (uint32_t)b->pkt[i]->data_off - r->start[i]);
@@ -237,30 +258,30 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 			why = tun_view_has_key(v, r->type, r->udp_port[i], find_key(&b->meta[i]))
 				      ? DROP_TUN_UNKNOWN_REMOTE
 				      : DROP_TUN_UNKNOWN_KEY;
-			exec_drop(lc, underlay, why, &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, 0, why);
 			continue;
 		}
 		if (UNLIKELY(r->joined[i] && !e->reassemble)) {
-			exec_drop(lc, e->port, DROP_TUN_OUTER_FRAGMENT, &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, e->port, DROP_TUN_OUTER_FRAGMENT);
 			continue;
 		}
 		why = UNLIKELY(b->meta[i].opts_len || b->meta[i].flags & TUN_META_OAM)
 			      ? take_extras(lc, e->port, b->pkt[i], &b->meta[i])
 			      : DROP_NONE;
 		if (UNLIKELY(why != DROP_NONE)) {
-			exec_drop(lc, e->port, why, &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, e->port, why);
 			continue;
 		}
 		/* For whoever has to look at them: nobody asks for the hash of an outer packet any more. */
 		b->pkt[i]->hash.usr = b->meta[i].opts_len;
 		peer = peer_of(lc, e, &b->meta[i]);
 		if (UNLIKELY(!peer && !tun_endpoint_allows(e, &b->meta[i].src))) {
-			exec_drop(lc, e->port, DROP_TUN_UNKNOWN_REMOTE, &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, e->port, DROP_TUN_UNKNOWN_REMOTE);
 			continue;
 		}
 		why = admit(e, b->pkt[i], &b->meta[i], r->csum_zero6[i]);
 		if (UNLIKELY(why != DROP_NONE)) {
-			exec_drop(lc, e->port, why, &b->pkt[i], 1);
+			refuse(lc, r, i, underlay, e->port, why);
 			continue;
 		}
 		if (UNLIKELY(e->bfd) && tun_is_bfd(b->pkt[i]))
@@ -291,7 +312,7 @@ collect(struct lcore *lc, struct mac mac, uint16_t in_port, struct rte_mbuf **m)
 		ours = tun_outer_peek(*m, &o) && tun_view_type(v, &o);
 	verdict = reasm_add(lc->reasm, lc->ms, &f, ours, m);
 	if (verdict == REASM_BAD)
-		exec_drop(lc, in_port, DROP_TUN_OVERLAP, m, 1);
+		refuse_outer(lc, NULL, &f.src, &f.dst, in_port, DROP_TUN_OVERLAP, *m);
 	lc->held = true;
 	lc->held_port = in_port;
 	return verdict;
@@ -343,7 +364,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 		if (!why && tun_view_is_local(v, &o.src))
 			why = TUN_OUTER_SOURCE;
 		if (UNLIKELY(why || !pkt_pull(m[i], o.len))) {
-			exec_drop(lc, in_port, why ? outer_drop[why] : DROP_TUN_OUTER_SHORT, &m[i], 1);
+			refuse_outer(lc, type, &o.src, &o.dst, in_port, why ? outer_drop[why] : DROP_TUN_OUTER_SHORT, m[i]);
 			continue;
 		}
 		if (r.type != type) {

@@ -335,6 +335,9 @@ handle_event(struct dp *dp, struct dp_event *ev)
 		if (dp->conf.peer)
 			dp->conf.peer(dp->conf.arg, &ev->peer);
 		break;
+	case EV_REFUSED:
+		dp->conf.refused(dp->conf.arg, &ev->refused);
+		break;
 	case EV_REQUEST_DONE:
 		ev->request->done(dp, ev->request);
 		break;

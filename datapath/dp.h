@@ -15,12 +15,26 @@ struct dp;
 enum {
 	DP_MAX_PORTS = 16384,           /* Port numbers 1..16383. */
 	DP_MAX_LCORES = 32,
+	DP_REFUSALS_PER_MS = 2,
 };
 
 struct dp_tun_peer {
 	uint16_t port;
 	bool heard;                     /* It has sent something; else something is to be sent there. */
 	struct ipaddr remote, local;    /* 'local' none: whatever the route prefers. */
+};
+
+/* Packets for a tunnel endpoint that were dropped.  One of several stands for all that came from its sender since the last
+ * time. */
+struct dp_refusal {
+	enum dp_drop why;
+	uint32_t n;                     /* Packets; those of another sender may be among them. */
+	const struct tun_type *type;    /* NULL: nobody looked. */
+	struct ipaddr src, dst;         /* Outer. */
+	uint64_t key;
+	bool keyed;                     /* 'key' was read. */
+	uint16_t underlay;              /* Port that it came in on; 0: not known any more. */
+	uint16_t port;                  /* Tunnel port; 0: none. */
 };
 
 struct dp_conf {
@@ -51,6 +65,8 @@ struct dp_conf {
 	/* A BFD packet (tun_is_bfd()) came in from a tunnel destination whose endpoint asked for them: the frame inside.
 	 * Borrowed. */
 	void (*tun_control)(void *arg, uint32_t tun_dst, const void *frame, uint32_t len);
+	/* Tunnel packets are refused: a sample, at most DP_REFUSALS_PER_MS of a thread in a millisecond.  NULL: nobody asks. */
+	void (*refused)(void *arg, const struct dp_refusal *);
 	/* An answer's note. */
 	void (*note)(void *arg, const void *data, unsigned len);
 	void *arg;

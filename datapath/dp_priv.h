@@ -86,7 +86,7 @@ struct dp_view {
 };
 
 /* lcore -> control thread. */
-enum dp_event_kind { EV_LEARN, EV_RESOLVE, EV_PEER, EV_REQUEST_DONE };
+enum dp_event_kind { EV_LEARN, EV_RESOLVE, EV_PEER, EV_REFUSED, EV_REQUEST_DONE };
 
 struct dp_event {
 	enum dp_event_kind kind;
@@ -94,6 +94,7 @@ struct dp_event {
 		struct xlate_learn learn;
 		uint32_t tun_dst;
 		struct dp_tun_peer peer;
+		struct dp_refusal refused;
 		struct dp_request *request;
 	};
 };
@@ -184,6 +185,16 @@ struct tun_control {
 	uint8_t slot[256];              /* By destination. */
 };
 
+/* Of whom packets were refused: see refuse.c.  [lcore] */
+struct refusals {
+	uint64_t ms;
+	unsigned n;                     /* Told of in this millisecond. */
+	struct {                        /* By outer source. */
+		uint64_t ms;            /* When one was told of last. */
+		uint32_t n;             /* Packets since then. */
+	} slot[64];                     /* As many as slot_of() tells apart. */
+};
+
 /* One polling thread. */
 struct lcore {
 	struct dp *dp;                  /* [const] */
@@ -216,6 +227,7 @@ struct lcore {
 	bool held;                      /* [lcore] Pieces of frames or outer packets are kept, */
 	uint16_t held_port;             /* of this underlay port, as far as counters go. */
 	struct tun_control control;
+	struct refusals refusals;
 	struct reasm *reasm;            /* [lcore] Outer packets that come in fragments. */
 	uint16_t n_wait;                /* [lcore] */
 	struct tun_wait wait[TUN_WAIT_MAX];
@@ -467,6 +479,9 @@ void tun_send(struct lcore *, uint32_t dst, struct rte_mbuf *);
 /* tun_control.c: whether a frame from a tunnel is a BFD packet; takes one that is. */
 bool tun_is_bfd(const struct rte_mbuf *);
 void tun_take_bfd(struct lcore *, uint16_t tun_port, uint32_t dst, struct rte_mbuf *);
+/* refuse.c: counts a packet for a tunnel endpoint and frees it; now and then tells the control plane whose it was.  'r'
+ * says all but 'n'.  Borrows 'r'. */
+void tun_refuse(struct lcore *, const struct dp_refusal *r, struct rte_mbuf *);
 /* A packet from a remote that has no number yet waits for it, if there is room: takes it.  'key_flags': as in decap_out. */
 void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outside, uint8_t key_flags, struct rte_mbuf *);
 /* Encapsulates packets in place for destination 'dst'; what cannot go is dropped or waits.  'set' (may be NULL) is what

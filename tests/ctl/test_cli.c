@@ -118,6 +118,8 @@ answers_look_as_they_should(void **state)
 	check("bridges", cli_print_bridges);
 	check("ports", cli_print_ports);
 	check("tunnels", cli_print_tunnels);
+	check("refused", cli_print_refused);
+	check("refused-none", cli_print_refused);
 	check("vlans", cli_print_vlans);
 	check("version", cli_print_version);
 	check("controllers", cli_print_controllers);
@@ -212,10 +214,10 @@ odd_answers_are_printed_somehow(void **state)
 	static print_fn *const prints[] = {
 		cli_print_show, cli_print_bridges, cli_print_ports, cli_print_tunnels, cli_print_vlans, cli_print_version,
 		cli_print_changes, cli_print_macs, cli_print_flow, cli_print_flushed,
-		cli_print_controllers, cli_print_groups, cli_print_trace,
+		cli_print_controllers, cli_print_groups, cli_print_trace, cli_print_refused,
 	};
 	static const char *const answers[] = {
-		"{}", "[]", "{\"bridges\":7,\"ports\":[1,{}],\"tunnels\":[{}],\"changes\":[[],{}],\"macs\":[{}]}",
+		"{}", "[]", "{\"bridges\":7,\"ports\":[1,{}],\"tunnels\":[{}],\"changes\":[[],{}],\"macs\":[{}],\"refused\":[{},5]}",
 		"{\"bridges\":[{\"ports\":[{\"name\":5,\"tunnel\":{\"remotes\":[{},3]}}]}],\"lcores\":{},\"depends\":[3,null]}",
 	};
 

@@ -348,6 +348,8 @@ lists_and_the_tree_agree(void **state)
 			 "n_ports")), 3);
 	call(f, "tunnel.list", "{}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "tunnels")), 1);
+	call(f, "tunnel.refused", "{}");
+	assert_int_equal(json_array_size(json_object_get(result_of(f), "refused")), 1);
 	call(f, "vlan.show", "{}");
 	assert_int_equal(json_array_size(json_object_get(result_of(f), "ports")), 3);
 }

@@ -282,6 +282,39 @@ learn(struct fixture *f, const char *port, uint8_t last)
 }
 
 static void
+refused_tunnel_packets_are_listed_by_name(void **state)
+{
+	struct dp_refusal r = { .why = DROP_TUN_UNKNOWN_KEY, .n = 7, .key = 5002, .keyed = true, .type = tun_type_find("vxlan"),
+				.src = ip_from_v4(be32(0xac100009)), .dst = ip_from_v4(be32(0xac100001)) };
+	struct fixture *f = *state;
+	const struct dp_conf *c = fake_dp_conf(sw_dp(f->sw));
+	json_t *list, *row;
+
+	apply(f, DOC(VM1));
+	r.underlay = sw_port_id(f->sw, "vm1");
+	c->refused(c->arg, &r);
+	/* Some time ago, by a port that is gone. */
+	r.port = r.underlay = 1234;
+	r.keyed = false;
+	r.type = NULL;
+	c->refused(c->arg, &r);
+	list = sw_refused(f->sw);
+	assert_int_equal(json_array_size(list), 2);
+	for (unsigned i = 0; i < 2; i++) {
+		row = json_array_get(list, i);
+		assert_string_equal(json_string_value(json_object_get(row, "reason")), "tun-unknown-key");
+		assert_string_equal(json_string_value(json_object_get(row, "remote")), "172.16.0.9");
+		assert_int_equal(json_integer_value(json_object_get(row, "packets")), 7);
+		if (json_object_get(row, "port"))
+			continue;
+		assert_int_equal(json_integer_value(json_object_get(row, "key")), 5002);
+		assert_string_equal(json_string_value(json_object_get(row, "underlay")), "vm1");
+		assert_string_equal(json_string_value(json_object_get(row, "type")), "vxlan");
+	}
+	json_decref(list);
+}
+
+static void
 learned_addresses_survive_changes_that_do_not_concern_them(void **state)
 {
 	struct fixture *f = *state;
@@ -700,6 +733,7 @@ main(void)
 		T(port_that_fails_at_start_is_down_and_the_rest_works),
 		T(name_can_be_taken_again_at_once),
 		T(port_moves_to_another_bridge_without_being_closed),
+		T(refused_tunnel_packets_are_listed_by_name),
 		T(learned_addresses_survive_changes_that_do_not_concern_them),
 		T(static_addresses_of_the_document_are_in_the_table),
 		T(static_addresses_go_with_their_port),

@@ -45,6 +45,7 @@ static unsigned max_flows = 1024, n_lcores = 1;
 static bool want_punts = true;
 static void (*on_peer)(void *, const struct dp_tun_peer *);
 static void (*on_tun_control)(void *arg, uint32_t tun_dst, const void *frame, uint32_t len);
+static void (*on_refused)(void *, const struct dp_refusal *);
 static const char *isa = "auto";
 
 static struct {
@@ -221,6 +222,7 @@ setup(void **state)
 		.n_lcores = n_lcores, .cpu = { 0, 1 }, .run_dir = "/tmp", .n_mbufs = 4096, .max_flows = max_flows, .idle_us = 100, .isa = isa,
 		.upcall_turn_us = 1000000,
 		.xlate = &fake_xlate, .punt = want_punts ? on_punt : NULL, .note = on_note, .peer = on_peer, .tun_control = on_tun_control,
+		.refused = on_refused,
 	};
 	struct err e = { 0 };
 

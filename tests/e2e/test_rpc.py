@@ -73,7 +73,7 @@ def mutations(rounds):
     """Requests with parameters of every wrong kind; none that would be a change if it were understood."""
     rnd = random.Random(4711)
     methods = ["show", "version", "bridge.list", "bridge.add", "bridge.del", "bridge.set", "port.add", "port.del",
-               "port.set", "port.list", "tunnel.add", "tunnel.set", "tunnel.del", "tunnel.list", "vlan.set", "vlan.show",
+               "port.set", "port.list", "tunnel.add", "tunnel.set", "tunnel.del", "tunnel.list", "tunnel.refused", "vlan.set", "vlan.show",
                "mac.show", "mac.flush", "mac.add", "mac.del", "flow.dump", "flow.table.dump", "flow.add", "flow.mod",
                "flow.del", "group.dump", "group.add", "group.mod", "group.del", "meter.dump", "meter.add", "meter.mod",
                "meter.del", "controller.set", "controller.del", "controller.show", "ofmsg.tail", "trace", "stats",

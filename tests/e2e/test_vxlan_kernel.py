@@ -108,6 +108,9 @@ def strangers(lab, hv, guest, b, six):
             pass
         lab.ok(hv.drops(reason) - drops == 100, f"{over}: {what} is counted as {reason}",
                f"counted {hv.drops(reason) - drops} of 100")
+        rows = [r for r in hv.ctl_json("tunnel refused")["refused"] if r["reason"] == reason and r.get("remote") == source]
+        lab.ok(len(rows) == 1 and rows[0]["key"] == vni and rows[0]["underlay"] == "wire" and 1 <= rows[0]["packets"] <= 100,
+               f"{over}: weftctl says who sent {what}", hv.ctl("tunnel refused").stdout)
         now = int(lab.run("cat /sys/class/net/g0/statistics/rx_packets", ns=guest).stdout)
         # The sender has 100 source addresses: one that reached the slow path would be an upcall.
         lab.ok(hv.upcalls() - upcalls < 10, f"{over}: {what} causes no upcalls",
