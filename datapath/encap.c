@@ -253,6 +253,31 @@ tun_wait_rx(struct lcore *lc, uint16_t tun_port, const struct tun_set *outside, 
 		wait_add(lc, &w, &m, 1);
 }
 
+/* Each flow has its way. */
+static void
+release_ways(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const struct tun_set *set, struct rte_mbuf **m,
+	     unsigned n)
+{
+	const struct tun_ways *ways = d->ways;
+	struct rte_mbuf *mine[BURST];
+	uint8_t way[BURST];
+	uint32_t todo = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		way[i] = ways->slot[tun_entropy(m[i]) % TUN_WAY_SLOTS];
+	todo = n ? UINT32_MAX >> (BURST - n) : 0;
+	while (todo) {
+		unsigned first = (unsigned)__builtin_ctz(todo), k = 0;
+
+		for (unsigned i = first; i < n; i++)
+			if (todo >> i & 1 && way[i] == way[first]) {
+				mine[k++] = m[i];
+				todo &= ~(1u << i);
+			}
+		release(lc, tun_port, &ways->dst[way[first]], set, mine, k);
+	}
+}
+
 /* Packets whose destination is reachable leave by the underlay port, or through the bridge of the host's leg as if the
  * host had sent them. */
 static void
@@ -261,6 +286,10 @@ release(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const stru
 {
 	const struct vport *vp = &lc->ports->port[d->underlay_port];
 
+	if (UNLIKELY(d->leave != TUN_LEAVE_PORT)) {
+		release_ways(lc, tun_port, d, set, m, n);
+		return;
+	}
 	n = push(lc, tun_port, d, set, m, n);
 	if (!n)
 		return;
@@ -318,8 +347,13 @@ tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint3
 	}
 	used(lc, dst, d);
 	n = too_big(lc, key, tun_port, d, set, m, n);
-	if (LIKELY(d->state == TUN_DST_READY))
-		return push(lc, tun_port, d, set, m, n);
+	if (LIKELY(d->state == TUN_DST_READY)) {
+		if (LIKELY(d->leave == TUN_LEAVE_PORT))
+			return push(lc, tun_port, d, set, m, n);
+		/* Nothing follows in the program that would know where to. */
+		release(lc, tun_port, d, set, m, n);
+		return 0;
+	}
 	if (set)
 		w.set = *set;
 	if (d->state == TUN_DST_FAILED)
@@ -327,6 +361,24 @@ tun_encap(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, uint3
 	else if (n)
 		wait_add(lc, &w, m, n);
 	return 0;
+}
+
+static bool
+is_leg(const struct lcore *lc, uint16_t port)
+{
+	const struct vport *vp = &lc->ports->port[port];
+
+	return vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG;
+}
+
+static bool
+leaves_by_leg(const struct lcore *lc, const struct tun_dst *d)
+{
+	bool any = d->leave == TUN_LEAVE_PORT && is_leg(lc, d->underlay_port);
+
+	for (unsigned i = 0; d->leave == TUN_LEAVE_WAYS && i < d->ways->n; i++)
+		any |= is_leg(lc, d->ways->dst[i].underlay_port);
+	return any;
 }
 
 void
@@ -339,7 +391,6 @@ tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const
 		const struct tun_dst *d = tun_view_dst(v, i);
 		struct tun_wait w = { .dst = i, .port = tun_port };
 		struct rte_mbuf *copy[BURST];
-		const struct vport *vp;
 		unsigned left;
 
 		if (!d || d->state != TUN_DST_READY)
@@ -348,15 +399,13 @@ tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const
 			rte_pktmbuf_refcnt_update(m[k], 1);
 		memcpy(copy, m, n * sizeof *m);
 		left = too_big(lc, key, tun_port, d, set, copy, exec_own(lc, tun_port, copy, n));
-		vp = &lc->ports->port[d->underlay_port];
-		if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG) {
+		if (leaves_by_leg(lc, d)) {
 			if (set)
 				w.set = *set;
 			wait_add(lc, &w, copy, left);
 			continue;
 		}
-		left = push(lc, tun_port, d, set, copy, left);
-		output(lc, d->underlay_port, copy, left);
+		release(lc, tun_port, d, set, copy, left);
 	}
 }
 

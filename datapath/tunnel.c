@@ -28,6 +28,8 @@ tun_view_destroy(struct tun_view *v)
 	free(v->slot);
 	free(v->key_slot);
 	free(v->pair_slot);
+	for (uint32_t i = 0; i < v->n_dst; i++)
+		free((void *)(uintptr_t)v->dst[i].ways);
 	free(v->dst);
 	free(v->peer_slot);
 	free(v->peer_next);
@@ -348,9 +350,75 @@ tun_view_set_dst(struct tun_view *v, uint32_t index, const struct tun_dst *d)
 		memset(v->peer_next + v->n_dst, 0, (n - v->n_dst) * sizeof *v->peer_next);
 		v->n_dst = n;
 	}
+	free((void *)(uintptr_t)v->dst[index].ways);
 	v->dst[index] = *d;
+	v->dst[index].ways = NULL;
 	if (d->learned && index)
 		add_peer(v, index);
+}
+
+/* The way whose turn it is: each gets its share, evenly spread.  'credit' is what the ways have due. */
+static unsigned
+next_way(const struct tun_way *way, unsigned n, bool all, int32_t *credit)
+{
+	int32_t total = 0;
+	unsigned best = n;
+
+	for (unsigned i = 0; i < n; i++) {
+		if (!all && way[i].state != TUN_DST_READY)
+			continue;
+		credit[i] += way[i].weight;
+		total += way[i].weight;
+		if (best == n || credit[i] > credit[best])
+			best = i;
+	}
+	credit[best] -= total;
+	return best;
+}
+
+/* Slots are dealt out to all ways first, as if all were READY: only what falls to others is dealt out again. */
+static void
+deal_slots(const struct tun_way *way, unsigned n, const uint8_t *at, uint8_t *slot)
+{
+	int32_t all[TUN_MAX_WAYS] = { 0 }, ready[TUN_MAX_WAYS] = { 0 };
+
+	for (unsigned i = 0; i < TUN_WAY_SLOTS; i++) {
+		unsigned w = next_way(way, n, true, all);
+
+		slot[i] = at[way[w].state == TUN_DST_READY ? w : next_way(way, n, false, ready)];
+	}
+}
+
+void
+tun_view_set_ways(struct tun_view *v, uint32_t index, const struct tun_way *way, unsigned n)
+{
+	struct tun_dst *d = index < v->n_dst ? &v->dst[index] : NULL;
+	uint8_t at[TUN_MAX_WAYS] = { 0 };
+	struct tun_ways *ways;
+
+	if (!d || d->state == TUN_DST_FREE || n > TUN_MAX_WAYS)
+		return;
+	ways = xcalloc(1, sizeof *ways + n * sizeof ways->dst[0]);
+	for (unsigned i = 0; i < n; i++) {
+		struct tun_dst *by = &ways->dst[ways->n];
+
+		if (way[i].state != TUN_DST_READY)
+			continue;
+		at[i] = (uint8_t)ways->n++;
+		*by = *d;
+		by->leave = TUN_LEAVE_PORT;
+		by->ways = NULL;
+		by->underlay_port = way[i].underlay_port;
+		by->next_hop = way[i].next_hop;
+		by->hdr = way[i].hdr;
+	}
+	if (ways->n)
+		deal_slots(way, n, at, ways->slot);
+	else
+		d->state = d->state == TUN_DST_READY ? TUN_DST_NO_ROUTE : d->state;
+	free((void *)(uintptr_t)d->ways);
+	d->leave = TUN_LEAVE_WAYS;
+	d->ways = ways;
 }
 
 uint32_t

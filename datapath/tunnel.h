@@ -17,6 +17,14 @@ enum tun_dst_state {
 	TUN_DST_FAILED,         /* The neighbour did not answer: DROP_TUN_NEIGH_FAILED. */
 };
 
+/* How packets leave for a destination. */
+enum tun_leave {
+	TUN_LEAVE_PORT,         /* By 'underlay_port'. */
+	TUN_LEAVE_WAYS,         /* By one of several: see tun_view_set_ways(). */
+};
+
+struct tun_ways;
+
 /* One (tunnel port, remote), or of a port whose remotes are set per flow one (tunnel port, remote, local) that was used
  * or heard of.  Its index is stable for the life of the configuration row, or while it is in use. */
 struct tun_dst {
@@ -31,8 +39,21 @@ struct tun_dst {
 	struct mac next_hop;
 	bool learned;                   /* Not configured: found by tun_view_peer()... */
 	struct ipaddr asked;            /* ...with this local address; none: whatever the route prefers. */
+	enum tun_leave leave;
+	const struct tun_ways *ways;    /* The view's; not for its builder. */
 	struct tun_hdr hdr;             /* READY only. */
 };
+
+/* One of several next hops of a destination, which share its flows by their weights. */
+struct tun_way {
+	enum tun_dst_state state;       /* It has flows while it is READY. */
+	uint16_t underlay_port;
+	uint16_t weight;
+	struct mac next_hop;
+	struct tun_hdr hdr;             /* READY only. */
+};
+
+enum { TUN_MAX_WAYS = 16 };
 
 #define TUN_MAX_DST 16384
 
@@ -66,6 +87,9 @@ struct tun_view *tun_view_create(void);
 void tun_view_destroy(struct tun_view *);
 int tun_view_add_endpoint(struct tun_view *, const struct tun_endpoint *);      /* -EEXIST: same key, remote, local. */
 void tun_view_set_dst(struct tun_view *, uint32_t index, const struct tun_dst *);
+/* The ways to a destination that was set before; its 'leave' becomes TUN_LEAVE_WAYS.  Flows of a way that is not READY
+ * are shared among the others; those of the others stay where they are, when it goes and when it comes back. */
+void tun_view_set_ways(struct tun_view *, uint32_t index, const struct tun_way *, unsigned n);
 /* An address that packets may be for although no endpoint names it; -ENOSPC. */
 int tun_view_add_local(struct tun_view *, const struct ipaddr *);
 /* Underlay: packets of 'port' that are addressed to MAC 'mac' (zero: any) are looked at for tunnels. */

@@ -11,6 +11,16 @@ enum {
 	TUN_MAX_UNDERLAY = 16384,
 };
 
+/* Which of several ways a packet takes: the low bits of its flow's hash name a slot (its source port is made of the high
+ * ones, so that routers behind do not choose by the same bits). */
+enum { TUN_WAY_SLOTS = 256 };
+
+struct tun_ways {
+	unsigned n;                     /* READY ones. */
+	uint8_t slot[TUN_WAY_SLOTS];
+	struct tun_dst dst[];           /* The destination as it is by each of them. */
+};
+
 struct tun_view {
 	/* Who may be a tunnel packet at all. */
 	unsigned n_listen, n_local;
