@@ -146,6 +146,20 @@ is_listed(const struct ofp *o, uint32_t dst)
 	return p && has_dst(p, dst);
 }
 
+/* Whether only MAC addresses differ, of a path that leaves by a port itself: programs name that port alone, and what is
+ * in the headers is the datapath's. */
+static bool
+only_headers(const struct ofp *o, const struct ofp_tun_path *a, const struct ofp_tun_path *b)
+{
+	const struct ofp_port *via = ofp_port_find(o, a->underlay_port);
+	struct ofp_tun_path x = *a;
+
+	x.src = b->src;
+	x.next_hop = b->next_hop;
+	return same_path(&x, b) && mac_is_zero(a->next_hop) == mac_is_zero(b->next_hop) &&
+	       !(via && via->kind == OFP_PORT_INTERNAL);
+}
+
 void
 ofp_set_tun_path(struct ofp *o, uint32_t dst, const struct ofp_tun_path *path)
 {
@@ -157,6 +171,8 @@ ofp_set_tun_path(struct ofp *o, uint32_t dst, const struct ofp_tun_path *path)
 	was = *p;
 	*p = *path;
 	o->view_dirty = true;
+	if (only_headers(o, &was, path))
+		return;
 	ofp_mark(o, dp_tag_make(TAG_NEXTHOP, dst));
 	if (was.port != path->port || !ip_equal(&was.remote, &path->remote) || !ip_equal(&was.asked, &path->asked))
 		learned_changed(o, dst, &was, path);
