@@ -15,6 +15,7 @@
 #include <linux/if.h>
 #include <linux/if_link.h>
 #include <linux/neighbour.h>
+#include <linux/nexthop.h>
 #include <linux/rtnetlink.h>
 
 #include "base/log.h"
@@ -414,28 +415,51 @@ nl_route_get(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, 
 	return ra.type == RTN_UNICAST || ra.type == RTN_LOCAL || ra.type == RTN_MULTICAST ? 0 : -ENETUNREACH;
 }
 
-struct links_answer {
-	int *ifindex;
+struct hops_answer {
+	struct nl_hop *hop;
 	unsigned n, max;
+	uint32_t nh_id;                 /* Of a next hop object, when the kernel does not spell it out. */
+	struct hops_member {
+		uint32_t id;
+		uint16_t weight;
+	} member[16];
+	unsigned n_members;
 };
 
 static void
-add_link(struct links_answer *la, uint32_t ifindex)
+add_hop(struct hops_answer *ha, const struct nl_hop *hop)
 {
-	if (ifindex && la->n < la->max)
-		la->ifindex[la->n++] = (int)ifindex;
+	if (hop->ifindex && ha->n < ha->max)
+		ha->hop[ha->n++] = *hop;
 }
 
 static void
-add_next_hops(struct links_answer *la, const struct nlattr *a)
+add_next_hop(struct hops_answer *ha, const struct rtnexthop *nh)
+{
+	struct nl_hop hop = { .ifindex = nh->rtnh_ifindex, .weight = (uint16_t)(nh->rtnh_hops + 1),
+			      .dead = nh->rtnh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN) };
+	const char *end = (const char *)nh + nh->rtnh_len;
+	const struct nlattr *a;
+
+	for (a = (const struct nlattr *)RTNH_DATA(nh); mnl_attr_ok(a, end - (const char *)a); a = mnl_attr_next(a)) {
+		if (mnl_attr_get_type(a) == RTA_GATEWAY)
+			get_ip(a, &hop.gateway);
+		else if (mnl_attr_get_type(a) == RTA_VIA)
+			get_via(a, &hop.gateway);
+	}
+	add_hop(ha, &hop);
+}
+
+static void
+add_next_hops(struct hops_answer *ha, const struct nlattr *a)
 {
 	const struct rtnexthop *nh = mnl_attr_get_payload(a);
 	unsigned left = mnl_attr_get_payload_len(a);
 
-	for (; left >= sizeof *nh && nh->rtnh_len >= sizeof *nh; nh = RTNH_NEXT(nh)) {
+	for (; left >= sizeof *nh && nh->rtnh_len >= sizeof *nh && nh->rtnh_len <= left; nh = RTNH_NEXT(nh)) {
 		unsigned len = RTNH_ALIGN((unsigned)nh->rtnh_len);
 
-		add_link(la, (uint32_t)nh->rtnh_ifindex);
+		add_next_hop(ha, nh);
 		if (len >= left)
 			break;
 		left -= len;
@@ -445,35 +469,119 @@ add_next_hops(struct links_answer *la, const struct nlattr *a)
 static int
 on_fib(const struct nlmsghdr *h, void *arg)
 {
-	struct links_answer *la = arg;
+	const struct rtmsg *m = mnl_nlmsg_get_payload(h);
+	struct nl_hop one = { .weight = 1 };
+	struct hops_answer *ha = arg;
 	const struct nlattr *a;
 	uint32_t oif = 0;
 
-	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof(struct rtmsg))
+	if (h->nlmsg_type != RTM_NEWROUTE || mnl_nlmsg_get_payload_len(h) < sizeof *m)
 		return MNL_CB_OK;
-	mnl_attr_for_each(a, h, sizeof(struct rtmsg)) {
-		if (mnl_attr_get_type(a) == RTA_MULTIPATH)
-			add_next_hops(la, a);
-		else if (mnl_attr_get_type(a) == RTA_OIF)
+	mnl_attr_for_each(a, h, sizeof *m)
+		switch (mnl_attr_get_type(a)) {
+		case RTA_MULTIPATH:
+			add_next_hops(ha, a);
+			break;
+		case RTA_OIF:
 			get_u32(a, &oif);
-	}
-	add_link(la, oif);
+			break;
+		case RTA_GATEWAY:
+			get_ip(a, &one.gateway);
+			break;
+		case RTA_VIA:
+			get_via(a, &one.gateway);
+			break;
+		case RTA_NH_ID:
+			get_u32(a, &ha->nh_id);
+			break;
+		}
+	one.ifindex = (int)oif;
+	add_hop(ha, &one);
 	return MNL_CB_OK;
 }
 
+static int
+on_nexthop(const struct nlmsghdr *h, void *arg)
+{
+	const struct nhmsg *m = mnl_nlmsg_get_payload(h);
+	struct hops_answer *ha = arg;
+	struct nl_hop hop = { .weight = 1 };
+	const struct nexthop_grp *g;
+	const struct nlattr *a;
+	uint32_t oif = 0;
+
+	if (h->nlmsg_type != RTM_NEWNEXTHOP || mnl_nlmsg_get_payload_len(h) < sizeof *m)
+		return MNL_CB_OK;
+	hop.dead = m->nh_flags & (RTNH_F_DEAD | RTNH_F_LINKDOWN);
+	mnl_attr_for_each(a, h, sizeof *m)
+		switch (mnl_attr_get_type(a)) {
+		case NHA_OIF:
+			get_u32(a, &oif);
+			break;
+		case NHA_GATEWAY:
+			get_ip(a, &hop.gateway);
+			break;
+		case NHA_GROUP:
+			g = mnl_attr_get_payload(a);
+			for (unsigned i = 0; i < mnl_attr_get_payload_len(a) / sizeof *g; i++)
+				if (ha->n_members < ARRAY_SIZE(ha->member))
+					ha->member[ha->n_members++] =
+						(struct hops_member){ g[i].id, (uint16_t)(g[i].weight + 1) };
+			break;
+		}
+	hop.ifindex = (int)oif;
+	add_hop(ha, &hop);
+	return MNL_CB_OK;
+}
+
+static int
+get_nexthop(struct nl *nl, uint32_t id, struct hops_answer *ha)
+{
+	char buf[REQ_LEN] __attribute__((aligned(8)));
+	struct nlmsghdr *h = begin(buf, RTM_GETNEXTHOP);
+	struct nhmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
+
+	m->nh_family = AF_UNSPEC;
+	mnl_attr_put_u32(h, NHA_ID, id);
+	return ask(nl, h, 0, on_nexthop, ha);
+}
+
+/* A next hop object, or a group of them, which the kernel only names (net.ipv4.nexthop_compat_mode=0). */
+static void
+get_nexthops(struct nl *nl, struct hops_answer *ha)
+{
+	if (get_nexthop(nl, ha->nh_id, ha))
+		return;
+	for (unsigned i = 0; i < ha->n_members; i++) {
+		unsigned n = ha->n;
+
+		/* Groups are of plain next hops only. */
+		if (!get_nexthop(nl, ha->member[i].id, ha) && ha->n == n + 1)
+			ha->hop[n].weight = ha->member[i].weight;
+	}
+}
+
 unsigned
-nl_route_links(struct nl *nl, const struct ipaddr *dst, int *ifindex, unsigned max)
+nl_route_hops(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, struct nl_hop *hop, unsigned max)
 {
 	char buf[REQ_LEN] __attribute__((aligned(8)));
 	struct nlmsghdr *h = begin(buf, RTM_GETROUTE);
 	struct rtmsg *m = mnl_nlmsg_put_extra_header(h, sizeof *m);
-	struct links_answer la = { .ifindex = ifindex, .max = max };
+	struct hops_answer ha = { .hop = hop, .max = max };
 
 	m->rtm_family = ip_family(dst);
 	m->rtm_dst_len = ip_is_v4(dst) ? 32 : 128;
 	m->rtm_flags = RTM_F_FIB_MATCH;
 	put_ip(h, RTA_DST, dst);
-	return ask(nl, h, 0, on_fib, &la) ? 0 : la.n;
+	if (src && !ip_is_none(src)) {
+		m->rtm_src_len = m->rtm_dst_len;
+		put_ip(h, RTA_SRC, src);
+	}
+	if (ask(nl, h, 0, on_fib, &ha))
+		return 0;
+	if (!ha.n && ha.nh_id)
+		get_nexthops(nl, &ha);
+	return ha.n;
 }
 
 /* --- Neighbours ---------------------------------------------------------------------------- */
@@ -493,6 +601,7 @@ on_neigh(const struct nlmsghdr *h, void *arg)
 			memcpy(&n->mac, mnl_attr_get_payload(a), sizeof n->mac);
 			have_mac = true;
 		}
+	n->fixed = m->ndm_state & (NUD_PERMANENT | NUD_NOARP);
 	if (m->ndm_state & NUD_FAILED)
 		n->state = NL_NEIGH_FAILED;
 	else if (m->ndm_state & NUD_INCOMPLETE)
@@ -538,6 +647,18 @@ nl_neigh_resolve(struct nl *nl, int ifindex, const struct ipaddr *ip)
 	m->ndm_flags = NTF_USE;
 	m->ndm_state = NUD_NONE;
 	return ask(nl, h, NLM_F_CREATE | NLM_F_ACK, NULL, NULL);
+}
+
+int
+nl_neigh_probe(struct nl *nl, int ifindex, const struct ipaddr *ip)
+{
+	char buf[REQ_LEN] __attribute__((aligned(8)));
+	struct ndmsg *m;
+	struct nlmsghdr *h = begin_neigh(buf, RTM_NEWNEIGH, ifindex, ip, &m);
+
+	/* Without a MAC address: the one that the kernel has is to be asked. */
+	m->ndm_state = NUD_PROBE;
+	return ask(nl, h, NLM_F_REPLACE | NLM_F_ACK, NULL, NULL);
 }
 
 /* --- Addresses ----------------------------------------------------------------------------- */

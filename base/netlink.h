@@ -25,11 +25,20 @@ struct nl_route {
 	bool local;             /* The destination is this host itself. */
 };
 
+/* One of the ways that a route leaves by. */
+struct nl_hop {
+	int ifindex;
+	struct ipaddr gateway;  /* None when the destination is on link. */
+	uint16_t weight;        /* 1..256: its share, against those of the others. */
+	bool dead;              /* The kernel does not use it: its link is down. */
+};
+
 enum nl_neigh_state { NL_NEIGH_NONE, NL_NEIGH_INCOMPLETE, NL_NEIGH_VALID, NL_NEIGH_FAILED };
 
 struct nl_neigh {
 	enum nl_neigh_state state;
 	struct mac mac;         /* When VALID. */
+	bool fixed;             /* Somebody has entered it by hand: never to be asked. */
 };
 
 /* What has changed, as reported by nl_read_events(). */
@@ -52,12 +61,16 @@ int nl_link_by_name(struct nl *, const char *name, struct nl_link *);
 int nl_link_by_index(struct nl *, int ifindex, struct nl_link *);
 /* The route a packet to 'dst' (a host or a multicast group) would take.  'src' may be none.  -ENETUNREACH: no route. */
 int nl_route_get(struct nl *, const struct ipaddr *dst, const struct ipaddr *src, struct nl_route *);
-/* The links that a route to 'dst' may leave by: several, where equal routes share the traffic.  How many, at most 'max'. */
-unsigned nl_route_links(struct nl *, const struct ipaddr *dst, int *ifindex, unsigned max);
+/* The ways that a route to 'dst' leaves by: several, where equal routes (or a group of next hops) share the traffic.
+ * How many, at most 'max'. */
+unsigned nl_route_hops(struct nl *, const struct ipaddr *dst, const struct ipaddr *src, struct nl_hop *, unsigned max);
 /* The neighbour entry of 'ip' on a link; state NONE when the kernel has none. */
 int nl_neigh_get(struct nl *, int ifindex, const struct ipaddr *ip, struct nl_neigh *);
 /* Asks the kernel to resolve (or confirm) 'ip'; the answer comes as NL_EV_NEIGH. */
 int nl_neigh_resolve(struct nl *, int ifindex, const struct ipaddr *ip);
+/* Has the kernel ask a VALID neighbour, by its MAC address, whether it is still there: three times a second apart, then it
+ * is FAILED.  Not for a 'fixed' one, which would be so no longer. */
+int nl_neigh_probe(struct nl *, int ifindex, const struct ipaddr *ip);
 /* Whether 'ip' is an address of this host; its link in '*ifindex' unless NULL. */
 bool nl_addr_is_local(struct nl *, const struct ipaddr *ip, int *ifindex);
 /* Calls cb for each address of this host, loopback ones included, with the link it is on.  0 or a negative errno. */

@@ -59,12 +59,15 @@ remote_text(const json_t *r, char *buf, size_t len)
 	uint64_t max_frame = cli_num(r, "max_frame");
 	char mtu[40] = "";
 
+	/* Of several ways each has a line of its own. */
+	if (json_object_get(r, "next_hops"))
+		via = hop = mac = "";
 	/* On the link itself: said once is enough. */
 	if (!strcmp(hop, cli_str(r, "remote")))
 		hop = "";
 	/* What guests can send: the frame without its Ethernet header. */
 	if (max_frame > 14)
-		snprintf(mtu, sizeof mtu, ", mtu %llu", (unsigned long long)max_frame - 14);
+		snprintf(mtu, sizeof mtu, "%smtu %llu", *via ? ", " : "", (unsigned long long)max_frame - 14);
 	snprintf(buf, len, "%s%s%s%s%s%s%s%s", *via ? "via " : "", via, *hop ? ", next hop " : "", hop,
 		 *mac ? " (" : "", mac, *mac ? ")" : "", mtu);
 }
@@ -89,6 +92,25 @@ remote_line(struct table *t, const json_t *r, int width, const char *prefix, con
 			   !strcmp(state, "resolving") ? "resolving" : "DOWN", *reason ? reason : state);
 }
 
+/* Of a remote that is reached by several equal ways. */
+static void
+hop_lines(struct table *t, const json_t *r, int width, const char *cont)
+{
+	const json_t *hops = json_object_get(r, "next_hops");
+	size_t i;
+	json_t *h;
+
+	json_array_foreach(hops, i, h) {
+		const char *mac = cli_str(h, "next_hop_mac"), *state = cli_str(h, "state");
+		bool ready = !strcmp(state, "ready");
+
+		table_line(t, cont, cont, ready ? ST_PLAIN : ST_WARN, "%-*s    %s  via %s, next hop %s%s%s%s, weight %llu", width, "",
+			   ready ? "up" : !strcmp(state, "resolving") ? state : "DOWN", cli_str(h, "via"),
+			   cli_str(h, "next_hop"), *mac ? " (" : "", mac, *mac ? ")" : "",
+			   (unsigned long long)cli_num(h, "weight"));
+	}
+}
+
 static void
 remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *bar)
 {
@@ -111,6 +133,7 @@ remote_lines(struct out *o, struct table *t, const json_t *tunnel, const char *b
 			break;
 		}
 		remote_line(t, r, width, prefix, cont);
+		hop_lines(t, r, width, cont);
 	}
 }
 

@@ -95,6 +95,26 @@ bfd_state(const struct underlay_bfd *b)
 	return o;
 }
 
+/* Of a remote that is reached by several equal ways. */
+static json_t *
+hops_state(const struct sw *sw, const struct underlay_remote *r)
+{
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < r->n_hops; i++) {
+		const struct underlay_hop *h = &r->hop[i];
+		json_t *o = json_object();
+
+		put_ip(o, "next_hop", h->next_hop);
+		put_mac(o, "next_hop_mac", h->mac);
+		put_str(o, "via", h->via_port ? sw_port_name(sw, h->via_port) : h->via);
+		put_str(o, "state", h->state_name);
+		put_num(o, "weight", h->weight);
+		json_array_append_new(list, o);
+	}
+	return list;
+}
+
 static json_t *
 remote_state(const struct sw *sw, const struct underlay_remote *r)
 {
@@ -108,6 +128,12 @@ remote_state(const struct sw *sw, const struct underlay_remote *r)
 	put_mac(o, "next_hop_mac", r->next_hop_mac);
 	put_str(o, "via", r->via_port ? sw_port_name(sw, r->via_port) : r->via);
 	put_num(o, "dst", r->dst);
+	if (r->n_hops)
+		json_object_set_new(o, "next_hops", hops_state(sw, r));
+	if (r->mac_changes)
+		put_num(o, "mac_changes", r->mac_changes);
+	if (r->mac_held)
+		put_num(o, "mac_held", r->mac_held);
 	if (r->learned)
 		json_object_set_new(o, "learned", json_true());
 	if (r->bfd.on)
@@ -264,6 +290,22 @@ implicit_state(const struct sw *sw, const struct sw_port *p)
 	return o;
 }
 
+/* What the next hops of tunnels have cost. */
+static json_t *
+neighbours_state(const struct sw *sw)
+{
+	struct underlay_stats st;
+	json_t *o = json_object();
+
+	underlay_stats(sw->ul, &st);
+	put_num(o, "known", st.neighbours);
+	put_num(o, "asked", st.asked);
+	put_num(o, "put_off", st.put_off);
+	put_num(o, "mac_changes", st.changes);
+	put_num(o, "mac_held", st.held);
+	return o;
+}
+
 json_t *
 sw_state(const struct sw *sw)
 {
@@ -277,6 +319,7 @@ sw_state(const struct sw *sw)
 	put_num(state, "generation", sw->generation);
 	json_object_set_new(state, "bridges", bridges);
 	json_object_set_new(state, "underlay", under);
+	json_object_set_new(state, "neighbours", neighbours_state(sw));
 	return state;
 }
 

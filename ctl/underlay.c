@@ -33,6 +33,8 @@ void
 underlay_free_remote(struct underlay *u, struct remote *r)
 {
 	remote_bfd_end(u, r);
+	remote_forget_hops(u, r);
+	free(r->way);
 	u->by_dst[r->dst] = NULL;
 	u->freed_in[r->dst] = u->pass;
 	u->n_remotes--;
@@ -249,7 +251,7 @@ update_squats(struct underlay *u)
 	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
 		const struct remote *r = u->by_dst[i];
 
-		if (r && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT)
+		if (r && remote_is_direct(r))
 			underlay_want_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
 	}
 	flow_want_squats(u);
@@ -278,17 +280,29 @@ squat_error(const struct underlay *u, const struct remote *r)
 {
 	const struct squat *s = find_squat(u, !ip_is_v4(&r->ip), r->tun->type->ip_proto, r->tun->conf.dst_port);
 
-	return s && s->fd < 0 && r->via && r->via->link.kind == UNDERLAY_LINK_DIRECT ? -s->fd : 0;
+	return s && s->fd < 0 && remote_is_direct(r) ? -s->fd : 0;
 }
 
 /* --- Pictures ------------------------------------------------------------------------------ */
 
+/* The headers by one way; false: there are none. */
+static bool
+make_hdr(const struct remote *r, const struct via *v, struct mac next_hop, struct tun_hdr *h)
+{
+	struct tun_path p = { .local = r->local, .remote = r->ip, .src_mac = v->nl.mac, .dst_mac = next_hop,
+			      .mtu = (uint16_t)MIN_OF(r->mtu, 65535u) };
+	struct err e = { 0 };
+
+	if (!tun_hdr_build(r->tun->type, &r->tun->conf, &p, h, &e))
+		return true;
+	/* Options were checked: our own mistake, but no reason to send broken packets. */
+	log_err("%s: cannot build headers: %s", r->tun->name, e.msg);
+	return false;
+}
+
 static void
 make_row(const struct remote *r, struct tun_dst *d)
 {
-	struct tun_path p = { .local = r->local, .remote = r->ip, .dst_mac = r->mac };
-	struct err e = { 0 };
-
 	memset(d, 0, sizeof *d);
 	d->state = r->state;
 	d->port = r->tun->port;
@@ -298,19 +312,47 @@ make_row(const struct remote *r, struct tun_dst *d)
 	d->type = r->tun->type;
 	d->local = r->local;
 	d->remote = r->ip;
-	d->next_hop = r->mac;
 	d->learned = r->learned;
 	d->asked = r->asked;
-	if (!r->via)
+	/* Of several ways each has a row of its own. */
+	if (!r->via || r->n_hops > 1)
 		return;
+	d->next_hop = r->mac;
 	d->underlay_port = r->via->link.port;
-	p.src_mac = r->via->nl.mac;
-	p.mtu = (uint16_t)MIN_OF(r->mtu, 65535u);
-	if (r->state == TUN_DST_READY && tun_hdr_build(d->type, &r->tun->conf, &p, &d->hdr, &e)) {
-		/* Options were checked: our own mistake, but no reason to send broken packets. */
-		log_err("%s: cannot build headers: %s", r->tun->name, e.msg);
+	if (r->state == TUN_DST_READY && !make_hdr(r, r->via, r->mac, &d->hdr))
 		d->state = TUN_DST_NO_ROUTE;
-	}
+}
+
+static void
+make_way(const struct remote *r, const struct hop *h, struct tun_way *w)
+{
+	w->state = hop_state(h);
+	w->weight = h->weight;
+	if (!h->via)
+		return;
+	w->underlay_port = h->via->link.port;
+	if (w->state != TUN_DST_READY)
+		return;
+	w->next_hop = h->neigh->mac;
+	if (!make_hdr(r, h->via, h->neigh->mac, &w->hdr))
+		w->state = TUN_DST_NO_ROUTE;
+}
+
+/* Compares the ways with those handed on; true: they are others. */
+static bool
+update_ways(struct remote *r)
+{
+	unsigned n = r->n_hops > 1 ? r->n_hops : 0;
+	struct tun_way *way = n ? xcalloc(n, sizeof *way) : NULL;
+	bool same;
+
+	for (unsigned i = 0; i < n; i++)
+		make_way(r, &r->hop[i], &way[i]);
+	same = n == r->n_ways && (!n || !memcmp(way, r->way, n * sizeof *way));
+	free(r->way);
+	r->way = way;
+	r->n_ways = n;
+	return !same;
 }
 
 static void
@@ -321,7 +363,8 @@ make_path(const struct remote *r, struct ofp_tun_path *p)
 	p->asked = r->learned ? r->asked : (struct ipaddr){ { 0 } };
 	p->local = r->local;
 	p->remote = r->ip;
-	if (!r->via)
+	/* With several ways the datapath alone knows where packets leave: next hops come and go, flows stay. */
+	if (!r->via || r->n_hops > 1)
 		return;
 	p->underlay_port = r->via->link.port;
 	p->src = r->via->nl.mac;
@@ -340,6 +383,7 @@ underlay_update_row(struct underlay *u, struct remote *r)
 		r->row = row;
 		u->dirty = true;
 	}
+	u->dirty |= update_ways(r);
 	make_path(r, &path);
 	if (memcmp(&path, &r->path, sizeof path)) {
 		r->path = path;
@@ -391,6 +435,8 @@ underlay_hand_on(struct underlay *u)
 		if (!r)
 			continue;
 		tun_view_set_dst(view, r->dst, &r->row);
+		if (r->n_ways)
+			tun_view_set_ways(view, r->dst, r->way, r->n_ways);
 		if (r->via && !r->learned)
 			add_endpoint(view, r);
 	}
@@ -402,37 +448,55 @@ underlay_hand_on(struct underlay *u)
 	u->dirty = false;
 }
 
-/* Looks at everything (or at neighbours only), and hands on what changed.  True when anything did. */
-static bool
-look(struct underlay *u, bool routes, uint64_t now)
+/* Remotes take up what became of their next hops. */
+static void
+tell_remotes(struct underlay *u)
 {
-	bool changed;
+	if (!u->neigh_changed)
+		return;
+	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
+		struct remote *r = u->by_dst[i];
 
-	if (routes) {
-		via_pass_begin(u);
-		flow_read_addrs(u);
-		flow_expire(u, now);
-		flow_listen(u, now);
+		if (!r || !remote_hops_changed(r))
+			continue;
+		remote_settle(r);
+		underlay_update_row(u, r);
 	}
+	neigh_told(u);
+}
+
+static void
+look_at_routes(struct underlay *u, uint64_t now)
+{
+	via_pass_begin(u);
+	flow_read_addrs(u);
+	flow_expire(u, now);
+	flow_listen(u, now);
 	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
 		struct remote *r = u->by_dst[i];
 
 		if (!r)
 			continue;
-		if (routes)
-			remote_bfd_sync(u, r, now);
-		if (routes)
-			remote_resolve(u, r, now);
-		else if (r->via)
-			remote_neighbour(u, r, now);
+		remote_bfd_sync(u, r, now);
+		remote_resolve(u, r, now);
 		underlay_update_row(u, r);
 	}
-	if (routes) {
-		bfd_sync_ports(u);
-		groups_update(u);
-		update_squats(u);
-		u->recheck_ms = now + UNDERLAY_RECHECK_MS;
-	}
+	bfd_sync_ports(u);
+	groups_update(u);
+	update_squats(u);
+	u->recheck_ms = now + UNDERLAY_RECHECK_MS;
+}
+
+/* Looks at everything (or at next hops only), and hands on what changed.  True when anything did. */
+static bool
+look(struct underlay *u, bool routes, uint64_t now)
+{
+	bool changed;
+
+	if (routes)
+		look_at_routes(u, now);
+	neigh_look_all(u, now);
+	tell_remotes(u);
 	for (const struct via *v = u->vias; v; v = v->next)
 		u->dirty |= !v->seen;
 	changed = u->dirty;
@@ -482,14 +546,8 @@ look_at_timers(struct underlay *u, uint64_t now)
 		retry = v->retry_ms && now >= v->retry_ms;
 	if (retry)
 		return look(u, true, now);
-	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
-		struct remote *r = u->by_dst[i];
-
-		if (!r || !r->via || !r->timer_ms || now < r->timer_ms)
-			continue;
-		remote_neighbour(u, r, now);
-		underlay_update_row(u, r);
-	}
+	neigh_look_due(u, now);
+	tell_remotes(u);
 	changed = u->dirty;
 	if (changed)
 		underlay_hand_on(u);
@@ -506,9 +564,7 @@ next_due(const struct underlay *u, uint64_t now)
 	for (const struct via *v = u->vias; v; v = v->next)
 		if (v->retry_ms)
 			due = MIN_OF(due, v->retry_ms);
-	for (unsigned i = 1; i < TUN_MAX_DST; i++)
-		if (u->by_dst[i] && u->by_dst[i]->timer_ms)
-			due = MIN_OF(due, u->by_dst[i]->timer_ms);
+	due = MIN_OF(due, neigh_due(u));
 	return due <= now ? 1 : MIN_OF(due - now, (uint64_t)UNDERLAY_RECHECK_MS);
 }
 
@@ -539,7 +595,7 @@ underlay_resolve(struct underlay *u, uint32_t dst, uint64_t now)
 {
 	struct remote *r = dst < TUN_MAX_DST ? u->by_dst[dst] : NULL;
 
-	if (r && r->via && r->state != TUN_DST_READY && now - r->asked_ms >= UNDERLAY_ASK_AGAIN_MS)
+	if (r)
 		remote_ask(u, r, now);
 }
 
@@ -552,6 +608,37 @@ static const char *const state_names[] = {
 	[TUN_DST_READY] = "ready",
 	[TUN_DST_FAILED] = "failed",
 };
+
+void
+underlay_stats(const struct underlay *u, struct underlay_stats *out)
+{
+	*out = u->stats;
+	out->neighbours = u->n_neighs;
+}
+
+static void
+describe_hop(const struct hop *h, struct underlay_hop *out)
+{
+	*out = (struct underlay_hop){ .state_name = state_names[hop_state(h)], .next_hop = h->next_hop, .weight = h->weight };
+	if (h->neigh)
+		out->mac = h->neigh->mac;
+	str_copy(out->via, sizeof out->via, h->link);
+	out->via_port = h->via ? h->via->link.port : 0;
+}
+
+static void
+describe_hops(const struct remote *r, struct underlay_remote *out)
+{
+	for (unsigned i = 0; i < r->n_hops; i++) {
+		const struct neigh *n = r->hop[i].neigh;
+
+		out->mac_changes += n ? n->changes : 0;
+		out->mac_held += n ? n->held : 0;
+	}
+	out->n_hops = r->n_hops > 1 ? r->n_hops : 0;
+	for (unsigned i = 0; i < out->n_hops; i++)
+		describe_hop(&r->hop[i], &out->hop[i]);
+}
 
 static void
 describe(const struct underlay *u, const struct remote *r, struct underlay_remote *out)
@@ -572,6 +659,7 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 		.learned = r->learned,
 	};
 	bfd_describe(r, &out->bfd);
+	describe_hops(r, out);
 	if (r->via)
 		str_copy(out->via, sizeof out->via, r->via->nl.name);
 	str_copy(out->reason, sizeof out->reason, r->reason);

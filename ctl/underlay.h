@@ -122,6 +122,26 @@ struct underlay_bfd {
 	uint32_t changes;               /* How often it came up or went down. */
 };
 
+/* What next hops have cost so far. */
+struct underlay_stats {
+	uint64_t asked;                 /* Questions for a neighbour that the kernel was to ask. */
+	uint64_t put_off;               /* Those that had to wait, because there were too many. */
+	uint64_t changes;               /* MAC addresses of neighbours that became others, */
+	uint64_t held;                  /* and those that were not believed, because they do so too often. */
+	uint32_t neighbours;            /* Now. */
+};
+void underlay_stats(const struct underlay *, struct underlay_stats *);
+
+/* One of several equal ways to a remote. */
+struct underlay_hop {
+	const char *state_name;         /* As below. */
+	struct ipaddr next_hop;
+	struct mac mac;                 /* Zero while unknown. */
+	char via[16];                   /* Kernel link; empty: it is gone. */
+	uint16_t via_port;              /* Weft port on it; 0: none. */
+	uint16_t weight;
+};
+
 /* Live state, for `show`. */
 struct underlay_remote {
 	struct ipaddr remote;
@@ -137,6 +157,10 @@ struct underlay_remote {
 	uint32_t mtu;                   /* Of the underlay; 0 while unknown. */
 	uint32_t max_frame;             /* Longest guest frame that fits. */
 	bool learned;
+	uint32_t mac_changes;           /* How often the next hop's MAC address became another, */
+	uint32_t mac_held;              /* and how often that was not believed. */
+	unsigned n_hops;                /* Of a remote with several ways; else 0.  What stands above is the first that works. */
+	struct underlay_hop hop[TUN_MAX_WAYS];
 	struct underlay_bfd bfd;
 };
 /* In the order of the remotes.  Returns how many there are. */

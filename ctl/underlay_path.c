@@ -10,8 +10,6 @@
 #include "base/log.h"
 #include "ctl/underlay_priv.h"
 
-enum { MAX_EQUAL = 16 };
-
 static const char *const state_text[] = {
 	[TUN_DST_FREE] = "new",
 	[TUN_DST_NO_ROUTE] = "no route",
@@ -140,206 +138,290 @@ via_get(struct underlay *u, int ifindex, uint64_t now)
 	return v;
 }
 
-/* --- Neighbours ---------------------------------------------------------------------------- */
+/* --- Next hops ----------------------------------------------------------------------------- */
+
+enum tun_dst_state
+hop_state(const struct hop *h)
+{
+	if (!h->via)
+		return TUN_DST_NO_ROUTE;
+	return h->neigh ? h->neigh->state : TUN_DST_READY;
+}
+
+static void
+hop_reason(const struct remote *r, const struct hop *h, char *out, size_t len)
+{
+	const char *gateway = ip_equal(&r->ip, &h->next_hop) ? "" : "gateway ";
+	char ip[IP_STR_LEN];
+
+	*out = '\0';
+	switch (hop_state(h)) {
+	case TUN_DST_NO_ROUTE:
+	case TUN_DST_FREE:
+		str_copy(out, len, h->why_not);
+		break;
+	case TUN_DST_RESOLVING:
+		snprintf(out, len, "asking for %s on %s", ip_format(h->next_hop, ip), h->via->nl.name);
+		break;
+	case TUN_DST_FAILED:
+		snprintf(out, len, "%s%s does not answer on %s: check the wire, VLANs, and that it is up", gateway,
+			 ip_format(h->next_hop, ip), h->via->nl.name);
+		break;
+	case TUN_DST_READY:
+		if (h->neigh && h->neigh->unruly)
+			snprintf(out, len, "%s%s on %s keeps changing its MAC address: two hosts have it, or somebody forges it",
+				 gateway, ip_format(h->next_hop, ip), h->via->nl.name);
+		break;
+	}
+}
+
+/* Of several ways the first that works is shown. */
+static const struct hop *
+best_hop(const struct remote *r)
+{
+	static const enum tun_dst_state order[] = { TUN_DST_READY, TUN_DST_RESOLVING, TUN_DST_FAILED };
+
+	for (unsigned k = 0; k < ARRAY_SIZE(order); k++)
+		for (unsigned i = 0; i < r->n_hops; i++)
+			if (hop_state(&r->hop[i]) == order[k])
+				return &r->hop[i];
+	return &r->hop[0];
+}
+
+void
+remote_settle(struct remote *r)
+{
+	char reason[sizeof r->reason], why[160] = "";
+	const struct hop *best = best_hop(r);
+	unsigned n_bad = 0;
+
+	r->via = best->via;
+	r->next_hop = best->next_hop;
+	r->mac = (struct mac){ { 0 } };
+	if (hop_state(best) == TUN_DST_READY)
+		r->mac = best->neigh ? best->neigh->mac : ip_group_mac(&r->ip);
+	hop_reason(r, best, reason, sizeof reason);
+	for (unsigned i = 0; i < r->n_hops; i++)
+		if (hop_state(&r->hop[i]) != TUN_DST_READY) {
+			if (!n_bad++)
+				hop_reason(r, &r->hop[i], why, sizeof why);
+		}
+	if (hop_state(best) == TUN_DST_READY && n_bad)
+		snprintf(reason, sizeof reason, "%u of %u next hops not used: %.150s", n_bad, r->n_hops, why);
+	set_state(r, hop_state(best), "%s", reason);
+}
+
+bool
+remote_hops_changed(const struct remote *r)
+{
+	for (unsigned i = 0; i < r->n_hops; i++)
+		if (r->hop[i].neigh && r->hop[i].neigh->changed)
+			return true;
+	return false;
+}
 
 void
 remote_ask(struct underlay *u, struct remote *r, uint64_t now)
 {
-	static struct log_rate rate = { .burst = 1, .per_ms = 60000 };
-	int rc = nl_neigh_resolve(u->nl, r->via->nl.ifindex, &r->next_hop);
-
-	r->asked_ms = now;
-	if (rc)
-		log_rate_msg(&rate, LOG_LVL_WARN, "underlay: cannot ask the kernel to resolve on %s: %s",
-			     r->via->nl.name, strerror(-rc));
+	for (unsigned i = 0; i < r->n_hops; i++)
+		if (r->hop[i].neigh)
+			neigh_ask(u, r->hop[i].neigh, now);
 }
 
 static void
-give_up(struct remote *r, uint64_t now)
+let_go(struct underlay *u, struct hop *hop, unsigned n)
 {
-	char ip[IP_STR_LEN];
-
-	r->backoff_ms = UNDERLAY_BACKOFF_MS;
-	r->timer_ms = now + r->backoff_ms;
-	set_state(r, TUN_DST_FAILED, "%s%s does not answer on %s: check the wire, VLANs, and that it is up",
-		  ip_equal(&r->ip, &r->next_hop) ? "" : "gateway ", ip_format(r->next_hop, ip), r->via->nl.name);
-}
-
-static void
-start_resolving(struct underlay *u, struct remote *r, uint64_t now)
-{
-	char ip[IP_STR_LEN];
-
-	remote_ask(u, r, now);
-	r->timer_ms = now + UNDERLAY_GIVE_UP_MS;
-	set_state(r, TUN_DST_RESOLVING, "asking for %s on %s", ip_format(r->next_hop, ip), r->via->nl.name);
-}
-
-static void
-neighbour_is_there(struct underlay *u, struct remote *r, struct mac mac, uint64_t now)
-{
-	r->mac = mac;
-	if (r->state != TUN_DST_READY) {
-		r->timer_ms = now + UNDERLAY_CONFIRM_MS;
-		set_state(r, TUN_DST_READY, "%s", "");
-	} else if (now >= r->timer_ms) {
-		r->timer_ms = now + UNDERLAY_CONFIRM_MS;
-		remote_ask(u, r, now);
-	}
+	for (unsigned i = 0; i < n; i++)
+		neigh_put(u, hop[i].neigh, hop[i].watched);
+	free(hop);
 }
 
 void
-remote_neighbour(struct underlay *u, struct remote *r, uint64_t now)
+remote_forget_hops(struct underlay *u, struct remote *r)
 {
-	struct nl_neigh n;
+	let_go(u, r->hop, r->n_hops);
+	r->hop = NULL;
+	r->n_hops = 0;
+}
 
-	if (ip_is_multicast(&r->ip)) {
-		r->mac = ip_group_mac(&r->ip);
-		r->timer_ms = 0;
-		set_state(r, TUN_DST_READY, "%s", "");
-		return;
-	}
-	if (nl_neigh_get(u->nl, r->via->nl.ifindex, &r->next_hop, &n))
-		n.state = NL_NEIGH_NONE;
-	if (n.state == NL_NEIGH_VALID && !mac_is_zero(n.mac) && !mac_is_multicast(n.mac)) {
-		neighbour_is_there(u, r, n.mac, now);
-		return;
-	}
-	r->mac = (struct mac){ { 0 } };
-	if (r->state == TUN_DST_RESOLVING) {
-		if (n.state == NL_NEIGH_FAILED || now >= r->timer_ms)
-			give_up(r, now);
-	} else if (r->state == TUN_DST_FAILED) {
-		/* Stays failed while asked for again: packets must not pile up behind a dead host. */
-		if (now >= r->timer_ms) {
-			remote_ask(u, r, now);
-			r->backoff_ms = MIN_OF(2 * r->backoff_ms, (uint32_t)UNDERLAY_RECHECK_MS);
-			r->timer_ms = now + r->backoff_ms;
-		}
-	} else {
-		start_resolving(u, r, now);
-	}
+bool
+remote_is_direct(const struct remote *r)
+{
+	for (unsigned i = 0; i < r->n_hops; i++)
+		if (r->hop[i].via && r->hop[i].via->link.kind == UNDERLAY_LINK_DIRECT)
+			return true;
+	return false;
 }
 
 /* --- Routes -------------------------------------------------------------------------------- */
 
 static void
-forget_route(struct remote *r)
+forget_route(struct underlay *u, struct remote *r)
 {
+	remote_forget_hops(u, r);
 	r->via = NULL;
 	r->local = r->next_hop = (struct ipaddr){ { 0 } };
 	r->mac = (struct mac){ { 0 } };
 	r->mtu = r->max_frame = 0;
-	r->timer_ms = 0;
 }
 
 /* A link that goes down takes its routes along: then it is the link that wants mending. */
-static void
+static int
 tell_no_route(struct underlay *u, const struct remote *r, int code, struct err *e)
 {
 	struct nl_link l = { 0 };
 	char ip[IP_STR_LEN];
 
 	if (r->last_ifindex && !nl_link_by_index(u->nl, r->last_ifindex, &l) && !l.up)
-		err_set(e, ENETDOWN, "interface %s is down: bring it up", l.name);
-	else
-		err_set(e, code, "no route to %s: add one or check the underlay address", ip_format(r->ip, ip));
+		return err_set(e, ENETDOWN, "interface %s is down: bring it up", l.name);
+	return err_set(e, code, "no route to %s: add one or check the underlay address", ip_format(r->ip, ip));
 }
 
-/* Fills 'route' and the link it leaves by; NULL with the reason in 'e'. */
-static struct via *
-find_route(struct underlay *u, const struct remote *r, struct nl_route *route, uint64_t now, struct err *e)
+/* The kernel's answer for the remote, with the reason in 'e' when there is none that will do. */
+static int
+find_route(struct underlay *u, const struct remote *r, struct nl_route *route, struct err *e)
 {
 	const struct ipaddr *local = &r->asked;
 	char ip[IP_STR_LEN];
-	struct via *v;
-	int rc;
+	int rc = 0;
 
-	if (!ip_is_none(local) && !flow_addr_link(u, local)) {
-		err_set(e, EADDRNOTAVAIL, "local %s is not an address of this host: assign it, or drop 'local'",
-			ip_format(*local, ip));
-		return NULL;
-	}
-	if (ip_is_multicast(&r->ip) && !ip_is_none(local)) {
+	if (!ip_is_none(local) && !flow_addr_link(u, local))
+		return err_set(e, EADDRNOTAVAIL, "local %s is not an address of this host: assign it, or drop 'local'",
+			       ip_format(*local, ip));
+	if (ip_is_multicast(&r->ip) && !ip_is_none(local))
 		/* A group is everywhere: where we are says which link is meant. */
 		*route = (struct nl_route){ .ifindex = flow_addr_link(u, local), .src = *local };
-		rc = 0;
-	} else {
-		rc = nl_route_get(u->nl, &r->ip, local, route);
-	}
-	if (rc) {
-		tell_no_route(u, r, -rc, e);
-		return NULL;
-	}
-	if (route->local) {
-		err_set(e, EINVAL, "%s is an address of this host itself", ip_format(r->ip, ip));
-		return NULL;
-	}
-	v = via_get(u, route->ifindex, now);
-	if (!v)
-		err_set(e, ENODEV, "the interface of the route is gone");
-	else if (*v->why_not)
-		err_set(e, ENETDOWN, "%s", v->why_not);
-	else if (ip_is_none(&route->src) || ip_is_v4(&route->src) != ip_is_v4(&r->ip))
-		err_set(e, EADDRNOTAVAIL, "no address to send from on %s: give it one", v->nl.name);
 	else
-		return v;
-	return NULL;
+		rc = nl_route_get(u->nl, &r->ip, local, route);
+	if (rc)
+		return tell_no_route(u, r, -rc, e);
+	if (route->local)
+		return err_set(e, EINVAL, "%s is an address of this host itself", ip_format(r->ip, ip));
+	return 0;
 }
 
-/* An address that is on no uplink is reached by any of them: the far end chooses among equal routes as it likes, and its
- * packets are heard wherever ours may leave. */
+/* Where packets may leave, links that cannot be used among them.  How many. */
+static unsigned
+find_hops(struct underlay *u, const struct remote *r, const struct nl_route *route, struct nl_hop hop[TUN_MAX_WAYS])
+{
+	unsigned n = ip_is_multicast(&r->ip) ? 0 : nl_route_hops(u->nl, &r->ip, &r->asked, hop, TUN_MAX_WAYS);
+
+	/* Of one way the kernel's own answer is better: it has seen redirects. */
+	if (n < 2) {
+		hop[0] = (struct nl_hop){ .ifindex = route->ifindex, .gateway = route->gateway, .weight = 1 };
+		n = 1;
+	}
+	return n;
+}
+
 static void
-listen_on_equals(struct underlay *u, const struct remote *r, const struct via *v, uint64_t now)
+make_hop(struct underlay *u, const struct remote *r, const struct nl_hop *from, bool watched, struct hop *h, uint64_t now)
 {
-	int ifindex[MAX_EQUAL];
-	unsigned n;
+	bool group = ip_is_multicast(&r->ip);
+	struct via *v = via_get(u, from->ifindex, now);
 
-	if (flow_addr_link(u, &r->local) == v->nl.ifindex)
-		return;
-	n = nl_route_links(u->nl, &r->ip, ifindex, MAX_EQUAL);
-	for (unsigned i = 0; i < n; i++)
-		via_get(u, ifindex[i], now);
+	h->ifindex = from->ifindex;
+	h->next_hop = group || ip_is_none(&from->gateway) ? r->ip : from->gateway;
+	h->weight = MAX_OF(from->weight, (uint16_t)1);
+	h->watched = watched;
+	if (v)
+		str_copy(h->link, sizeof h->link, v->nl.name);
+	if (!v)
+		str_copy(h->why_not, sizeof h->why_not, "the interface of the route is gone");
+	else if (*v->why_not)
+		str_copy(h->why_not, sizeof h->why_not, v->why_not);
+	else if (from->dead)
+		snprintf(h->why_not, sizeof h->why_not, "the kernel does not use %s", v->nl.name);
+	else
+		h->via = v;
+	if (h->via && !group)
+		h->neigh = neigh_get(u, h->ifindex, &h->next_hop, watched, now);
 }
 
+/* The smallest of all ways: which one a frame takes, only its flow decides. */
 static uint32_t
-path_mtu(const struct remote *r, const struct via *v, const struct nl_route *route)
+path_mtu(const struct remote *r, const struct nl_route *route, const struct hop *hop, unsigned n)
 {
+	uint32_t mtu = route->mtu ? route->mtu : UINT32_MAX;
+
 	if (r->tun->conf.mtu)
 		return r->tun->conf.mtu;
-	return route->mtu && route->mtu < v->nl.mtu ? route->mtu : v->nl.mtu;
+	for (unsigned i = 0; i < n; i++)
+		if (hop[i].via)
+			mtu = MIN_OF(mtu, hop[i].via->nl.mtu);
+	return mtu;
+}
+
+/* With several ways the kernel would have us called by another address each time that it chooses another link; we stay
+ * who we are while that is one of them. */
+static struct ipaddr
+own_address(struct underlay *u, const struct remote *r, const struct nl_route *route, const struct hop *hop, unsigned n)
+{
+	int was = ip_is_none(&r->asked) && n > 1 && !ip_is_none(&r->local) ? flow_addr_link(u, &r->local) : 0;
+	int is = flow_addr_link(u, &route->src);
+	bool old = false, new = false;
+
+	for (unsigned i = 0; i < n; i++) {
+		old |= was && hop[i].ifindex == was;
+		new |= hop[i].ifindex == is;
+	}
+	return old && new ? r->local : route->src;
+}
+
+/* Whether the ways found will do. */
+static int
+check_hops(const struct remote *r, const struct hop *hop, unsigned n, const struct ipaddr *local, uint32_t mtu, uint32_t added,
+	   struct err *e)
+{
+	const struct hop *h = hop;
+
+	while (h < hop + n && !h->via)
+		h++;
+	if (h == hop + n)
+		return err_set(e, ENETDOWN, "%s", hop[0].why_not);
+	if (ip_is_none(local) || ip_is_v4(local) != ip_is_v4(&r->ip))
+		return err_set(e, EADDRNOTAVAIL, "no address to send from on %s: give it one", h->via->nl.name);
+	/* What is left must hold more than an inner Ethernet header. */
+	if (mtu <= added)
+		return err_set(e, EMSGSIZE, "MTU %u of %s leaves no room for a tunnel", mtu, h->via->nl.name);
+	return 0;
 }
 
 void
 remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 {
-	uint32_t added = tun_overhead(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip));
+	uint32_t added = tun_overhead(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip)), mtu;
+	struct nl_hop found[TUN_MAX_WAYS];
 	struct nl_route route = { 0 };
 	struct err e = { 0 };
-	struct ipaddr next_hop;
-	struct via *v = find_route(u, r, &route, now, &e);
-	uint32_t mtu = v ? path_mtu(r, v, &route) : 0;
+	struct ipaddr local;
+	struct hop *hop;
+	unsigned n;
 
-	/* What is left must hold more than an inner Ethernet header. */
-	if (v && mtu <= added) {
-		err_set(&e, EMSGSIZE, "MTU %u of %s leaves no room for a tunnel", mtu, v->nl.name);
-		v = NULL;
-	}
-	if (!v) {
-		forget_route(r);
+	if (find_route(u, r, &route, &e)) {
+		forget_route(u, r);
 		set_state(r, TUN_DST_NO_ROUTE, "%s", e.msg);
 		return;
 	}
-	next_hop = ip_is_none(&route.gateway) || ip_is_multicast(&r->ip) ? r->ip : route.gateway;
-	/* Another next hop starts from the beginning. */
-	if (r->via != v || !ip_equal(&r->next_hop, &next_hop))
-		r->state = TUN_DST_FREE;
-	r->via = v;
-	r->last_ifindex = v->nl.ifindex;
-	r->local = route.src;
-	listen_on_equals(u, r, v, now);
-	r->next_hop = next_hop;
+	n = find_hops(u, r, &route, found);
+	hop = xcalloc(n, sizeof *hop);
+	for (unsigned i = 0; i < n; i++)
+		make_hop(u, r, &found[i], n > 1, &hop[i], now);
+	local = own_address(u, r, &route, hop, n);
+	mtu = path_mtu(r, &route, hop, n);
+	if (check_hops(r, hop, n, &local, mtu, added, &e)) {
+		let_go(u, hop, n);
+		forget_route(u, r);
+		set_state(r, TUN_DST_NO_ROUTE, "%s", e.msg);
+		return;
+	}
+	/* Only now: next hops that stay keep what is known of them. */
+	remote_forget_hops(u, r);
+	r->hop = hop;
+	r->n_hops = n;
+	r->last_ifindex = route.ifindex;
+	r->local = local;
 	r->mtu = mtu;
 	r->max_frame = tun_max_frame(r->tun->type, &r->tun->conf, !ip_is_v4(&r->ip), mtu);
-	remote_neighbour(u, r, now);
+	remote_settle(r);
 }

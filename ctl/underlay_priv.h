@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the files of the underlay share: underlay.c keeps tunnels and publishes, underlay_path.c finds the
- * way to one remote.  Everything is [ctl]. */
+ * way to one remote, underlay_neigh.c its next hop.  Everything is [ctl]. */
 #ifndef CTL_UNDERLAY_PRIV_H
 #define CTL_UNDERLAY_PRIV_H
 
@@ -15,6 +15,12 @@ enum {
 	UNDERLAY_GIVE_UP_MS = 3000,
 	UNDERLAY_ASK_AGAIN_MS = 500,
 	UNDERLAY_BACKOFF_MS = 1000,     /* Doubles up to UNDERLAY_RECHECK_MS. */
+	UNDERLAY_WATCH_MS = 5000,       /* As CONFIRM, where there are equal ways beside it. */
+	UNDERLAY_ASKS_PER_S = 200,      /* Neighbours that are asked for, all together. */
+	UNDERLAY_TURN_MS = 200,         /* Between looks whether it is one's turn to be asked for. */
+	UNDERLAY_CHANGES = 4,           /* A neighbour's MAC address may change so often at once, */
+	UNDERLAY_CHANGE_MS = 5000,      /* and after that once in this time. */
+	UNDERLAY_NEIGH_BUCKETS = 1024,
 	UNDERLAY_LEARNED_IDLE_MS = 300000,      /* A learned remote that nobody uses is forgotten then. */
 	UNDERLAY_MAX_ADDRS = 256,       /* Of this host that are looked at. */
 	UNDERLAY_MAX_UDP = 8,           /* Distinct UDP ports of all tunnels: a limit of the datapath. */
@@ -32,6 +38,38 @@ struct via {
 	char why_not[160];              /* Empty: usable. */
 };
 
+/* A next hop: what the kernel knows of an address on a link. */
+struct neigh {
+	struct neigh *next;             /* In its bucket. */
+	int ifindex;
+	struct ipaddr ip;
+	unsigned refs;
+	unsigned watchers;              /* Those of them that have other ways as well. */
+	enum tun_dst_state state;       /* FREE: not looked at yet. */
+	struct mac mac;                 /* While READY. */
+	bool waits;                     /* RESOLVING, but it was not its turn to be asked for yet. */
+	bool changed;                   /* Since remotes were told. */
+	bool unruly;                    /* Its MAC address changes too often: not believed for the moment. */
+	/* The next thing to do: confirm, give up, or retry, by state.  0: nothing. */
+	uint64_t timer_ms, asked_ms;
+	uint32_t backoff_ms;
+	struct mac known;               /* The last that was believed. */
+	uint64_t change_ms;             /* When all its changes are paid for: see may_change(). */
+	uint32_t changes, held;
+};
+
+/* One of the ways to a remote. */
+struct hop {
+	struct via *via;                /* As of the last pass; NULL: the link is gone, or cannot be used. */
+	struct neigh *neigh;            /* NULL: there is nobody to ask (a group), or no link. */
+	int ifindex;
+	struct ipaddr next_hop;
+	uint16_t weight;
+	bool watched;                   /* There are others. */
+	char link[16];                  /* Its name, whether it can be used or not. */
+	char why_not[160];              /* It cannot. */
+};
+
 /* One remote of one tunnel port: a tunnel destination. */
 struct remote {
 	const struct underlay_tunnel *tun;
@@ -46,20 +84,21 @@ struct remote {
 
 	enum tun_dst_state state;
 	char reason[200];
-	/* Set while there is a route. */
+	/* Set while there is a route: the ways, and those of them that is shown as 'the' one. */
+	unsigned n_hops;
+	struct hop *hop;
 	struct via *via;
 	struct ipaddr local, next_hop;
 	uint32_t mtu, max_frame;
 	int last_ifindex;               /* Of the link that the last route left by; 0: there was none yet. */
 	/* Set while READY. */
 	struct mac mac;
-	/* The next thing to do about the neighbour: confirm, give up, or retry, by state.  0: nothing. */
-	uint64_t timer_ms, asked_ms;
-	uint32_t backoff_ms;
 
 	/* What was handed on last. */
 	struct tun_dst row;
 	struct ofp_tun_path path;
+	unsigned n_ways;                /* Of several: a row each. */
+	struct tun_way *way;
 };
 
 struct tunnel {
@@ -108,6 +147,13 @@ struct underlay {
 	unsigned n_bfd;
 	struct bfd_session **bfd;
 	uint64_t random;
+	/* Next hops. */
+	struct neigh *neigh[UNDERLAY_NEIGH_BUCKETS];
+	unsigned n_neighs, neigh_at;
+	bool neigh_changed;
+	unsigned asks;                  /* Questions that are left of the second's share, */
+	uint64_t asks_ms;               /* as of then. */
+	struct underlay_stats stats;
 	bool dirty;                     /* The view differs from the one handed on. */
 	unsigned events;                /* NL_EV_* not looked at yet; */
 	uint64_t events_due_ms;         /* looked at then. */
@@ -180,9 +226,31 @@ void via_pass_end(struct underlay *);
 struct via *via_get(struct underlay *, int ifindex, uint64_t now_ms);
 /* Finds route, link, address and MTU, then looks at the neighbour. */
 void remote_resolve(struct underlay *, struct remote *, uint64_t now_ms);
-/* Looks at the neighbour alone. */
-void remote_neighbour(struct underlay *, struct remote *, uint64_t now_ms);
-/* Asks the kernel for the next hop. */
+/* Takes up what its next hops are now: state, reason, and the way that is shown. */
+void remote_settle(struct remote *);
+/* Whether one of its next hops is not as it was. */
+bool remote_hops_changed(const struct remote *);
+/* Asks for its next hops. */
 void remote_ask(struct underlay *, struct remote *, uint64_t now_ms);
+/* Lets go of its next hops. */
+void remote_forget_hops(struct underlay *, struct remote *);
+enum tun_dst_state hop_state(const struct hop *);
+/* Whether it leaves by a kernel link itself, not by a bridge. */
+bool remote_is_direct(const struct remote *);
+
+/* --- underlay_neigh.c ------------------------------------------------------------------------ */
+
+/* The row of a next hop, looked at when it is new.  'watched': there are others to take its place. */
+struct neigh *neigh_get(struct underlay *, int ifindex, const struct ipaddr *, bool watched, uint64_t now_ms);
+void neigh_put(struct underlay *, struct neigh *, bool watched);
+/* Packets wait: asks for one that is not there, unless that was done a moment ago. */
+void neigh_ask(struct underlay *, struct neigh *, uint64_t now_ms);
+/* Looks at all of them; at those whose time has come.  'underlay.neigh_changed': some are not as they were. */
+void neigh_look_all(struct underlay *, uint64_t now_ms);
+void neigh_look_due(struct underlay *, uint64_t now_ms);
+/* When the next one is due; UINT64_MAX: never. */
+uint64_t neigh_due(const struct underlay *);
+/* All remotes know of the changes. */
+void neigh_told(struct underlay *);
 
 #endif

@@ -166,12 +166,13 @@ nl_neigh_resolve(struct nl *nl, int ifindex, const struct ipaddr *ip)
 	if (fake.resolve_rc)
 		return fake.resolve_rc;
 	if (!f) {
-		if (fake.n_neighs == FAKE_MAX)
+		if (fake.n_neighs == FAKE_NEIGHS)
 			abort();
 		f = &fake.neigh[fake.n_neighs++];
 		*f = (struct fake_neigh){ .ifindex = ifindex, .ip = *ip };
 	}
 	f->asked++;
+	fake.n_asked++;
 	if (f->n.state != NL_NEIGH_VALID)
 		f->n.state = NL_NEIGH_INCOMPLETE;
 	return 0;
@@ -198,11 +199,24 @@ nl_addr_is_local(struct nl *nl, const struct ipaddr *ip, int *ifindex)
 }
 
 unsigned
-nl_route_links(struct nl *nl, const struct ipaddr *dst, int *ifindex, unsigned max)
+nl_route_hops(struct nl *nl, const struct ipaddr *dst, const struct ipaddr *src, struct nl_hop *hop, unsigned max)
 {
-	(void)nl, (void)dst, (void)max;
-	memcpy(ifindex, fake.equal, fake.n_equal * sizeof *ifindex);
-	return fake.n_equal;
+	(void)nl, (void)dst, (void)src, (void)max;
+	fake.n_questions++;
+	memcpy(hop, fake.hop, fake.n_hops * sizeof *hop);
+	return fake.n_hops;
+}
+
+int
+nl_neigh_probe(struct nl *nl, int ifindex, const struct ipaddr *ip)
+{
+	struct fake_neigh *f = find_neigh(ifindex, ip);
+
+	(void)nl;
+	if (!f || f->n.state != NL_NEIGH_VALID || f->n.fixed)
+		return -EINVAL;
+	f->probed++;
+	return 0;
 }
 
 /* --- ctl/mcast.h ----------------------------------------------------------------------- */

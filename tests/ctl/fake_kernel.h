@@ -6,7 +6,7 @@
 
 #include "base/netlink.h"
 
-enum { FAKE_MAX = 16 };
+enum { FAKE_MAX = 16, FAKE_NEIGHS = 1024 };
 
 struct fake_route {
 	struct ipaddr dst;              /* None: default. */
@@ -17,26 +17,27 @@ struct fake_neigh {
 	int ifindex;
 	struct ipaddr ip;
 	struct nl_neigh n;
-	unsigned asked;
+	unsigned asked, probed;
 };
 
 extern struct fake_kernel {
 	unsigned n_links, n_routes, n_neighs, n_addrs;
 	struct nl_link link[FAKE_MAX];
 	struct fake_route route[FAKE_MAX];
-	struct fake_neigh neigh[FAKE_MAX];
+	struct fake_neigh neigh[FAKE_NEIGHS];
 	struct ipaddr addr[FAKE_MAX];
 	int addr_link[FAKE_MAX];        /* 0: the first link. */
 	unsigned events;
 	unsigned n_questions;
 	int resolve_rc;
+	unsigned n_asked;               /* Questions for neighbours, all together. */
 	/* Quiet UDP ports: open ones, and what opening answers. */
 	int n_squats, squat_rc;
 	bool squat_v6;
 	uint8_t squat_proto;
 	uint16_t squat_port;
-	unsigned n_equal;               /* Links of equal routes, for everybody. */
-	int equal[4];
+	unsigned n_hops;                /* Equal ways, for every destination; 0: there is only the one of the route. */
+	struct nl_hop hop[16];
 	/* Multicast groups: how many are joined, the last of them, and what joining answers. */
 	int n_joined, mcast_rc, joined_on;
 	struct ipaddr joined;

@@ -127,7 +127,7 @@ static void
 a_fixed_remote_may_leave_the_key_open(void **state)
 {
 	(void)state;
-	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ NL_NEIGH_VALID, fake_mac(0x22) };
+	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ .state = NL_NEIGH_VALID, .mac = fake_mac(0x22) };
 	add(VX0, "remote=172.16.0.2 vni=flow");
 	add(VX1, "remote=172.16.0.2 vni=5");
 	assert_int_equal(find(4, "172.16.0.2", "172.16.0.1")->port, VX0);
@@ -143,7 +143,7 @@ a_remote_that_is_heard_becomes_a_destination(void **state)
 	uint32_t dst;
 
 	(void)state;
-	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ NL_NEIGH_VALID, fake_mac(0x22) };
+	fake_neigh(ETH1, "172.16.0.2")->n = (struct nl_neigh){ .state = NL_NEIGH_VALID, .mac = fake_mac(0x22) };
 	add(VX0, "remote=flow");
 	peer(VX0, "172.16.0.2", "172.17.0.1", true);
 	assert_int_equal(owner.n_commits, 1);

@@ -152,22 +152,23 @@ one_double_among_ten_thousand_is_found(void **state)
 }
 
 static void
-an_address_on_no_uplink_is_heard_on_all_of_them(void **state)
+equal_routes_are_heard_on_all_of_their_links(void **state)
 {
 	(void)state;
-	fake_route("172.16.0.2", BR_EX, "172.16.0.1", NULL);
-	owner.br_ex = (struct underlay_link){ .kind = UNDERLAY_LINK_DIRECT, .port = BR_EX_PORT };
-	fake.n_equal = 2;
-	fake.equal[0] = ETH1;
-	fake.equal[1] = BR_EX;
-	add(VX0, "vni=5000 remote=172.16.0.2");
-	assert_true(tun_view_is_underlay(owner.view, BR_EX_PORT));
+	fake_route("172.16.0.2", ETH2, "172.16.0.1", NULL);
+	fake.n_hops = 2;
+	fake.hop[0] = (struct nl_hop){ .ifindex = ETH1, .weight = 1 };
+	fake.hop[1] = (struct nl_hop){ .ifindex = ETH2, .weight = 1 };
+	add(VX0, "remote=172.16.0.2");
+	assert_true(tun_view_is_underlay(owner.view, ETH2_PORT));
 	assert_true(tun_view_is_underlay(owner.view, ETH1_PORT));
 	assert_int_equal(owner.n_opened, 1);
-	/* One that is on its link is heard there. */
-	fake.addr_link[fake.n_addrs] = BR_EX;
-	fake.addr[fake.n_addrs++] = fake_ip("172.16.0.1");
-	add(VX0, "vni=5000 remote=172.16.0.2");
+	/* Wherever its address is: packets leave by both. */
+	addr("172.16.0.1", ETH2);
+	add(VX0, "remote=172.16.0.2");
+	assert_true(tun_view_is_underlay(owner.view, ETH1_PORT));
+	fake.n_hops = 0;
+	add(VX0, "remote=172.16.0.2");
 	assert_false(tun_view_is_underlay(owner.view, ETH1_PORT));
 	assert_int_equal(owner.n_closed, 1);
 }
@@ -182,7 +183,7 @@ main(void)
 		UNDERLAY_TEST(bad_options_are_refused_before_anything_is_set),
 		UNDERLAY_TEST(nine_udp_ports_are_one_too_many),
 		UNDERLAY_TEST(one_double_among_ten_thousand_is_found),
-		UNDERLAY_TEST(an_address_on_no_uplink_is_heard_on_all_of_them),
+		UNDERLAY_TEST(equal_routes_are_heard_on_all_of_their_links),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
