@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Reassembly of STT frames.  Everything is bounded: frames, segments of a frame, buffers in all and for a source, and the
- * time they are held.  What exceeds a bound costs the oldest frame (of that source), never the one that is coming in: an
- * attacker who never completes a frame loses his own first. */
+ * time they are held.  What exceeds a bound costs the frame (of that source) that has waited longest for its next piece,
+ * never the one that is coming in: an attacker who never completes a frame loses his own first.
+ *
+ * Sources can be forged, and a flood of first pieces from thousands of them must not keep others from being heard.  A
+ * frame that goes on is not the one that has waited longest; and senders whose frames became whole lately are a class of
+ * their own, with half of the room: neither class takes the other's half. */
 #include "tunnels/stt_priv.h"
 
 #include <stdlib.h>
@@ -12,7 +16,14 @@
 #include "base/util.h"
 #include "tunnels/tun.h"
 
-enum { N_BUCKETS = 256, N_SOURCES = 64, NONE = 0xffff, N_LOST = 2 * STT_MAX_FRAMES };
+enum {
+	N_BUCKETS = 256, NONE = 0xffff, N_LOST = 2 * STT_MAX_FRAMES,
+	/* Of strangers' frames several share a row of accounts; each known sender has one. */
+	N_SOURCES = 64, N_KNOWN = 256,
+	KNOWN_MS = 10000,               /* So long a sender is known after its last whole frame. */
+};
+
+enum class { STRANGER, KNOWN, N_CLASSES };
 
 struct piece {
 	struct rte_mbuf *m;
@@ -21,12 +32,12 @@ struct piece {
 
 struct frame {
 	struct stt_seg key;             /* Of the first segment that came; 'ce' of all. */
-	uint64_t since_ms;
 	uint32_t bucket, source;
+	enum class class;
 	uint32_t got;                   /* Bytes. */
 	uint16_t n, n_bufs;
 	uint16_t next;                  /* In its bucket, or the next free one. */
-	uint16_t older, newer;
+	uint16_t older, newer;          /* In its class, by the last piece that came. */
 	struct piece piece[STT_MAX_SEGS];       /* By offset. */
 };
 
@@ -34,9 +45,19 @@ struct stt_table {
 	struct tun_limits limits;
 	uint64_t seed;
 	uint16_t bucket[N_BUCKETS];
-	uint16_t free, oldest, newest;
-	unsigned n_bufs, n_lost_bufs, n_lost;
-	uint16_t source_bufs[N_SOURCES];
+	uint16_t free;
+	struct {
+		uint16_t oldest, newest;
+		unsigned n, n_bufs;
+	} class[N_CLASSES];
+	unsigned n_lost_bufs, n_lost;
+	uint16_t source_bufs[N_SOURCES + N_KNOWN];
+	struct {
+		struct ipaddr src;
+		uint64_t whole_ms;      /* 0: nobody. */
+	} known[N_KNOWN];
+	uint64_t looked_ms;             /* When somebody last looked for what takes too long. */
+	uint64_t since_ms[STT_MAX_FRAMES];      /* The first piece of each frame; UINT64_MAX: there is none. */
 	struct rte_mbuf *lost[N_LOST];
 	struct frame frame[STT_MAX_FRAMES];
 };
@@ -49,7 +70,9 @@ stt_table_create(const struct tun_limits *limits)
 	t->limits = *limits;
 	t->seed = hash_random_seed();
 	memset(t->bucket, 0xff, sizeof t->bucket);
-	t->oldest = t->newest = NONE;
+	memset(t->since_ms, 0xff, sizeof t->since_ms);
+	for (unsigned i = 0; i < N_CLASSES; i++)
+		t->class[i].oldest = t->class[i].newest = NONE;
 	for (unsigned i = 0; i < STT_MAX_FRAMES; i++)
 		t->frame[i].next = i + 1 < STT_MAX_FRAMES ? (uint16_t)(i + 1) : NONE;
 	return t;
@@ -77,6 +100,24 @@ find(struct stt_table *t, const struct stt_seg *s, uint32_t bucket)
 	return NULL;
 }
 
+static void
+list_add(struct stt_table *t, struct frame *f)
+{
+	uint16_t i = (uint16_t)(f - t->frame), *newest = &t->class[f->class].newest;
+
+	f->newer = NONE;
+	f->older = *newest;
+	*(*newest == NONE ? &t->class[f->class].oldest : &t->frame[*newest].newer) = i;
+	*newest = i;
+}
+
+static void
+list_del(struct stt_table *t, struct frame *f)
+{
+	*(f->older == NONE ? &t->class[f->class].oldest : &t->frame[f->older].newer) = f->newer;
+	*(f->newer == NONE ? &t->class[f->class].newest : &t->frame[f->newer].older) = f->older;
+}
+
 /* Takes it out of everything and gives its buffers as one chain. */
 static struct rte_mbuf *
 take(struct stt_table *t, struct frame *f)
@@ -87,11 +128,12 @@ take(struct stt_table *t, struct frame *f)
 	while (*at != i)
 		at = &t->frame[*at].next;
 	*at = f->next;
-	*(f->older == NONE ? &t->oldest : &t->frame[f->older].newer) = f->newer;
-	*(f->newer == NONE ? &t->newest : &t->frame[f->newer].older) = f->older;
+	list_del(t, f);
 	f->next = t->free;
 	t->free = i;
-	t->n_bufs -= f->n_bufs;
+	t->since_ms[i] = UINT64_MAX;
+	t->class[f->class].n--;
+	t->class[f->class].n_bufs -= f->n_bufs;
 	t->source_bufs[f->source] -= f->n_bufs;
 
 	for (unsigned k = 0; k < f->n; k++) {
@@ -125,53 +167,77 @@ lose(struct stt_table *t, struct frame *f)
 static void
 expire(struct stt_table *t, uint64_t now_ms)
 {
-	while (t->oldest != NONE && now_ms - t->frame[t->oldest].since_ms >= t->limits.held_ms)
-		lose(t, &t->frame[t->oldest]);
+	if (LIKELY(t->looked_ms == now_ms))
+		return;
+	t->looked_ms = now_ms;
+	for (unsigned i = 0; i < STT_MAX_FRAMES; i++)
+		if (t->since_ms[i] <= now_ms && now_ms - t->since_ms[i] >= t->limits.held_ms)
+			lose(t, &t->frame[i]);
+}
+
+/* The frame of a class that has waited longest, but for 'keep'; of that source alone, if not NONE. */
+static struct frame *
+oldest(struct stt_table *t, enum class class, uint32_t source, const struct frame *keep)
+{
+	for (uint16_t i = t->class[class].oldest; i != NONE; i = t->frame[i].newer)
+		if (&t->frame[i] != keep && (source == NONE || t->frame[i].source == source))
+			return &t->frame[i];
+	return NULL;
+}
+
+/* Gives up one frame for one of 'class', of which there is more than its half, or not. */
+static bool
+lose_for(struct stt_table *t, enum class class, bool has_half, const struct frame *keep)
+{
+	enum class first = has_half ? class : class == KNOWN ? STRANGER : KNOWN;
+	struct frame *f = oldest(t, first, NONE, keep);
+
+	if (!f)
+		f = oldest(t, first == KNOWN ? STRANGER : KNOWN, NONE, keep);
+	if (f)
+		lose(t, f);
+	return f;
 }
 
 /* Makes room for 'n' buffers of a source; 'keep' is not touched.  False: even so there is none. */
 static bool
-make_room(struct stt_table *t, uint32_t source, unsigned n, const struct frame *keep)
+make_room(struct stt_table *t, enum class class, uint32_t source, unsigned n, const struct frame *keep)
 {
-	bool mine = t->source_bufs[source] + n > t->limits.held_bufs_source;
+	while (t->source_bufs[source] + n > t->limits.held_bufs_source) {
+		struct frame *f = oldest(t, class, source, keep);
 
-	for (uint16_t i = t->oldest, next; i != NONE; i = next) {
-		struct frame *f = &t->frame[i];
-
-		next = f->newer;
-		if (!mine && t->n_bufs + n <= t->limits.held_bufs)
-			return true;
-		if (f == keep || (mine && f->source != source))
-			continue;
+		if (!f)
+			return false;
 		lose(t, f);
-		mine = t->source_bufs[source] + n > t->limits.held_bufs_source;
 	}
-	return !mine && t->n_bufs + n <= t->limits.held_bufs;
+	while (t->class[STRANGER].n_bufs + t->class[KNOWN].n_bufs + n > t->limits.held_bufs)
+		if (!lose_for(t, class, t->class[class].n_bufs + n > t->limits.held_bufs / 2, keep))
+			return false;
+	return true;
 }
 
 static struct frame *
-add_frame(struct stt_table *t, const struct stt_seg *s, uint32_t bucket, uint32_t source, uint64_t now_ms)
+add_frame(struct stt_table *t, const struct stt_seg *s, uint32_t bucket, enum class class, uint32_t source, uint64_t now_ms)
 {
 	struct frame *f;
 	uint16_t i;
 
 	if (t->free == NONE)
-		lose(t, &t->frame[t->oldest]);
+		lose_for(t, class, t->class[class].n >= STT_MAX_FRAMES / 2, NULL);
 	i = t->free;
 	f = &t->frame[i];
 	t->free = f->next;
+	t->since_ms[i] = now_ms;
 	f->key = *s;
 	f->key.ce = false;
-	f->since_ms = now_ms;
 	f->bucket = bucket;
+	f->class = class;
 	f->source = source;
 	f->got = f->n = f->n_bufs = 0;
 	f->next = t->bucket[bucket];
 	t->bucket[bucket] = i;
-	f->newer = NONE;
-	f->older = t->newest;
-	*(t->newest == NONE ? &t->oldest : &t->frame[t->newest].newer) = i;
-	t->newest = i;
+	t->class[class].n++;
+	list_add(t, f);
 	return f;
 }
 
@@ -190,11 +256,37 @@ place(const struct frame *f, const struct stt_seg *s)
 	return (int)at;
 }
 
+/* Which class a sender is of, and where its buffers are counted. */
+static enum class
+class_of(const struct stt_table *t, const struct ipaddr *src, uint64_t hash, uint64_t now_ms, uint32_t *source)
+{
+	uint32_t i = (uint32_t)(hash >> 32) % N_KNOWN;
+	bool known = t->known[i].whole_ms && now_ms - t->known[i].whole_ms < KNOWN_MS && ip_equal(&t->known[i].src, src);
+
+	*source = known ? N_SOURCES + i : (uint32_t)(hash % N_SOURCES);
+	return known ? KNOWN : STRANGER;
+}
+
+/* A frame became whole.  Who is known stays so while he sends: nobody takes his place. */
+static void
+know(struct stt_table *t, const struct ipaddr *src, uint64_t hash, uint64_t now_ms)
+{
+	uint32_t i = (uint32_t)(hash >> 32) % N_KNOWN;
+
+	if (!ip_equal(&t->known[i].src, src)) {
+		if (t->source_bufs[N_SOURCES + i] || (t->known[i].whole_ms && now_ms - t->known[i].whole_ms < KNOWN_MS))
+			return;
+		t->known[i].src = *src;
+	}
+	t->known[i].whole_ms = now_ms ? now_ms : 1;
+}
+
 enum stt_verdict
 stt_table_add(struct stt_table *t, struct stt_seg *s, struct rte_mbuf **m, uint64_t now_ms)
 {
 	uint64_t sh = hash_ip(t->seed, &s->src), h = hash_add(hash_ip(sh, &s->dst), (uint64_t)s->id << 16 | s->sport);
-	uint32_t source = (uint32_t)(sh % N_SOURCES), bucket = (uint32_t)(h % N_BUCKETS);
+	uint32_t source, bucket = (uint32_t)(h % N_BUCKETS);
+	enum class class;
 	struct frame *f;
 	int at;
 
@@ -202,9 +294,15 @@ stt_table_add(struct stt_table *t, struct stt_seg *s, struct rte_mbuf **m, uint6
 	f = find(t, s, bucket);
 	if (f && f->key.total != s->total)
 		return STT_OVERLAP;
-	if (!make_room(t, source, (*m)->nb_segs, f))
+	/* A frame stays what it was when it began. */
+	class = class_of(t, &s->src, sh, now_ms, &source);
+	if (f) {
+		class = f->class;
+		source = f->source;
+	}
+	if (!make_room(t, class, source, (*m)->nb_segs, f))
 		return STT_OVERLAP;
-	f = f ? f : add_frame(t, s, bucket, source, now_ms);
+	f = f ? f : add_frame(t, s, bucket, class, source, now_ms);
 	at = place(f, s);
 	if (at < 0)
 		return STT_OVERLAP;
@@ -212,14 +310,18 @@ stt_table_add(struct stt_table *t, struct stt_seg *s, struct rte_mbuf **m, uint6
 	f->piece[at] = (struct piece){ .m = *m, .off = s->off, .len = s->len };
 	f->n++;
 	f->n_bufs += (*m)->nb_segs;
-	t->n_bufs += (*m)->nb_segs;
+	t->class[class].n_bufs += (*m)->nb_segs;
 	t->source_bufs[source] += (*m)->nb_segs;
 	f->got += s->len;
 	f->key.ce |= s->ce;
-	if (f->got < f->key.total)
+	if (f->got < f->key.total) {
+		list_del(t, f);
+		list_add(t, f);
 		return STT_HELD;
+	}
 	s->ce = f->key.ce;
 	*m = take(t, f);
+	know(t, &s->src, sh, now_ms);
 	return STT_WHOLE;
 }
 
@@ -229,8 +331,8 @@ stt_table_reap(struct stt_table *t, bool all, uint64_t now_ms, struct rte_mbuf *
 	unsigned n = 0;
 
 	expire(t, now_ms);
-	while (all && t->oldest != NONE && t->n_lost < max)
-		lose(t, &t->frame[t->oldest]);
+	while (all && t->n_lost < max && lose_for(t, STRANGER, true, NULL))
+		;
 	while (n < max && t->n_lost) {
 		out[n] = t->lost[--t->n_lost];
 		t->n_lost_bufs -= out[n++]->nb_segs;
@@ -241,7 +343,7 @@ stt_table_reap(struct stt_table *t, bool all, uint64_t now_ms, struct rte_mbuf *
 unsigned
 stt_table_bufs(const struct stt_table *t)
 {
-	return t->n_bufs + t->n_lost_bufs;
+	return t->class[STRANGER].n_bufs + t->class[KNOWN].n_bufs + t->n_lost_bufs;
 }
 
 void

@@ -464,6 +464,107 @@ what_takes_too_long_is_lost(void **state)
 	stt_table_destroy(t);
 }
 
+/* A sender of whole frames, 45 pieces each, and between any two of its pieces so many first ones of frames that never
+ * become whole, each from another forged source: how many of its frames arrive. */
+static unsigned
+whole_in_flood(struct stt_table *t, unsigned frames, unsigned forged)
+{
+	unsigned whole = 0;
+
+	for (unsigned i = 0; i < frames; i++)
+		for (unsigned k = 0; k < 45; k++) {
+			struct stt_seg s = { .src = ip_from_v4(1), .id = 1000 + i, .total = 45000, .off = (uint16_t)(k * 1000),
+					     .len = 1000 };
+
+			whole += add(t, s, 5000) == STT_WHOLE;
+			for (unsigned n = 0; n < forged; n++) {
+				add(t, seg_of(2 + (uint32_t)rand(), (uint32_t)rand(), 0), 5000);
+				reap_all(t, 5000);
+			}
+			assert_true(stt_table_bufs(t) <= TUN_HELD_BUFS);
+		}
+	return whole;
+}
+
+static void
+forged_sources_do_not_keep_others_from_being_heard(void **state)
+{
+	static const unsigned rates[] = { 1, 10, STT_MAX_FRAMES / 2 - 2 };
+	struct stt_table *t;
+
+	(void)state;
+	srand(7);
+	for (unsigned i = 0; i < ARRAY_SIZE(rates); i++) {
+		t = stt_table_create(tun_limits());
+		assert_int_equal(whole_in_flood(t, 20, rates[i]), 20);
+		reap_all(t, UINT32_MAX);
+		stt_table_destroy(t);
+	}
+	/* At any rate, once it is known. */
+	t = stt_table_create(tun_limits());
+	assert_int_equal(whole_in_flood(t, 1, 0), 1);
+	assert_int_equal(whole_in_flood(t, 10, 1000), 10);
+	reap_all(t, UINT32_MAX);
+	stt_table_destroy(t);
+}
+
+/* Likewise frames of eight pieces each, that take buffers rather than places. */
+static void
+forged_frames_of_many_pieces_do_not_either(void **state)
+{
+	struct stt_table *t = stt_table_create(tun_limits());
+	unsigned whole = 0;
+
+	(void)state;
+	assert_int_equal(whole_in_flood(t, 1, 0), 1);
+	for (unsigned i = 0; i < 20 * 45; i++) {
+		struct stt_seg s = { .src = ip_from_v4(1), .id = 7000 + i / 45, .total = 45000, .off = (uint16_t)(i % 45 * 1000),
+				     .len = 1000 };
+
+		whole += add(t, s, 5000) == STT_WHOLE;
+		for (unsigned k = 0; k < 80; k++) {
+			add(t, seg_of(2 + i * 10 + k / 8, i * 10 + k / 8, (uint16_t)(k % 8 * 1000)), 5000);
+			reap_all(t, 5000);
+		}
+		assert_true(stt_table_bufs(t) <= TUN_HELD_BUFS);
+	}
+	assert_int_equal(whole, 20);
+	reap_all(t, UINT32_MAX);
+	assert_int_equal(stt_table_bufs(t), 0);
+	stt_table_destroy(t);
+}
+
+/* Nor can those that make frames whole crowd out who is new. */
+static void
+known_senders_leave_room_for_new_ones(void **state)
+{
+	struct stt_table *t = stt_table_create(tun_limits());
+
+	(void)state;
+	for (unsigned n = 0; n < 1000; n++) {
+		struct stt_seg s = { .src = ip_from_v4(10 + n), .id = n, .total = 2000, .len = 1000 };
+
+		assert_int_equal(add(t, s, 5000), STT_HELD);
+		s.off = 1000;
+		assert_int_equal(add(t, s, 5000), STT_WHOLE);
+	}
+	for (unsigned n = 0; n < 1000; n++) {
+		add(t, seg_of(10 + n, 5000 + n, 0), 5000);
+		reap_all(t, 5000);
+	}
+	/* Two strangers, between whose pieces all of them begin frames again. */
+	assert_int_equal(whole_in_flood(t, 1, 0), 1);
+	assert_int_equal(add(t, (struct stt_seg){ .src = ip_from_v4(5), .id = 1, .total = 2000, .len = 1000 }, 5000), STT_HELD);
+	for (unsigned n = 0; n < 30; n++) {
+		add(t, seg_of(10 + n, 9000 + n, 0), 5000);
+		reap_all(t, 5000);
+	}
+	assert_int_equal(add(t, (struct stt_seg){ .src = ip_from_v4(5), .id = 1, .total = 2000, .off = 1000, .len = 1000 }, 5000),
+			 STT_WHOLE);
+	reap_all(t, UINT32_MAX);
+	stt_table_destroy(t);
+}
+
 /* --- Against a naive one ------------------------------------------------------------------- */
 
 /* Random pieces of few frames, many of them wrong: what comes out is a frame that every byte was given for. */
@@ -576,6 +677,9 @@ main(void)
 		cmocka_unit_test(tag_in_the_header_is_put_back),
 		cmocka_unit_test(memory_is_bounded_and_the_oldest_goes_first),
 		cmocka_unit_test(one_source_takes_no_more_than_its_share),
+		cmocka_unit_test(forged_sources_do_not_keep_others_from_being_heard),
+		cmocka_unit_test(forged_frames_of_many_pieces_do_not_either),
+		cmocka_unit_test(known_senders_leave_room_for_new_ones),
 		cmocka_unit_test(limits_are_as_configured),
 		cmocka_unit_test(what_takes_too_long_is_lost),
 		cmocka_unit_test(random_pieces_never_make_a_frame_with_holes),
