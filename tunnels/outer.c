@@ -269,6 +269,9 @@ tun_outer_check(struct rte_mbuf *m, struct tun_outer *o)
 		return TUN_OUTER_OPTIONS;
 	if (UNLIKELY(!ip_is_unicast(&o->src)))
 		return TUN_OUTER_SOURCE;
+	/* IPv4 addresses are kept mapped: in an IPv6 header such a one would pass for the IPv4 host's. */
+	if (o->v6 && UNLIKELY(ip_is_v4(&o->src) || ip_is_v4(&o->dst)))
+		return TUN_OUTER_SOURCE;
 
 	o->port = port_of(p + pos.off);
 	if (UNLIKELY(o->total_len > m->pkt_len || o->total_len < pos.off))

@@ -372,7 +372,8 @@ static void
 sources_that_are_no_unicast_are_refused(void **state)
 {
 	static const uint8_t bad4[][4] = { { 0 }, { 127, 0, 0, 1 }, { 224, 0, 0, 1 }, { 255, 255, 255, 255 } };
-	static const uint8_t bad6[][16] = { { 0 }, { [15] = 1 }, { 0xff, 2, [15] = 1 } };
+	static const uint8_t bad6[][16] = { { 0 }, { [15] = 1 }, { 0xff, 2, [15] = 1 },
+					{ [10] = 0xff, 0xff, 192, 0, 2, 2 } };
 
 	(void)state;
 	for (unsigned i = 0; i < ARRAY_SIZE(bad4); i++) {
