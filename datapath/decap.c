@@ -304,7 +304,7 @@ collect(struct lcore *lc, struct mac mac, uint16_t in_port, struct rte_mbuf **m)
 	struct tun_outer o;
 	bool ours = false;
 
-	if (LIKELY(!reasm_peek(*m, &f)) || !tun_view_listens(v, f.proto) || !tun_view_is_local(v, &f.dst) ||
+	if (LIKELY(!reasm_peek(*m, &f)) || !tun_view_listens(v, f.proto, &f.src, &f.dst) || !tun_view_is_local(v, &f.dst) ||
 	    !ip_is_unicast(&f.src) || tun_view_is_local(v, &f.src) ||
 	    (!mac_is_zero(mac) && memcmp(&mac, rte_pktmbuf_mtod(*m, const uint8_t *), sizeof mac)))
 		return REASM_PLAIN;
@@ -365,6 +365,11 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 			why = TUN_OUTER_SOURCE;
 		if (UNLIKELY(why || !pkt_pull(m[i], o.len))) {
 			refuse_outer(lc, type, &o.src, &o.dst, in_port, why ? outer_drop[why] : DROP_TUN_OUTER_SHORT, m[i]);
+			continue;
+		}
+		/* Before anything is kept of it. */
+		if (UNLIKELY(type->reap) && UNLIKELY(!tun_view_may_take(v, type, &o.src, &o.dst))) {
+			refuse_outer(lc, type, &o.src, &o.dst, in_port, DROP_TUN_UNKNOWN_REMOTE, m[i]);
 			continue;
 		}
 		if (r.type != type) {

@@ -7,6 +7,8 @@
 
 #include "base/hash.h"
 
+enum { ALLOW_LOOKS = 16 };              /* Lists that are looked through before something is kept; with more, all may be. */
+
 struct tun_view *
 tun_view_create(void)
 {
@@ -22,7 +24,7 @@ tun_view_destroy(struct tun_view *v)
 	if (!v)
 		return;
 	for (unsigned i = 0; i < v->n_allow; i++)
-		free(v->allow[i]);
+		free(v->allow[i].who);
 	free(v->allow);
 	free(v->endpoint);
 	free(v->slot);
@@ -147,7 +149,35 @@ takes_pair(const struct tun_view *v, const struct tun_type *type, const struct i
 	static const struct ipaddr none;
 
 	return has_pair(v, type, remote, local) ||
-	       (v->shapes & ~1u && (has_pair(v, type, &none, local) || has_pair(v, type, &none, &none)));
+	       (v->shapes & ~1u && (has_pair(v, type, remote, &none) || has_pair(v, type, &none, local) ||
+				    has_pair(v, type, &none, &none)));
+}
+
+bool
+tun_view_may_take(const struct tun_view *v, const struct tun_type *type, const struct ipaddr *remote, const struct ipaddr *local)
+{
+	static const struct ipaddr none;
+
+	if (LIKELY(has_pair(v, type, remote, local)))
+		return true;
+	if (!(v->shapes & ~1u))
+		return false;
+	if (has_pair(v, type, remote, &none))
+		return true;
+	if (!has_pair(v, type, &none, local) && !has_pair(v, type, &none, &none))
+		return false;
+	for (unsigned i = 0; i < v->n_listen; i++)
+		if (v->listen[i].type == type && v->listen[i].anybody)
+			return true;
+	for (unsigned i = 0; i < v->n_allow && v->n_allow <= ALLOW_LOOKS; i++) {
+		const struct tun_endpoint *e = &v->endpoint[v->allow[i].endpoint];
+
+		/* Who is known already has been let in by somebody. */
+		if (e->type == type && (opt_prefixes_have(e->allow, remote) ||
+					tun_view_peer(v, e->port, remote, e->asks ? &e->asked : local)))
+			return true;
+	}
+	return v->n_allow > ALLOW_LOOKS;
 }
 
 static void
@@ -249,8 +279,16 @@ keep_allow(struct tun_view *v, const struct opt_prefixes *allow)
 
 	*copy = *allow;
 	v->allow = xrealloc(v->allow, (v->n_allow + 1) * sizeof *v->allow);
-	v->allow[v->n_allow++] = copy;
+	v->allow[v->n_allow].endpoint = v->n_endpoints;
+	v->allow[v->n_allow++].who = copy;
 	return copy;
+}
+
+static void
+note_anybody(struct tun_view *v, const struct tun_type *type)
+{
+	for (unsigned i = 0; i < v->n_listen; i++)
+		v->listen[i].anybody |= v->listen[i].type == type;
 }
 
 int
@@ -272,6 +310,8 @@ tun_view_add_endpoint(struct tun_view *v, const struct tun_endpoint *e)
 		return rc;
 	if (n.allow)
 		n.allow = keep_allow(v, n.allow);
+	else if (n.wild & TUN_WILD_REMOTE)
+		note_anybody(v, n.type);
 	if (v->n_endpoints >= v->n_slots / 2)
 		grow(v);
 	v->shapes |= (uint8_t)(1u << n.wild);
@@ -473,10 +513,10 @@ tun_view_type(const struct tun_view *v, const struct tun_outer *o)
 }
 
 bool
-tun_view_listens(const struct tun_view *v, uint8_t ip_proto)
+tun_view_listens(const struct tun_view *v, uint8_t ip_proto, const struct ipaddr *src, const struct ipaddr *dst)
 {
 	for (unsigned i = 0; i < v->n_listen; i++)
-		if (v->listen[i].ip_proto == ip_proto)
+		if (v->listen[i].ip_proto == ip_proto && tun_view_may_take(v, v->listen[i].type, src, dst))
 			return true;
 	return false;
 }

@@ -28,6 +28,7 @@ struct tun_view {
 		uint8_t ip_proto;
 		uint16_t port;          /* As in tun_outer.port. */
 		const struct tun_type *type;
+		bool anybody;           /* Some endpoint of the type takes packets of any remote. */
 	} listen[TUN_MAX_LISTEN];
 	/* Two types share a row above (GRE and NVGRE): who sent a packet to whom decides. */
 	bool shared;
@@ -54,17 +55,24 @@ struct tun_view {
 	uint32_t *peer_next;            /* [n_dst] */
 	uint32_t n_heads, *peer_head;   /* By port number. */
 	unsigned n_allow;
-	struct opt_prefixes **allow;
+	/* Lists of who may send, each an endpoint's own. */
+	struct {
+		struct opt_prefixes *who;
+		uint32_t endpoint;      /* Whose. */
+	} *allow;
 };
 
 bool tun_view_is_underlay(const struct tun_view *, uint16_t port);
 /* The type that a packet is of, by tun_outer_peek(); NULL: none that is configured. */
 const struct tun_type *tun_view_type(const struct tun_view *, const struct tun_outer *);
-/* Whether any configured type is of that IP protocol. */
-bool tun_view_listens(const struct tun_view *, uint8_t ip_proto);
+/* Whether any configured type of that IP protocol may take packets with these addresses. */
+bool tun_view_listens(const struct tun_view *, uint8_t ip_proto, const struct ipaddr *src, const struct ipaddr *dst);
 bool tun_view_is_local(const struct tun_view *, const struct ipaddr *);
 const struct tun_endpoint *tun_view_find(const struct tun_view *, const struct tun_type *, uint16_t udp_port,
 					 uint32_t key, const struct ipaddr *remote, const struct ipaddr *local);
+/* Whether any endpoint of the type may take packets of that remote, whatever their key: asked before something is kept of
+ * packets that are not whole yet.  A no is certain. */
+bool tun_view_may_take(const struct tun_view *, const struct tun_type *, const struct ipaddr *remote, const struct ipaddr *local);
 /* Whether an endpoint takes packets of that remote. */
 bool tun_endpoint_allows(const struct tun_endpoint *, const struct ipaddr *remote);
 bool tun_view_has_key(const struct tun_view *, const struct tun_type *, uint16_t udp_port, uint32_t key);
