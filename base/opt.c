@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Options as data: text to value and back. */
-#include "base/opt.h"
+#include "base/opt_priv.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -21,6 +21,8 @@ union value {
 	struct opt_macs macs;
 	struct opt_prefixes prefixes;
 	struct opt_strs strs;
+	struct opt_map map;
+	struct opt_ip_keys ip_keys;
 };
 
 const struct ipaddr opt_ip_word = { { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
@@ -82,13 +84,15 @@ value_len(const struct opt_desc *d)
 	case OPT_MAC_LIST: return sizeof(struct opt_macs);
 	case OPT_PREFIX_LIST: return sizeof(struct opt_prefixes);
 	case OPT_STR_LIST: return sizeof(struct opt_strs);
+	case OPT_MAP: return sizeof(struct opt_map);
+	case OPT_IP_KEY_LIST: return sizeof(struct opt_ip_keys);
 	}
 	abort();
 }
 
-/* Digits only, decimal or 0x: strtoul() would take signs, blanks and octal. */
-static int
-parse_number(const char *s, const char *end, uint64_t *out)
+/* strtoul() would take signs, blanks and octal. */
+int
+opt_number(const char *s, const char *end, uint64_t *out)
 {
 	unsigned base = 10;
 	uint64_t v = 0;
@@ -121,7 +125,7 @@ set_number(const struct opt_desc *d, const char *s, union value *v, struct err *
 
 	if (d->names && !strcmp(s, d->names[0]))
 		n = d->kind == OPT_U32_WORD ? (max = UINT32_MAX) : max;
-	else if (parse_number(s, s + strlen(s), &n))
+	else if (opt_number(s, s + strlen(s), &n))
 		return err_set(e, EINVAL, "%s: '%s' is not a number%s%s", d->name, s,
 			       d->names ? " or " : "", d->names ? d->names[0] : "");
 	if (n < d->min || n > max)
@@ -312,7 +316,7 @@ parse_prefix(const struct opt_desc *d, const char *one, struct opt_prefix *p, st
 		return err_set(e, EINVAL, "%s: '%s' is not an address or a prefix such as 10.1.0.0/16", d->name, one);
 	base = ip_is_v4(&p->ip) ? 96 : 0;
 	len = 128 - base;
-	if (slash && (parse_number(slash + 1, one + strlen(one), &len) || len > 128 - base))
+	if (slash && (opt_number(slash + 1, one + strlen(one), &len) || len > 128 - base))
 		return err_set(e, ERANGE, "%s: '%s': the length of a prefix is 0 to %u", d->name, one, 128 - base);
 	p->len = (uint8_t)(base + len);
 	if (has_bits_behind(&p->ip, p->len))
@@ -360,7 +364,7 @@ set_vlans(const struct opt_desc *d, const char *s, union value *v, struct err *e
 		const char *end = s + len, *dash = memchr(s, '-', len);
 		uint64_t from, to;
 
-		if (parse_number(s, dash ? dash : end, &from) || (dash && parse_number(dash + 1, end, &to)))
+		if (opt_number(s, dash ? dash : end, &from) || (dash && opt_number(dash + 1, end, &to)))
 			return err_set(e, EINVAL, "%s: '%.*s' is not a VLAN or a range such as 100-199",
 				       d->name, (int)MIN_OF(len, (size_t)60), s);
 		if (!dash)
@@ -396,6 +400,8 @@ set_value(const struct opt_desc *d, void *conf, const char *s, struct err *e)
 	case OPT_MAC_LIST: rc = set_macs(d, s, &v, e); break;
 	case OPT_PREFIX_LIST: rc = set_prefixes(d, s, &v, e); break;
 	case OPT_STR_LIST: rc = set_strs(d, s, &v, e); break;
+	case OPT_MAP: rc = opt_map_parse(d, s, &v.map, e); break;
+	case OPT_IP_KEY_LIST: rc = opt_ip_keys_parse(d, s, &v.ip_keys, e); break;
 	case OPT_MAC:
 		if (mac_parse(s, &v.mac))
 			rc = err_set(e, EINVAL, "%s: '%s' is not a MAC address such as 02:00:00:00:00:01",
@@ -460,9 +466,8 @@ opt_set(const struct opt_desc *table, void *conf, const char *name, const char *
 	return d ? set_value(d, conf, value, e) : unknown(table, name, e);
 }
 
-/* Appends at buf[*n], never past 'len'; '*n' is what would have been written. */
-static void
-append(char *buf, size_t len, size_t *n, const char *s)
+void
+opt_append(char *buf, size_t len, size_t *n, const char *s)
 {
 	int k = snprintf(*n < len ? buf + *n : NULL, *n < len ? len - *n : 0, "%s", s);
 
@@ -483,7 +488,7 @@ format_vlans(const struct opt_vlans *s, char *buf, size_t len)
 		while (to < 4095 && opt_vlans_has(s, to + 1))
 			to++;
 		snprintf(one, sizeof one, to > v ? "%s%u-%u" : "%s%u", n ? "," : "", v, to);
-		append(buf, len, &n, one);
+		opt_append(buf, len, &n, one);
 		v = to;
 	}
 }
@@ -505,13 +510,13 @@ format_ips(const struct opt_desc *d, const struct opt_ips *l, char *buf, size_t 
 	size_t n = 0;
 
 	if (l->word && d->names)
-		append(buf, len, &n, d->names[0]);
+		opt_append(buf, len, &n, d->names[0]);
 	for (unsigned i = 0; i < l->n && i < OPT_LIST_MAX; i++) {
 		char one[IP_STR_LEN];
 
 		if (i)
-			append(buf, len, &n, ",");
-		append(buf, len, &n, ip_format(l->ip[i], one));
+			opt_append(buf, len, &n, ",");
+		opt_append(buf, len, &n, ip_format(l->ip[i], one));
 	}
 }
 
@@ -537,8 +542,8 @@ format_macs(const struct opt_macs *l, char *buf, size_t len)
 		char one[MAC_STR_LEN];
 
 		if (i)
-			append(buf, len, &n, ",");
-		append(buf, len, &n, mac_format(l->mac[i], one));
+			opt_append(buf, len, &n, ",");
+		opt_append(buf, len, &n, mac_format(l->mac[i], one));
 	}
 }
 
@@ -554,10 +559,10 @@ format_prefixes(const struct opt_prefixes *l, char *buf, size_t len)
 		if (p->len < 128)
 			snprintf(tail, sizeof tail, "/%u", p->len - (ip_is_v4(&p->ip) ? 96u : 0u));
 		if (i)
-			append(buf, len, &n, ",");
+			opt_append(buf, len, &n, ",");
 		/* ip_format() has a word for ::. */
-		append(buf, len, &n, ip_is_none(&p->ip) ? "::" : ip_format(p->ip, one));
-		append(buf, len, &n, tail);
+		opt_append(buf, len, &n, ip_is_none(&p->ip) ? "::" : ip_format(p->ip, one));
+		opt_append(buf, len, &n, tail);
 	}
 }
 
@@ -568,8 +573,8 @@ format_strs(const struct opt_strs *l, char *buf, size_t len)
 
 	for (unsigned i = 0; i < l->n && i < OPT_STRS_MAX; i++) {
 		if (i)
-			append(buf, len, &n, ",");
-		append(buf, len, &n, l->s[i]);
+			opt_append(buf, len, &n, ",");
+		opt_append(buf, len, &n, l->s[i]);
 	}
 }
 
@@ -595,6 +600,8 @@ format_value(const struct opt_desc *d, const void *field, char *buf, size_t len)
 	case OPT_MAC_LIST: format_macs(field, buf, len); break;
 	case OPT_PREFIX_LIST: format_prefixes(field, buf, len); break;
 	case OPT_STR_LIST: format_strs(field, buf, len); break;
+	case OPT_MAP: opt_map_format(field, buf, len); break;
+	case OPT_IP_KEY_LIST: opt_ip_keys_format(field, buf, len); break;
 	}
 	if (d->kind == OPT_U16 || d->kind == OPT_U32 || d->kind == OPT_U32_WORD) {
 		if (d->names && num == (d->kind == OPT_U32_WORD ? UINT32_MAX : d->max))

@@ -23,6 +23,9 @@ enum opt_kind {
 	OPT_RATE,       /* uint64_t, a number a second: "500k", "2.5G" (k, M, G, T: powers of 1000); at most 100T. */
 	OPT_MAC_LIST,   /* struct opt_macs, comma-separated, no doubles; unicast. */
 	OPT_PREFIX_LIST,        /* struct opt_prefixes: "10.0.0.5,10.1.0.0/16,2001:db8::/64"; no bits behind the length. */
+	OPT_MAP,        /* struct opt_map: "10:5010,100-199:10100", which VLAN (0: no tag) is which number below 2^32 - 1; of a
+			 * range the first one's.  No VLAN and no number stands there twice. */
+	OPT_IP_KEY_LIST,        /* struct opt_ip_keys: "10.0.0.2@5010,10.0.0.2@5020-5029". */
 	OPT_STR_LIST,   /* struct opt_strs, comma-separated, at most 'max' bytes each, no doubles; of 'names' if given. */
 };
 
@@ -52,6 +55,32 @@ struct opt_prefixes {
 
 /* Whether one of them has the address. */
 bool opt_prefixes_have(const struct opt_prefixes *, const struct ipaddr *);
+
+enum { OPT_MAP_MAX = 128 };
+
+struct opt_map {
+	uint16_t n;
+	struct opt_map_row {
+		uint16_t vid, n;        /* VLANs vid, vid + 1...: so many... */
+		uint32_t key;           /* ...are key, key + 1... */
+	} r[OPT_MAP_MAX];
+};
+
+/* The number of a VLAN, and the VLAN of a number; -1: it is not in the map.  And how many VLANs are. */
+int64_t opt_map_key(const struct opt_map *, uint16_t vid);
+int opt_map_vid(const struct opt_map *, uint64_t key);
+unsigned opt_map_size(const struct opt_map *);
+
+struct opt_ip_keys {
+	uint16_t n;
+	struct opt_ip_key {
+		struct ipaddr ip;
+		uint32_t first, last;
+	} r[OPT_LIST_MAX];
+};
+
+/* Whether an address has that number, or has none at all. */
+bool opt_ip_keys_allow(const struct opt_ip_keys *, const struct ipaddr *, uint64_t key);
 
 struct opt_vlans {
 	uint64_t bits[4096 / 64];       /* Bit v: VLAN v is a member.  All zero: not set. */

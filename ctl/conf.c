@@ -211,6 +211,17 @@ type_opts(const struct conf_port *p)
 	return o ? o : none;
 }
 
+/* Where a map says which VLAN a frame is of, no tag does. */
+static int
+check_vlan_map(const struct conf_port *p, struct err *e)
+{
+	const struct tun_conf *t = p->tun ? p->opts : NULL;
+
+	if (t && t->vlans.n && (p->ofp.vlan_mode != OFP_VLAN_TRUNK || !opt_vlans_empty(&p->ofp.trunks)))
+		return err_set(e, EINVAL, "vlan-map says which VLANs the port carries: without tag, trunks and vlan-mode");
+	return 0;
+}
+
 static int
 read_port(const json_t *obj, struct conf_port *p, struct err *e)
 {
@@ -239,6 +250,8 @@ read_port(const json_t *obj, struct conf_port *p, struct err *e)
 		rc = read_options(obj, t, ARRAY_SIZE(t), structural, e);
 	if (!rc)
 		rc = ofp_port_check(&p->ofp, json_object_get(obj, "vlan-mode") != NULL, e);
+	if (!rc)
+		rc = check_vlan_map(p, e);
 	if (!rc && !guard_conf_empty(&p->guard) && (p->tun || p->type->caps & PORT_CAP_VIRTUAL))
 		rc = err_set(e, EINVAL, "rates and allowed addresses are for ports that a guest or a wire is behind, not for "
 			     "type %s", conf_port_type_name(p));

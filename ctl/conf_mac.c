@@ -61,6 +61,14 @@ as_list(const json_t *v)
 	return list;
 }
 
+static bool
+carries(const struct conf_port *p, uint16_t vid)
+{
+	const struct tun_conf *t = p->tun ? p->opts : NULL;
+
+	return t && t->vlans.n ? opt_map_key(&t->vlans, vid) >= 0 : ofp_port_carries(&p->ofp, vid);
+}
+
 static int
 read_list(const json_t *list, struct conf_port *p, struct err *e)
 {
@@ -83,7 +91,7 @@ read_list(const json_t *list, struct conf_port *p, struct err *e)
 	for (i = 0; i < p->n_macs; i++) {
 		if (i && !by_vid_and_mac(&p->macs[i - 1], &p->macs[i]))
 			return err_set(e, EEXIST, "static-macs: %s is there twice", conf_mac_format(&p->macs[i], text));
-		if (!ofp_port_carries(&p->ofp, p->macs[i].vid))
+		if (!carries(p, p->macs[i].vid))
 			return err_set(e, EINVAL, "static-macs: %s: the port does not carry VLAN %u",
 				       conf_mac_format(&p->macs[i], text), p->macs[i].vid);
 	}

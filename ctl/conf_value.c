@@ -85,6 +85,8 @@ conf_value_of(const struct opt_desc *d, const void *conf)
 	case OPT_MAC_LIST:
 	case OPT_PREFIX_LIST:
 	case OPT_STR_LIST:
+	case OPT_MAP:
+	case OPT_IP_KEY_LIST:
 		return list_of(text, false);
 	default:
 		return json_string(text);

@@ -69,6 +69,12 @@ value_text(const struct opt_desc *d, char *buf, size_t len)
 	case OPT_PREFIX_LIST:
 		snprintf(buf, len, "ADDRESS[/LENGTH][,...]");
 		break;
+	case OPT_MAP:
+		snprintf(buf, len, "VLAN[-VLAN]:NUMBER[,...]");
+		break;
+	case OPT_IP_KEY_LIST:
+		snprintf(buf, len, "ADDRESS@NUMBER[-NUMBER][,...]");
+		break;
 	case OPT_STR_LIST:
 		snprintf(buf, len, d->names ? "WORD[,WORD]..." : "TEXT[,TEXT]...");
 		break;

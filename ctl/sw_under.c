@@ -18,9 +18,10 @@ sw_underlay_tunnel(const struct conf_port *c, uint16_t id)
 	str_copy(t->name, sizeof t->name, c->name);
 	t->type = c->tun;
 	memcpy(&t->conf, c->opts, sizeof t->conf);
-	/* Auto: tags stay where the port carries several VLANs. */
+	/* Auto: tags stay where they say which of several VLANs a frame is of. */
 	t->drop_inner_vlan = t->conf.inner_vlan == TUN_INNER_VLAN_DROP ||
-			     (t->conf.inner_vlan == TUN_INNER_VLAN_AUTO && c->ofp.vlan_mode == OFP_VLAN_ACCESS);
+			     (t->conf.inner_vlan == TUN_INNER_VLAN_AUTO &&
+			      (c->ofp.vlan_mode == OFP_VLAN_ACCESS || t->conf.vlans.n));
 	return t;
 }
 
@@ -184,7 +185,10 @@ sw_tun_flow(const struct conf_port *c, struct ofp_tun_flow *out)
 	const struct tun_conf *t = c->opts;
 
 	*out = (struct ofp_tun_flow){ .remote = tun_remote_is_flow(t), .local = tun_local_is_flow(t), .key = tun_key_is_flow(t),
-				      .flood_learned = tun_remote_is_flow(t) && !tun_listed(t)->n, .type = c->tun };
+				      .flood_learned = tun_remote_is_flow(t) && !tun_listed(t)->n && !t->flood_heard,
+				      .flood_heard = t->flood_heard, .type = c->tun,
+				      .vlans = t->vlans.n ? &t->vlans : NULL,
+				      .flood_only = t->flood_only.n ? &t->flood_only : NULL };
 	if (!out->local)
 		out->fixed_local = t->local;
 }

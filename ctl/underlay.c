@@ -396,7 +396,7 @@ add_endpoint(struct tun_view *v, const struct remote *r)
 {
 	static struct log_rate rate = { .burst = 3, .per_ms = 60000 };
 	const struct tun_conf *c = &r->tun->conf;
-	int rc = tun_view_add_endpoint(v, &(struct tun_endpoint){
+	int rc = tun_view_add_endpoints(v, c, (struct tun_endpoint){
 		.type = r->tun->type,
 		.udp_port = c->dst_port,
 		.port = r->tun->port,
@@ -404,7 +404,6 @@ add_endpoint(struct tun_view *v, const struct remote *r)
 		.dst = r->dst,
 		.remote = r->ip,
 		.local = r->local,
-		.wild = tun_key_is_flow(c) ? TUN_WILD_KEY : 0,
 		.bfd = c->bfd,
 		.zero_csum6 = c->zero_csum6_rx,
 		.reassemble = c->reassemble,

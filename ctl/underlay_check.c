@@ -22,6 +22,29 @@ share_a_remote(const struct tun_conf *a, const struct tun_conf *b, struct ipaddr
 	return false;
 }
 
+/* Whether both take packets of some key.  One that leaves keys to rules gets those that nobody else wants. */
+static bool
+share_a_key(const struct tun_conf *a, const struct tun_conf *b, uint32_t *which)
+{
+	if (!a->vlans.n && !b->vlans.n) {
+		*which = a->key;
+		return a->key == b->key;
+	}
+	if (!a->vlans.n || !b->vlans.n) {
+		*which = a->vlans.n ? b->key : a->key;
+		return opt_map_vid(a->vlans.n ? &a->vlans : &b->vlans, *which) >= 0;
+	}
+	for (unsigned i = 0; i < a->vlans.n; i++)
+		for (unsigned j = 0; j < b->vlans.n; j++) {
+			const struct opt_map_row *x = &a->vlans.r[i], *y = &b->vlans.r[j];
+
+			*which = MAX_OF(x->key, y->key);
+			if (x->key < y->key + y->n && y->key < x->key + x->n)
+				return true;
+		}
+	return false;
+}
+
 /* Whether nothing in a packet tells which of two types it is of: NVGRE is GRE with a key. */
 static bool
 look_alike(const struct tun_type *a, const struct tun_type *b)
@@ -39,9 +62,10 @@ check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, str
 	const struct ipaddr *la = &a->conf.local, *lb = &b->conf.local;
 	struct ipaddr remote;
 	char ip[IP_STR_LEN];
+	uint32_t key = 0;
 
 	if (a->type != b->type ? !look_alike(a->type, b->type)
-			       : a->conf.key != b->conf.key || a->conf.dst_port != b->conf.dst_port)
+			       : !share_a_key(&a->conf, &b->conf, &key) || a->conf.dst_port != b->conf.dst_port)
 		return 0;
 	/* One that leaves open what the other says gets what the other does not want. */
 	if (tun_remote_is_flow(&a->conf) != tun_remote_is_flow(&b->conf))
@@ -58,7 +82,7 @@ check_pair(const struct underlay_tunnel *a, const struct underlay_tunnel *b, str
 		return err_set(e, EEXIST, "%s is a %s tunnel to %s: %s packets look the same, so a remote is for one of the "
 			       "two", b->name, b->type->name, ip_format(remote, ip), a->type->name);
 	return err_set(e, EEXIST, "%s has %s %u and remote %s already", b->name, a->type->key_name,
-		       a->conf.key, ip_format(remote, ip));
+		       key, ip_format(remote, ip));
 }
 
 /* --- All of them --------------------------------------------------------------------------- */
@@ -76,13 +100,19 @@ struct index {
 	const struct underlay_tunnel *port[2 * UNDERLAY_MAX_UDP];
 };
 
+static unsigned
+n_keys(const struct tun_conf *c)
+{
+	return c->vlans.n ? opt_map_size(&c->vlans) : 1;
+}
+
 static void
 index_init(struct index *x, const struct underlay_tunnel *const *t, unsigned n)
 {
 	uint32_t size = 64, max = 0;
 
 	for (unsigned i = 0; i < n; i++)
-		max += MAX_OF(t[i]->conf.remote.n, 1u);
+		max += MAX_OF(t[i]->conf.remote.n, 1u) * n_keys(&t[i]->conf);
 	while (size < max)
 		size *= 2;
 	*x = (struct index){ .t = t, .mask = size - 1 };
@@ -101,21 +131,21 @@ index_fini(struct index *x)
 
 /* Tunnels that share 'remote' and nothing of which a packet could tell them apart have one hash. */
 static uint32_t
-hash_of(const struct underlay_tunnel *t, const struct ipaddr *remote)
+hash_of(const struct underlay_tunnel *t, const struct ipaddr *remote, uint32_t key)
 {
 	uint64_t h = hash_bytes(remote, sizeof *remote, 0);
 
 	/* Of types that look alike, keys are no difference. */
 	if (!t->type->gre_protos)
-		h = hash_add(h, (uint64_t)(uintptr_t)t->type ^ (uint64_t)t->conf.dst_port << 32 ^ t->conf.key);
+		h = hash_add(h, (uint64_t)(uintptr_t)t->type ^ (uint64_t)t->conf.dst_port << 32 ^ key);
 	return (uint32_t)h;
 }
 
-/* Compares row 'i' with those before it that have 'remote' as well, and adds it. */
+/* Compares row 'i' with those before it that have 'remote' and 'key' as well, and adds it. */
 static int
-check_remote(struct index *x, unsigned i, const struct ipaddr *remote, struct err *e)
+check_key(struct index *x, unsigned i, const struct ipaddr *remote, uint32_t key, struct err *e)
 {
-	uint32_t *head = &x->head[hash_of(x->t[i], remote) & x->mask];
+	uint32_t *head = &x->head[hash_of(x->t[i], remote, key) & x->mask];
 
 	for (uint32_t k = *head; k; k = x->next[k - 1]) {
 		unsigned other = x->row[k - 1];
@@ -128,6 +158,21 @@ check_remote(struct index *x, unsigned i, const struct ipaddr *remote, struct er
 	x->next[x->n] = *head;
 	*head = ++x->n;
 	return 0;
+}
+
+static int
+check_remote(struct index *x, unsigned i, const struct ipaddr *remote, struct err *e)
+{
+	const struct tun_conf *c = &x->t[i]->conf;
+	int rc = 0;
+
+	/* Of types that look alike, one entry is for all keys. */
+	if (!c->vlans.n || x->t[i]->type->gre_protos)
+		return check_key(x, i, remote, c->key, e);
+	for (unsigned r = 0; r < c->vlans.n; r++)
+		for (uint32_t k = 0; k < c->vlans.r[r].n && !rc; k++)
+			rc = check_key(x, i, remote, c->vlans.r[r].key + k, e);
+	return rc;
 }
 
 static int
@@ -179,6 +224,13 @@ underlay_check(const struct underlay_tunnel *const *t, unsigned n, unsigned *cul
 	int rc = 0;
 
 	culprit = culprit ? culprit : &dummy;
+	for (unsigned i = 0, rows = 0; i < n; i++) {
+		*culprit = i;
+		rows += t[i]->conf.vlans.n ? n_keys(&t[i]->conf) * MAX_OF(t[i]->conf.remote.n, 1u) : 0;
+		if (rows > UNDERLAY_MAX_KEYS)
+			return err_set(e, ENOSPC, "vlan-map: identifiers times remotes are more than %d: remote=flow takes any "
+				       "number of remotes", UNDERLAY_MAX_KEYS);
+	}
 	index_init(&x, t, n);
 	for (unsigned i = 0; i < n && !rc; i++) {
 		*culprit = i;

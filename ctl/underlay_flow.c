@@ -133,13 +133,13 @@ add_endpoint(struct tun_view *v, const struct tunnel *t, const struct ipaddr *lo
 	static struct log_rate rate = { .burst = 3, .per_ms = 60000 };
 	static const struct ipaddr none;
 	const struct tun_conf *c = &t->t.conf;
-	int rc = tun_view_add_endpoint(v, &(struct tun_endpoint){
+	int rc = tun_view_add_endpoints(v, c, (struct tun_endpoint){
 		.type = t->t.type,
 		.udp_port = c->dst_port,
 		.port = t->t.port,
 		.key = c->key,
 		.local = local ? *local : none,
-		.wild = TUN_WILD_REMOTE | (local ? 0 : TUN_WILD_LOCAL) | (tun_key_is_flow(c) ? TUN_WILD_KEY : 0),
+		.wild = TUN_WILD_REMOTE | (local ? 0 : TUN_WILD_LOCAL),
 		.allow = c->allow.n ? &c->allow : NULL,
 		/* Who sends to the group and to us is one, not two. */
 		.asks = has_group(t),

@@ -23,6 +23,7 @@ enum {
 	UNDERLAY_NEIGH_BUCKETS = 1024,
 	UNDERLAY_LEARNED_IDLE_MS = 300000,      /* A learned remote that nobody uses is forgotten then. */
 	UNDERLAY_MAX_ADDRS = 256,       /* Of this host that are looked at. */
+	UNDERLAY_MAX_KEYS = 1 << 18,    /* Of tunnels with maps, times their remotes. */
 	UNDERLAY_MAX_UDP = 8,           /* Distinct UDP ports of all tunnels: a limit of the datapath. */
 };
 

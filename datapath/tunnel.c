@@ -321,6 +321,23 @@ tun_view_add_endpoint(struct tun_view *v, const struct tun_endpoint *e)
 	return 0;
 }
 
+int
+tun_view_add_endpoints(struct tun_view *v, const struct tun_conf *c, struct tun_endpoint e)
+{
+	int rc = 0;
+
+	e.wild |= tun_key_is_flow(c) && !c->vlans.n ? TUN_WILD_KEY : 0;
+	if (!c->vlans.n)
+		return tun_view_add_endpoint(v, &e);
+	for (unsigned i = 0; i < c->vlans.n; i++)
+		for (e.key = c->vlans.r[i].key; e.key - c->vlans.r[i].key < c->vlans.r[i].n; e.key++) {
+			int one = tun_view_add_endpoint(v, &e);
+
+			rc = rc ? rc : one;
+		}
+	return rc;
+}
+
 /* --- Destinations ------------------------------------------------------------------------------ */
 
 static uint32_t *

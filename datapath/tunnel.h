@@ -86,6 +86,9 @@ struct tun_view;
 struct tun_view *tun_view_create(void);
 void tun_view_destroy(struct tun_view *);
 int tun_view_add_endpoint(struct tun_view *, const struct tun_endpoint *);      /* -EEXIST: same key, remote, local. */
+/* For each key that a tunnel takes: 'e' says all but that.  With a map of VLANs each of its keys has an endpoint of its own,
+ * so that all others are dropped as what nobody knows.  The first error. */
+int tun_view_add_endpoints(struct tun_view *, const struct tun_conf *, struct tun_endpoint e);
 void tun_view_set_dst(struct tun_view *, uint32_t index, const struct tun_dst *);
 /* The ways to a destination that was set before; its 'leave' becomes TUN_LEAVE_WAYS.  Flows of a way that is not READY
  * are shared among the others; those of the others stay where they are, when it goes and when it comes back. */

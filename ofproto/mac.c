@@ -57,6 +57,7 @@ remove_row(struct ofp *o, uint16_t bridge, uint32_t row, const struct fdb_row_in
 	bool was_full = fdb_is_full(f), port_was_full = port_is_full(o, f, info->port);
 
 	fdb_del(f, row);
+	ofp_heard_del(o, info->tun_dst, info->vid);
 	mark_row(o, bridge, info);
 	room_made(o, bridge, info->port, was_full, port_was_full);
 }
@@ -68,6 +69,8 @@ move_row(struct ofp *o, uint16_t bridge, const struct fdb_entry *e, const struct
 	bool port_was_full = port_is_full(o, f, e->port);
 
 	fdb_move(f, e->row, to->port, to->tun_dst, to->is_static);
+	ofp_heard_del(o, e->tun_dst, to->vid);
+	ofp_heard_add(o, to->tun_dst, to->vid);
 	mark_row(o, bridge, to);
 	room_made(o, bridge, e->port, false, port_was_full);
 	/* Frames that were let through because the table has no room are now above the port's limit. */
@@ -124,10 +127,12 @@ ofp_learn(struct ofp *o, const struct xlate_learn *l)
 		o->port[l->port]->n_moves++;
 		b->moved++;
 	} else {
-		if (fdb_add(b->fdb, &row))
+		if (fdb_add(b->fdb, &row)) {
 			b->learned++;
-		else
+			ofp_heard_add(o, row.tun_dst, row.vid);
+		} else {
 			b->refused++;
+		}
 		mark_row(o, l->bridge, &row);
 	}
 }
@@ -357,6 +362,7 @@ ofp_mac_resize(struct ofp *o, uint16_t bridge, uint32_t limit)
 	for (uint32_t i = 0; i < n; i++) {
 		if (!fdb_add(to, &list[i])) {
 			mark_row(o, bridge, &list[i]);
+			ofp_heard_del(o, list[i].tun_dst, list[i].vid);
 			b->flushed++;
 		}
 	}

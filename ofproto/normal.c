@@ -160,12 +160,48 @@ check_egress(const struct place *p, uint16_t port, const struct view_port *to, i
 	return *tag < 0 ? DROP_NO_DEST : DROP_NONE;
 }
 
+enum { HEARD_MAX = 128 };                       /* Beyond, all that are learned get it: programs have an end. */
+
+/* To every destination of a tunnel port that wants frames of the VLAN.  False: there is none. */
+static bool
+flood_tunnel(struct xl *x, struct outs *o, const struct frame *f, uint16_t vid, struct leave all)
+{
+	const struct ofp_view *v = x->view;
+	const struct view_port *to = &v->port[all.port];
+	const struct opt_ip_keys *only = to->tun.flood_only;
+	struct leave one = all;
+	unsigned before = o->n;
+	uint32_t n = 0;
+	const struct view_heard *h = to->tun.flood_heard ? view_heard(v, all.port, vid, &n) : NULL;
+
+	one.tunnel = true;
+	all.learned = true;
+	if (to->tun.flood_learned || n > HEARD_MAX)
+		outs_add(o, f, x->key, all);
+	for (unsigned i = 0; i < to->n_dst && n <= HEARD_MAX; i++) {
+		one.dst = to->dst[i];
+		if (!only || one.dst >= v->n_paths || opt_ip_keys_allow(only, &v->path[one.dst].remote, all.key))
+			outs_add(o, f, x->key, one);
+	}
+	for (uint32_t i = 0; i < n && n <= HEARD_MAX; i++) {
+		bool listed = false;
+
+		for (unsigned k = 0; k < to->n_dst && !listed; k++)
+			listed = to->dst[k] == h[i].dst;
+		one.dst = h[i].dst;
+		if (!listed)
+			outs_add(o, f, x->key, one);
+	}
+	return o->n > before;
+}
+
 /* Sends the frame, its tag taken off, out of a port.  'tun_dst' 0: to every destination of a tunnel. */
 static enum dp_drop
 deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uint16_t port, uint32_t tun_dst,
 	bool flooded)
 {
 	const struct view_port *to = &x->view->port[port], *peer;
+	struct leave leave = { .port = port, .flooded = flooded };
 	enum dp_drop drop;
 	int tag = 0;
 
@@ -178,25 +214,25 @@ deliver(struct xl *x, struct outs *o, const struct place *p, struct frame f, uin
 	switch ((enum ofp_port_kind)to->kind) {
 	case OFP_PORT_PLAIN:
 	case OFP_PORT_INTERNAL:
-		outs_add(o, &f, x->key, (struct leave){ .port = port });
+		outs_add(o, &f, x->key, leave);
 		return DROP_NONE;
 	case OFP_PORT_PATCH:
 		peer = port_find(x->view, to->peer);
 		return peer && peer->kind == OFP_PORT_PATCH ? visit(x, o, f, to->peer, 0) : DROP_NO_DEST;
 	case OFP_PORT_TUNNEL:
+		if (to->vlan.keys) {
+			leave.keyed = true;
+			leave.key = (uint32_t)opt_map_key(to->vlan.keys, p->vid);
+		}
 		if (tun_dst) {
-			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = tun_dst,
-								.flooded = flooded });
+			leave.tunnel = true;
+			leave.dst = tun_dst;
+			outs_add(o, &f, x->key, leave);
 			return DROP_NONE;
 		}
-		for (unsigned i = 0; i < to->n_dst; i++)
-			outs_add(o, &f, x->key, (struct leave){ .port = port, .tunnel = true, .dst = to->dst[i],
-								.flooded = flooded });
-		if (to->tun.flood_learned)
-			outs_add(o, &f, x->key, (struct leave){ .port = port, .learned = true });
 		if (!flooded)
 			xl_tag(x, dp_tag_make(TAG_BRIDGE, p->bridge));
-		return to->n_dst || to->tun.flood_learned ? DROP_NONE : DROP_NO_DEST;
+		return flood_tunnel(x, o, &f, p->vid, leave) ? DROP_NONE : DROP_NO_DEST;
 	}
 	return DROP_NO_DEST;
 }
@@ -256,9 +292,15 @@ visit_bridge(struct xl *x, struct outs *o, struct frame f, const struct view_por
 		if (!p.b->forward_reserved)
 			return DROP_RESERVED;
 	}
-	if (!strip_tag(x, &f, &tagged, &tag))
-		return DROP_VLAN;
-	vid = vlan_in(&in->vlan, tagged, tag);
+	if (in->vlan.keys) {
+		/* What tags it has are its own affair. */
+		x->mask->tun_id = UINT64_MAX;
+		vid = opt_map_vid(in->vlan.keys, host64(x->key->tun_id));
+	} else if (strip_tag(x, &f, &tagged, &tag)) {
+		vid = vlan_in(&in->vlan, tagged, tag);
+	} else {
+		vid = -1;
+	}
 	if (vid < 0)
 		return DROP_VLAN;
 	p.vid = (uint16_t)vid;
@@ -351,6 +393,8 @@ mask_init(const struct view_port *in, struct flow_key *mask)
 	if (in->kind == OFP_PORT_TUNNEL) {
 		mask->tun_peer = 0xffffffff;
 		mask->flags |= FLOW_F_NO_LEARN;
+		if (in->vlan.keys)
+			mask->tun_id = UINT64_MAX;
 	}
 }
 

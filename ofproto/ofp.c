@@ -30,8 +30,10 @@ ofp_destroy(struct ofp *o)
 	if (!o)
 		return;
 	for (unsigned i = 0; i < DP_MAX_PORTS; i++) {
-		if (o->port[i])
-			free(o->port[i]->dst);
+		if (!o->port[i])
+			continue;
+		tun_keys_put(o->port[i]->keys);
+		free(o->port[i]->dst);
 		free(o->port[i]);
 	}
 	for (unsigned i = 0; i < OFP_MAX_BRIDGES; i++) {
@@ -46,6 +48,7 @@ ofp_destroy(struct ofp *o)
 	if (!--o->shared->refs)
 		free(o->shared);
 	free(o->scratch);
+	ofp_heard_fini(o);
 	free(o);
 }
 
@@ -232,7 +235,10 @@ vlan_of(const struct ofp_port_conf *c)
 struct vlan_rules
 ofp_port_vlan(const struct ofp_port *p)
 {
-	return vlan_of(&p->conf);
+	struct vlan_rules vlan = vlan_of(&p->conf);
+
+	vlan.keys = p->tun.vlans;
+	return vlan;
 }
 
 bool
@@ -281,6 +287,15 @@ not_carried(const struct fdb_row_info *row, const void *arg)
 	return !row->is_static && row->port == pv->port && !vlan_carries(&pv->vlan, row->vid);
 }
 
+void
+ofp_port_prune(struct ofp *o, uint16_t port)
+{
+	struct ofp_port *p = o->port[port];
+	struct port_vlan pv = { .port = port, .vlan = ofp_port_vlan(p) };
+
+	ofp_mac_remove(o, p->bridge, not_carried, &pv);
+}
+
 int
 ofp_port_set(struct ofp *o, uint16_t port, const struct ofp_port_conf *c, struct err *e)
 {
@@ -293,13 +308,10 @@ ofp_port_set(struct ofp *o, uint16_t port, const struct ofp_port_conf *c, struct
 	if (!p)
 		return err_set(e, ENOENT, "no port has number %u", port);
 	p->conf = conf;
-	if (!conf.learning) {
+	if (!conf.learning)
 		ofp_mac_remove_port(o, port, false);
-	} else {
-		struct port_vlan pv = { .port = port, .vlan = ofp_port_vlan(p) };
-
-		ofp_mac_remove(o, p->bridge, not_carried, &pv);
-	}
+	else
+		ofp_port_prune(o, port);
 	ofp_port_changed(o, port);
 	return 0;
 }
@@ -316,6 +328,7 @@ ofp_port_del(struct ofp *o, uint16_t port)
 	ofp_port_changed(o, port);
 	if (o->bridge[p->bridge]->local == port)
 		o->bridge[p->bridge]->local = 0;
+	tun_keys_put(p->keys);
 	free(p->dst);
 	free(p);
 	o->port[port] = NULL;

@@ -138,6 +138,12 @@ struct ofp_tun_flow {
 	bool flood_learned;             /* Flooded frames go to all learned destinations as well. */
 	struct ipaddr fixed_local;      /* None: any. */
 	const struct tun_type *type;
+	/* Which VLAN is which key, for the learning switch; NULL: keys are what rules say.  With it: addresses that get
+	 * floods of some keys alone (NULL: none), and whether those that are not listed get them where an address of the
+	 * VLAN was learned behind them.  Copied. */
+	const struct opt_map *vlans;
+	const struct opt_ip_keys *flood_only;
+	bool flood_heard;
 };
 void ofp_port_set_tun_flow(struct ofp *, uint16_t port, const struct ofp_tun_flow *);
 

@@ -43,6 +43,13 @@ struct view_port {
 	struct ofp_tun_flow tun;        /* What flows set of it. */
 	uint32_t of_no;                 /* OpenFlow's number. */
 	uint32_t of_config;             /* OFPPC_*. */
+	struct tun_keys *keys;          /* What vlan.keys and tun point to; holds a reference. */
+};
+
+/* A destination behind which an address of that VLAN was learned; of ports that flood by that. */
+struct view_heard {
+	uint16_t port, vid;
+	uint32_t dst;
 };
 
 struct view_bridge {
@@ -78,6 +85,8 @@ struct ofp_view {
 	struct opt_vlans *trunks;       /* Storage that ports point to. */
 	uint32_t *dst;
 	uint16_t *lists;
+	uint32_t n_heard;
+	struct view_heard *heard;       /* In order of port, VLAN and destination. */
 };
 
 /* Handles of xlate_out.touch: never 0, since bridges count from 1. */
@@ -111,6 +120,13 @@ struct ofp_bridge {
 	struct tlv_row tlv[TLV_MAX];    /* Tunnel options that are tun_metadata0 and up. */
 };
 
+/* What flow settings of a tunnel port point to; shared with views.  References are [ctl]. */
+struct tun_keys {
+	unsigned refs;
+	struct opt_map vlans;
+	struct opt_ip_keys flood_only;
+};
+
 struct ofp_port {
 	uint16_t bridge;
 	enum ofp_port_kind kind;
@@ -120,6 +136,7 @@ struct ofp_port {
 	uint16_t n_dst;
 	uint16_t n_moves;               /* Addresses that moved here since the last tick. */
 	struct ofp_tun_flow tun;
+	struct tun_keys *keys;          /* NULL: 'tun' points to none. */
 	uint32_t *dst;
 	uint32_t of_config;
 };
@@ -130,12 +147,22 @@ struct tag_set {
 	uint64_t has[DP_N_TAGS / 64];
 };
 
+/* How many rows of MAC tables say (destination, VLAN): see heard.c. */
+struct heard {
+	uint32_t n, n_slots;            /* Slots are a power of two, or none. */
+	struct heard_slot {
+		uint64_t key;           /* 0: free. */
+		uint32_t n_rows;
+	} *slot;
+};
+
 struct ofp {
 	struct ofp_sink sink;
 	struct ofp_bridge *bridge[OFP_MAX_BRIDGES];
 	struct ofp_port *port[DP_MAX_PORTS];
 	struct ofp_tun_path path[TUN_MAX_DST];
 	uint16_t dst_port[TUN_MAX_DST]; /* Tunnel port of each destination; 0: none. */
+	struct heard heard;
 	uint32_t n_learned;             /* Destinations that are learned. */
 	bool view_dirty;
 	const struct ofp_view *view;    /* The last one that was handed on: there until the next one is. */
@@ -161,6 +188,8 @@ struct xlate_out *ofp_scratch(struct ofp *);
 /* ofp.c */
 void ofp_port_changed(struct ofp *, uint16_t port);
 void ofp_bridge_changed(struct ofp *, uint16_t bridge);
+/* Forgets what a port has learned in VLANs that it does not carry any more. */
+void ofp_port_prune(struct ofp *, uint16_t port);
 void tag_set_add(struct tag_set *, dp_tag);
 void ofp_mark(struct ofp *, dp_tag);
 struct ofp_bridge *ofp_bridge_find(const struct ofp *, uint16_t bridge);
@@ -177,7 +206,19 @@ unsigned ofp_mac_remove_port(struct ofp *, uint16_t port, bool statics);
 /* Gives the bridge a table of another size; it has room for its static rows in any case. */
 void ofp_mac_resize(struct ofp *, uint16_t bridge, uint32_t limit);
 
+/* heard.c */
+/* A row of a MAC table came, or went; 'dst' 0: it says none. */
+void ofp_heard_add(struct ofp *, uint32_t dst, uint16_t vid);
+void ofp_heard_del(struct ofp *, uint32_t dst, uint16_t vid);
+void ofp_heard_fini(struct ofp *);
+/* For the view, once its ports are there. */
+void ofp_view_heard(const struct ofp *, struct ofp_view *);
+/* The 'n' destinations of a tunnel port that have taught an address of the VLAN. */
+const struct view_heard *view_heard(const struct ofp_view *, uint16_t port, uint16_t vid, uint32_t *n);
+
 /* tun.c */
+struct tun_keys *tun_keys_get(struct tun_keys *);       /* NULL is fine. */
+void tun_keys_put(struct tun_keys *);
 /* The learned destination of a tunnel port with these addresses; 0: none. */
 uint32_t view_peer(const struct ofp_view *, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked);
 /* What an answer depends on that has asked so: it changes when there is another. */

@@ -364,6 +364,8 @@ pipe_normal(struct pipe_tr *t, const struct view_port *in, uint16_t in_port, uin
 	}
 	if (in->kind == OFP_PORT_TUNNEL)
 		m.tun_peer = 0xffffffff;
+	if (in->vlan.keys && !t->foreign)
+		k.tun_id = t->key->tun_id;
 	x->key = &k;
 	x->mask = &m;
 	outs_init(&o);

@@ -501,6 +501,9 @@ pipe_l2_mask(struct pipe_tr *t, const struct flow_key *m)
 	if (m->tun_peer)
 		pipe_look_at_peer(t);
 	t->x->out->mask.flags |= m->flags & FLOW_F_NO_LEARN;
+	/* The key that a port's map was asked for is the packet's, whatever rules have made of it. */
+	if (!t->foreign)
+		t->x->out->mask.tun_id |= m->tun_id;
 }
 
 void

@@ -40,22 +40,6 @@ own_ip(const struct pipe_pkt *pk, size_t v4, size_t v6)
 
 #define OWN_IP(pk, which) own_ip(pk, offsetof(struct oflow, tun_##which), offsetof(struct oflow, tun_ipv6_##which))
 
-static unsigned
-set_len(const struct tun_set *s)
-{
-	return offsetof(struct tun_set, opts) + s->opts_len;
-}
-
-void
-pipe_tun_set(struct pipe_tr *t, uint16_t port)
-{
-	struct tun_set s;
-
-	pipe_tunnel_set(t, &t->x->view->port[port], &s);
-	if (s.bits)
-		act_add_data(&t->x->out->acts, ACT_TUN_SET, 0, &s, set_len(&s));
-}
-
 /* Into a tunnel to one of its ends, or to all that are learned. */
 static void
 send_end(struct walk *w, const struct leave *leave)
@@ -64,7 +48,7 @@ send_end(struct walk *w, const struct leave *leave)
 
 	pipe_branch_begin(w->t, &b);
 	if (leave->learned)
-		program_tunnel_learned(w->x, leave->port);
+		program_tunnel_learned(w->x, leave);
 	else
 		program_tunnel(w->x, leave);
 	w->t->keep = w->x->out->acts.n;
@@ -84,7 +68,7 @@ send_unnumbered(struct walk *w, uint16_t port, const struct ipaddr *remote, cons
 	s.remote = *remote;
 	s.local = *asked;
 	pipe_branch_begin(w->t, &b);
-	act_add_data(l, ACT_TUN_SET, 0, &s, set_len(&s));
+	act_add_data(l, ACT_TUN_SET, 0, &s, tun_set_len(&s));
 	act_add(l, ACT_TUN_PUSH, port, 0);
 	pipe_effect(w->t);
 	pipe_branch_end(w->t, &b);

@@ -233,8 +233,6 @@ pipe_restore(struct walk *w, const struct pipe_saved *v)
 
 /* --- pipe_output.c ------------------------------------------------------------------------------ */
 
-/* Says in the program what the flow asks of the tunnel headers of 'port', if it does. */
-void pipe_tun_set(struct pipe_tr *, uint16_t port);
 void pipe_output(struct walk *, uint32_t port, uint16_t max_len, uint32_t trunc_len);
 /* To the controller, for a reason. */
 struct pipe_punt {

@@ -99,6 +99,22 @@ emit_outer(struct xl *x, const struct ofp_tun_path *path)
 	x->depth--;
 }
 
+/* Says what is asked of the tunnel headers: by rules on the way, and by the VLAN. */
+static void
+put_tun_set(struct xl *x, const struct leave *to)
+{
+	struct tun_set s = { .bits = 0 };
+
+	if (UNLIKELY(x->of) && !x->of->foreign)
+		pipe_tunnel_set(x->of, &x->view->port[to->port], &s);
+	if (to->keyed) {
+		s.bits |= TUN_SET_KEY;
+		s.key = to->key;
+	}
+	if (s.bits)
+		act_add_data(&x->out->acts, ACT_TUN_SET, 0, &s, tun_set_len(&s));
+}
+
 void
 program_tunnel(struct xl *x, const struct leave *to)
 {
@@ -109,8 +125,7 @@ program_tunnel(struct xl *x, const struct leave *to)
 
 	if (!to->flooded)
 		xl_tag(x, dp_tag_make(TAG_NEXTHOP, to->dst));
-	if (UNLIKELY(x->of) && !x->of->foreign)
-		pipe_tun_set(x->of, to->port);
+	put_tun_set(x, to);
 	act_add(&x->out->acts, ACT_TUN_PUSH, to->port, to->dst);
 	x->n_sent++;
 	/* Without a next hop the packet waits or goes within ACT_TUN_PUSH. */
@@ -124,11 +139,10 @@ program_tunnel(struct xl *x, const struct leave *to)
 }
 
 void
-program_tunnel_learned(struct xl *x, uint16_t port)
+program_tunnel_learned(struct xl *x, const struct leave *to)
 {
-	if (UNLIKELY(x->of) && !x->of->foreign)
-		pipe_tun_set(x->of, port);
-	act_add(&x->out->acts, ACT_TUN_FLOOD, port, 0);
+	put_tun_set(x, to);
+	act_add(&x->out->acts, ACT_TUN_FLOOD, to->port, 0);
 	x->n_sent++;
 }
 
@@ -148,7 +162,7 @@ emit_group(struct xl *x, const struct outs *o, uint32_t edit, bool is_last)
 			continue;
 		}
 		if (o->o[i].to.learned) {
-			program_tunnel_learned(x, o->o[i].to.port);
+			program_tunnel_learned(x, &o->o[i].to);
 			continue;
 		}
 		act_add(l, ACT_OUTPUT, o->o[i].to.port, 0);

@@ -71,6 +71,54 @@ ofp_port_set_tun_dsts(struct ofp *o, uint16_t port, const uint32_t *dst, uint16_
 	ofp_port_changed(o, port);
 }
 
+struct tun_keys *
+tun_keys_get(struct tun_keys *k)
+{
+	if (k)
+		k->refs++;
+	return k;
+}
+
+void
+tun_keys_put(struct tun_keys *k)
+{
+	if (k && !--k->refs)
+		free(k);
+}
+
+static bool
+same_bytes(const void *a, const void *b, size_t len)
+{
+	return !a || !b ? !a == !b : !memcmp(a, b, len);
+}
+
+static bool
+same_keys(const struct ofp_tun_flow *a, const struct ofp_tun_flow *b)
+{
+	return same_bytes(a->vlans, b->vlans, sizeof *a->vlans) &&
+	       same_bytes(a->flood_only, b->flood_only, sizeof *a->flood_only);
+}
+
+/* The port's own copy of what its settings point to. */
+static void
+take_keys(struct ofp_port *p)
+{
+	struct tun_keys *k = NULL, *old = p->keys;
+
+	if (p->tun.vlans || p->tun.flood_only) {
+		k = xcalloc(1, sizeof *k);
+		k->refs = 1;
+		if (p->tun.vlans)
+			k->vlans = *p->tun.vlans;
+		if (p->tun.flood_only)
+			k->flood_only = *p->tun.flood_only;
+		p->tun.vlans = p->tun.vlans ? &k->vlans : NULL;
+		p->tun.flood_only = p->tun.flood_only ? &k->flood_only : NULL;
+	}
+	p->keys = k;
+	tun_keys_put(old);
+}
+
 void
 ofp_port_set_tun_flow(struct ofp *o, uint16_t port, const struct ofp_tun_flow *f)
 {
@@ -79,9 +127,12 @@ ofp_port_set_tun_flow(struct ofp *o, uint16_t port, const struct ofp_tun_flow *f
 
 	if (!p || p->kind != OFP_PORT_TUNNEL ||
 	    (was->remote == f->remote && was->local == f->local && was->key == f->key && was->type == f->type &&
-	     was->flood_learned == f->flood_learned && ip_equal(&was->fixed_local, &f->fixed_local)))
+	     was->flood_learned == f->flood_learned && was->flood_heard == f->flood_heard && same_keys(was, f) &&
+	     ip_equal(&was->fixed_local, &f->fixed_local)))
 		return;
 	*was = *f;
+	take_keys(p);
+	ofp_port_prune(o, port);
 	ofp_port_changed(o, port);
 }
 

@@ -68,7 +68,7 @@ copy_ports(const struct ofp *o, struct ofp_view *v)
 			.dead = p->dead,
 			.protected_port = p->conf.protected_port, .learning = p->conf.learning,
 			.flood = p->conf.flood && !(p->of_config & OFPPC_NO_FLOOD), .vlan = ofp_port_vlan(p), .mac_limit = p->conf.mac_limit,
-			.peer = p->peer, .n_dst = p->n_dst, .dst = dst, .tun = p->tun,
+			.peer = p->peer, .n_dst = p->n_dst, .dst = dst, .tun = p->tun, .keys = tun_keys_get(p->keys),
 			.of_no = ofp_port_no(o, (uint16_t)i), .of_config = p->of_config,
 		};
 		if (vp->vlan.trunks) {
@@ -133,7 +133,8 @@ has_same_masks(const struct ofp_view *a, const struct ofp_view *b)
 	if (a->n_ports != b->n_ports || a->n_bridges != b->n_bridges || a->has_patch != b->has_patch)
 		return false;
 	for (unsigned i = 0; i < a->n_ports; i++)
-		if (a->port[i].bridge != b->port[i].bridge || a->port[i].kind != b->port[i].kind)
+		if (a->port[i].bridge != b->port[i].bridge || a->port[i].kind != b->port[i].kind ||
+		    !a->port[i].vlan.keys != !b->port[i].vlan.keys)
 			return false;
 	for (unsigned i = 0; i < a->n_bridges; i++)
 		if (!a->bridge[i].of != !b->bridge[i].of || a->bridge[i].normal != b->bridge[i].normal ||
@@ -165,6 +166,7 @@ ofp_view_create(const struct ofp *o)
 	copy_ports(o, v);
 	copy_bridges(o, v);
 	ofp_view_tlvs(o, v);
+	ofp_view_heard(o, v);
 	v->masks_version = o->view ? o->view->masks_version + !has_same_masks(o->view, v) : 1;
 	return v;
 }
@@ -180,6 +182,8 @@ ofp_view_destroy(void *view)
 		fdb_put(v->bridge[b].fdb);
 		ofp_of_put(v->bridge[b].of);
 	}
+	for (unsigned i = 0; i < v->n_ports; i++)
+		tun_keys_put(v->port[i].keys);
 	if (!--v->shared->refs)
 		free(v->shared);
 	free(v->port);
@@ -189,5 +193,6 @@ ofp_view_destroy(void *view)
 	free(v->trunks);
 	free(v->dst);
 	free(v->lists);
+	free(v->heard);
 	free(v);
 }

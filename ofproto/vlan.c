@@ -11,6 +11,8 @@ enum { VID_RESERVED = 4095 };
 bool
 vlan_carries(const struct vlan_rules *r, uint16_t vid)
 {
+	if (r->keys)
+		return opt_map_key(r->keys, vid) >= 0;
 	if (r->mode == OFP_VLAN_ACCESS)
 		return vid == r->tag;
 	if (r->mode != OFP_VLAN_TRUNK) {
@@ -37,7 +39,7 @@ vlan_out(const struct vlan_rules *r, uint16_t vid)
 {
 	if (!vlan_carries(r, vid))
 		return -1;
-	if (r->mode == OFP_VLAN_ACCESS || (r->mode == OFP_VLAN_NATIVE_UNTAGGED && vid == r->tag))
+	if (r->keys || r->mode == OFP_VLAN_ACCESS || (r->mode == OFP_VLAN_NATIVE_UNTAGGED && vid == r->tag))
 		return 0;
 	return vid;
 }

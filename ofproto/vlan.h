@@ -17,6 +17,9 @@ struct vlan_rules {
 	uint8_t mode;                   /* enum ofp_vlan_mode. */
 	uint16_t tag;
 	const struct opt_vlans *trunks; /* NULL: all. */
+	/* Of a tunnel port whose keys are VLANs: which ones.  Frames leave without a tag, and belong where the key says; the
+	 * rest above means nothing.  NULL: they do not. */
+	const struct opt_map *keys;
 };
 
 /* Whether the port is a member of VLAN 'vid' (0..4094). */

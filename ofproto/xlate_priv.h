@@ -77,7 +77,8 @@ struct leave {
 	bool learned : 1;               /* To all learned destinations of tunnel port 'port'. */
 	bool pipe : 1;                  /* Into the OpenFlow bridge of 'port', which is the end of a patch... */
 	bool outer : 1;                 /* ...the outer frame of a tunnel packet. */
-	uint32_t dst;
+	bool keyed : 1;                 /* Into a tunnel, with 'key'. */
+	uint32_t dst, key;
 };
 
 struct out {
@@ -123,7 +124,7 @@ void program_emit(struct xl *, const struct outs *);
 /* The packet into a tunnel, and on its way.  It is another packet then. */
 void program_tunnel(struct xl *, const struct leave *);
 /* Copies of it to all learned destinations of a tunnel port. */
-void program_tunnel_learned(struct xl *, uint16_t port);
+void program_tunnel_learned(struct xl *, const struct leave *);
 
 /* normal.c */
 /* Lets the frame into the bridge of 'in_port'.  DROP_NONE: copies were added to 'o'. */

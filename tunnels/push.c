@@ -58,6 +58,43 @@ is_usable_group(const struct ipaddr *a)
 	return ip_is_multicast(a) && (ip_is_v4(a) ? host32(ip_v4(a)) >> 8 != 0xe00000 : a->b[1] != 0x00 && a->b[1] != 0x01);
 }
 
+static bool
+is_listed(const struct opt_ips *l, const struct ipaddr *ip)
+{
+	for (unsigned i = 0; i < l->n; i++)
+		if (ip_equal(&l->ip[i], ip))
+			return true;
+	return false;
+}
+
+/* What goes with keys that VLANs say, and only with those. */
+static int
+check_vlans(const struct tun_type *t, const struct tun_conf *c, struct err *e)
+{
+	const struct opt_desc *key = opt_find(t->opts, t->key_name);
+	uint32_t least = key ? key->min : 0;
+	char text[IP_STR_LEN];
+
+	if (!c->vlans.n && (c->flood_only.n || c->flood_heard))
+		return err_set(e, EINVAL, "%s: goes with vlan-map only", c->flood_only.n ? "flood-only" : "flood-heard");
+	if (c->vlans.n && !tun_key_is_flow(c))
+		return err_set(e, EINVAL, "vlan-map: needs %s=flow, since the map says the %s", t->key_name, t->key_name);
+	for (unsigned i = 0; i < c->vlans.n; i++) {
+		uint32_t first = c->vlans.r[i].key, last = first + (c->vlans.r[i].n - 1u);
+
+		if (first < least || last > t->key_max)
+			return err_set(e, EINVAL, "vlan-map: %s %u is out of range: %u to %u", t->key_name,
+				       first < least ? first : last, least, t->key_max);
+	}
+	for (unsigned i = 0; i < c->flood_only.n; i++)
+		if (!is_listed(tun_listed(c), &c->flood_only.r[i].ip))
+			return err_set(e, EINVAL, "flood-only: %s is not in '%s'", ip_format(c->flood_only.r[i].ip, text),
+				       c->remote.word ? "flood-list" : "remote");
+	if (c->flood_heard && (!tun_remote_is_flow(c) || tun_remote_is_group(c)))
+		return err_set(e, EINVAL, "flood-heard: goes with remote=flow only: fixed remotes get floods as 'flood-only' says");
+	return 0;
+}
+
 int
 tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e)
 {
@@ -68,6 +105,8 @@ tun_conf_check(const struct tun_type *t, const struct tun_conf *c, struct err *e
 	char text[IP_STR_LEN];
 	int rc = check_flow(c, e);
 
+	if (!rc)
+		rc = check_vlans(t, c, e);
 	if (rc)
 		return rc;
 	if (c->key > t->key_max && !(tun_key_is_flow(c) && t->set))

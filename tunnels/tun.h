@@ -70,6 +70,10 @@ struct tun_conf {
 	struct opt_ips flood;           /* Who gets flooded frames; none: every remote that was heard of. */
 	struct opt_prefixes allow;      /* Who may send here; none: anybody. */
 	uint32_t max_remotes;           /* Learned ones. */
+	/* With the key set per flow: */
+	struct opt_map vlans;           /* Which VLAN of the bridge is which key, both ways; none: rules say. */
+	struct opt_ip_keys flood_only;  /* Of addresses in it, the only keys whose floods they get... */
+	bool flood_heard;               /* ...and of those that are not listed, what they were heard with. */
 };
 
 static inline bool
@@ -176,6 +180,12 @@ struct tun_set {
 	uint8_t pad2;
 	uint8_t opts[TUN_OPTS_MAX];
 };
+/* Bytes of it that say something. */
+static inline unsigned
+tun_set_len(const struct tun_set *s)
+{
+	return offsetof(struct tun_set, opts) + s->opts_len;
+}
 _Static_assert(offsetof(struct tun_set, opts) == 64, "eight words of a program, no holes");
 
 /* Packets of one type in, one way or the other.  On pop, pkt[i] starts at the type's own header
@@ -258,6 +268,15 @@ const struct tun_type *tun_type_find(const char *name);
 	  "172.16.0.2,172.16.0.3" }, \
 	{ "allow", OPT_PREFIX_LIST, offsetof(struct tun_conf, allow), 0, 0, NULL, NULL, false, \
 	  "with remote=flow: who may send here (default: anybody)", "172.16.0.0/16" }, \
+	{ "vlan-map", OPT_MAP, offsetof(struct tun_conf, vlans), 0, 0, NULL, NULL, false, \
+	  "with the identifier set per flow: which VLAN of the bridge (0: no tag) is which identifier, both ways; what is not in the " \
+	  "map does not pass", "10:5010,100-199:10100" }, \
+	{ "flood-only", OPT_IP_KEY_LIST, offsetof(struct tun_conf, flood_only), 0, 0, NULL, NULL, false, \
+	  "with vlan-map: of the remotes or the flood-list, which ones get flooded frames of these identifiers alone", \
+	  "172.16.0.2@5010,172.16.0.3@5010-5019" }, \
+	{ "flood-heard", OPT_BOOL, offsetof(struct tun_conf, flood_heard), 0, 0, NULL, "false", false, \
+	  "with vlan-map and remote=flow: besides those in the flood-list, only remotes behind which an address of that VLAN was " \
+	  "learned get its flooded frames", "true" }, \
 	{ "max-remotes", OPT_U32, offsetof(struct tun_conf, max_remotes), 1, 16000, NULL, "4096", false, \
 	  "with remote=flow: so many remotes are remembered at a time", "4096" }, \
 	{ "tos", OPT_U32, offsetof(struct tun_conf, tos), 0, TUN_TOS_INHERIT, tun_inherit_names, "0", false, \

@@ -28,6 +28,8 @@ struct conf {
 	uint32_t key;
 	struct ipaddr far;
 	struct opt_ips fars;
+	struct opt_map map;
+	struct opt_ip_keys keys;
 };
 
 static const char *const modes[] = { "trunk", "access", "native-tagged", NULL };
@@ -54,6 +56,8 @@ static const struct opt_desc opts[] = {
 	{ "rate", OPT_RATE, offsetof(struct conf, rate), 0, 0, NULL, NULL, false, "a rate", "1G" },
 	{ "macs", OPT_MAC_LIST, offsetof(struct conf, macs), 0, 0, NULL, NULL, false, "macs", "02:00:00:00:00:01" },
 	{ "nets", OPT_PREFIX_LIST, offsetof(struct conf, nets), 0, 0, NULL, NULL, false, "prefixes", "10.0.0.0/8" },
+	{ "map", OPT_MAP, offsetof(struct conf, map), 0, 0, NULL, NULL, false, "a map", "10:5010" },
+	{ "keys", OPT_IP_KEY_LIST, offsetof(struct conf, keys), 0, 0, NULL, NULL, false, "keys", "10.0.0.2@5010" },
 	{ .name = NULL },
 };
 
@@ -129,6 +133,8 @@ values_come_back_in_canonical_form(void **state)
 		{ "urls", "b:[::1],a:1", "b:[::1],a:1" }, { "urls", "12345678901234567890", "12345678901234567890" },
 		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f" },
 		{ "versions", "OpenFlow13,OpenFlow10", "OpenFlow13,OpenFlow10" },
+		{ "map", "10:5010,0:7,100-199:0x2774", "10:5010,0:7,100-199:10100" }, { "map", "4094-4094:4294967294", "4094:4294967294" },
+		{ "keys", "10.0.0.2@5010,2001:DB8::1@1-0x10,10.0.0.2@7", "10.0.0.2@5010,2001:db8::1@1-16,10.0.0.2@7" },
 	};
 
 	(void)state;
@@ -174,6 +180,13 @@ refused_value_leaves_the_configuration_untouched(void **state)
 		{ "urls", "", EINVAL }, { "urls", "a,", EINVAL }, { "urls", ",a", EINVAL }, { "urls", "a,,b", EINVAL },
 		{ "urls", "a,b,a", EINVAL }, { "urls", "123456789012345678901", ERANGE },
 		{ "urls", "0,1,2,3,4,5,6,7,8,9,a,b,c,d,e,f,g", ERANGE }, { "versions", "OpenFlow1", EINVAL },
+		{ "map", "", EINVAL }, { "map", "10", EINVAL }, { "map", "10:", EINVAL }, { "map", ":5", EINVAL }, { "map", "10:5,", EINVAL },
+		{ "map", "1-2-3:5", EINVAL }, { "map", "4095:1", ERANGE }, { "map", "2-1:1", ERANGE }, { "map", "1:4294967295", ERANGE },
+		{ "map", "1-2:4294967294", ERANGE }, { "map", "10:5,5-15:100", EINVAL }, { "map", "10:5,20-29:1", EINVAL },
+		{ "map", "1:-1", EINVAL }, { "map", "1:2:3", EINVAL },
+		{ "keys", "", EINVAL }, { "keys", "10.0.0.2", EINVAL }, { "keys", "10.0.0.2@", EINVAL }, { "keys", "@5", EINVAL },
+		{ "keys", "10.0.0@5", EINVAL }, { "keys", "10.0.0.2@5-", EINVAL }, { "keys", "10.0.0.2@5-4", ERANGE },
+		{ "keys", "10.0.0.2@4294967295", ERANGE }, { "keys", "10.0.0.2@1,", EINVAL },
 	};
 
 	(void)state;
@@ -187,6 +200,34 @@ refused_value_leaves_the_configuration_untouched(void **state)
 		/* The message says which option is meant. */
 		assert_int_equal(strncmp(err.msg, rows[i].name, strlen(rows[i].name)), 0);
 	}
+}
+
+static void
+maps_are_read_both_ways(void **state)
+{
+	struct ipaddr a, b, c;
+
+	(void)state;
+	assert_int_equal(set("map", "10:5010,100-199:10100,0:1"), 0);
+	assert_int_equal(opt_map_key(&conf.map, 10), 5010);
+	assert_int_equal(opt_map_key(&conf.map, 199), 10199);
+	assert_int_equal(opt_map_key(&conf.map, 0), 1);
+	assert_int_equal(opt_map_key(&conf.map, 200), -1);
+	assert_int_equal(opt_map_key(&conf.map, 11), -1);
+	assert_int_equal(opt_map_vid(&conf.map, 10100), 100);
+	assert_int_equal(opt_map_vid(&conf.map, 10199), 199);
+	assert_int_equal(opt_map_vid(&conf.map, 1), 0);
+	assert_int_equal(opt_map_vid(&conf.map, 10200), -1);
+	assert_int_equal(opt_map_vid(&conf.map, UINT64_C(0x100000001)), -1);
+	assert_int_equal(opt_map_size(&conf.map), 102);
+
+	assert_int_equal(ip_parse("10.0.0.2", &a) | ip_parse("10.0.0.3", &b) | ip_parse("10.0.0.4", &c), 0);
+	assert_int_equal(set("keys", "10.0.0.2@5010,10.0.0.3@1-2,10.0.0.2@5020"), 0);
+	assert_true(opt_ip_keys_allow(&conf.keys, &a, 5010) && opt_ip_keys_allow(&conf.keys, &a, 5020));
+	assert_true(opt_ip_keys_allow(&conf.keys, &b, 2) && !opt_ip_keys_allow(&conf.keys, &b, 3));
+	assert_false(opt_ip_keys_allow(&conf.keys, &a, 5011));
+	/* Who is not in the list has them all. */
+	assert_true(opt_ip_keys_allow(&conf.keys, &c, 5011));
 }
 
 static void
@@ -260,6 +301,7 @@ main(void)
 		OPT_TEST(defaults_are_written_and_everything_else_is_zero),
 		OPT_TEST(values_come_back_in_canonical_form),
 		OPT_TEST(refused_value_leaves_the_configuration_untouched),
+		OPT_TEST(maps_are_read_both_ways),
 		OPT_TEST(misspelt_names_get_the_nearest_one),
 		OPT_TEST(address_list_has_a_limit),
 		OPT_TEST(short_buffers_are_not_overrun),

@@ -483,6 +483,120 @@ rules_may_give_the_learning_switch_a_key(void **state)
 	       "2 3 4 5 6 7 8 9 tun_set(tun_id=0x9) tun_flood(20)");
 }
 
+static const struct opt_map map = { 2, { { 10, 1, 5010 }, { 20, 10, 5020 } } };
+
+/* VLANs 10 and 20 to 29 are keys; ports 1 and 2 are in VLANs 10 and 20, the trunks 3 to 9 are off. */
+static void
+mapped(const struct ofp_tun_flow *f)
+{
+	ofp_of_reset(s->ofp, br, false);
+	sim_port_set(s, 1, "tag=10");
+	sim_port_set(s, 2, "tag=20");
+	for (uint16_t i = 3; i <= 8; i++)
+		ofp_port_set_up(s->ofp, i, false);
+	ofp_port_del(s->ofp, UPLINK);
+	ofp_port_set_tun_flow(s->ofp, VX, f);
+	sim_commit(s);
+}
+
+static const char *
+flooded(uint16_t from)
+{
+	struct flow_key k = sim_key(from, from, BCAST, NO_TAG);
+
+	sim_commit(s);
+	sim_xlate(s, &k);
+	return s->out.acts.n ? s->text : dp_drop_info[s->out.drop].name;
+}
+
+static void
+floods_go_where_the_vlan_was_heard(void **state)
+{
+	struct ofp_tun_flow f = { .remote = true, .key = true, .vlans = &map, .flood_heard = true };
+	struct flow_key k = from_tunnel(DST_A, 5010);
+	struct xlate_out was;
+
+	(void)state;
+	mapped(&f);
+	learned(DST_A, "172.16.0.2", NULL);
+	learned(DST_B, "172.16.0.3", NULL);
+	/* Nobody has said anything yet. */
+	assert_string_equal(flooded(1), "no-dest");
+	was = s->out;
+	sim_learn(s, &k);
+	assert_true(sim_is_marked(s, &was, s->epoch - 1));
+	assert_string_equal(flooded(1), "tun_set(tun_id=0x1392) tun20/7 9");
+	assert_string_equal(flooded(2), "no-dest");
+	/* Another address there changes nothing; one of another VLAN does. */
+	was = s->out;
+	k = sim_key(VX, 3, 1, NO_TAG);
+	k.flags = FLOW_F_TUNNEL;
+	k.tun_peer = DST_A;
+	k.tun_id = be64(5010);
+	sim_learn(s, &k);
+	assert_false(sim_is_marked(s, &was, s->epoch - 1));
+	k = from_tunnel(DST_B, 5020);
+	sim_learn(s, &k);
+	assert_string_equal(flooded(2), "tun_set(tun_id=0x139c) tun20/8 9");
+	assert_string_equal(flooded(1), "tun_set(tun_id=0x1392) tun20/7 9");
+	/* The guest moves to the other host; the one it left had another there. */
+	k = from_tunnel(DST_B, 5010);
+	sim_learn(s, &k);
+	assert_string_equal(flooded(1), "{tun_set(tun_id=0x1392) tun20/7 9} tun_set(tun_id=0x1392) tun20/8 9");
+	/* What is forgotten gets no floods any more. */
+	ofp_mac_flush(s->ofp, br, 0, 10);
+	assert_string_equal(flooded(1), "no-dest");
+	assert_string_equal(flooded(2), "tun_set(tun_id=0x139c) tun20/8 9");
+	learned(DST_B, NULL, NULL);
+	assert_string_equal(flooded(2), "no-dest");
+	/* Those that are listed always get them, once. */
+	learned(DST_B, "172.16.0.3", NULL);
+	ofp_port_set_tun_dsts(s->ofp, VX, &(uint32_t){ DST_B }, 1);
+	k = from_tunnel(DST_B, 5020);
+	sim_commit(s);
+	sim_learn(s, &k);
+	assert_string_equal(flooded(2), "tun_set(tun_id=0x139c) tun20/8 9");
+	assert_string_equal(flooded(1), "tun_set(tun_id=0x1392) tun20/8 9");
+	/* Without the option all that are learned. */
+	f.flood_heard = false;
+	f.flood_learned = true;
+	ofp_port_set_tun_flow(s->ofp, VX, &f);
+	ofp_port_set_tun_dsts(s->ofp, VX, NULL, 0);
+	assert_string_equal(flooded(2), "tun_set(tun_id=0x139c) tun_flood(20)");
+}
+
+static void
+vlans_that_leave_the_map_are_forgotten(void **state)
+{
+	struct opt_map other_map = { 1, { { 20, 1, 5020 } } };
+	struct ofp_tun_flow f = { .remote = true, .key = true, .vlans = &map, .flood_learned = true };
+	struct flow_key k = from_tunnel(DST_A, 5010), m = { 0 };
+	struct err e = { 0 };
+
+	(void)state;
+	mapped(&f);
+	learned(DST_A, "172.16.0.2", NULL);
+	sim_learn(s, &k);
+	assert_int_equal(ofp_port_n_macs(s->ofp, VX), 1);
+	ofp_xlate.port_mask(s->view, VX, &m);
+	assert_true(m.tun_id == UINT64_MAX);
+	/* The map is copied, and views keep theirs. */
+	f.vlans = &other_map;
+	ofp_port_set_tun_flow(s->ofp, VX, &f);
+	assert_int_equal(ofp_port_n_macs(s->ofp, VX), 0);
+	sim_commit(s);
+	assert_string_equal(sim_xlate(s, &k), "");
+	assert_int_equal(s->out.drop, DROP_VLAN);
+	assert_true(s->out.mask.tun_id == UINT64_MAX);
+	assert_int_not_equal(ofp_mac_add(s->ofp, br, 10, sim_mac(9), VX, &e), 0);
+	assert_int_equal(ofp_mac_add(s->ofp, br, 20, sim_mac(9), VX, &e), 0);
+	f.vlans = NULL;
+	ofp_port_set_tun_flow(s->ofp, VX, &f);
+	sim_commit(s);
+	sim_xlate(s, &k);
+	assert_true(s->out.mask.tun_id == 0);
+}
+
 static void
 ports_come_and_go_with_what_they_learned(void **state)
 {
@@ -539,6 +653,8 @@ main(void)
 		FLOW_TEST(what_is_asked_of_tunnels_ends_with_the_bridge),
 		FLOW_TEST(control_messages_go_where_a_rule_asks_for_them),
 		FLOW_TEST(rules_may_give_the_learning_switch_a_key),
+		FLOW_TEST(floods_go_where_the_vlan_was_heard),
+		FLOW_TEST(vlans_that_leave_the_map_are_forgotten),
 		FLOW_TEST(ports_come_and_go_with_what_they_learned),
 		FLOW_TEST(traces_know_remotes_without_a_number),
 	};

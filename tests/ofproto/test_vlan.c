@@ -9,7 +9,7 @@ rules(struct ofp_port_conf *c, const char *opts)
 {
 	*c = sim_port_conf(opts);
 	return (struct vlan_rules){ (uint8_t)c->vlan_mode, c->tag,
-				    opt_vlans_empty(&c->trunks) ? NULL : &c->trunks };
+				    opt_vlans_empty(&c->trunks) ? NULL : &c->trunks, .keys = NULL };
 }
 
 struct in_row {

@@ -403,6 +403,10 @@ cmd_tunnel(struct script *s, struct err *e)
 	if (t->conf.mtu)
 		t->mtu = t->conf.mtu;
 	ofp_port_set_tun_dsts(s->w->ofp, p->id, t->dst, t->conf.remote.n);
+	ofp_port_set_tun_flow(s->w->ofp, p->id, &(struct ofp_tun_flow){
+		.key = tun_key_is_flow(&t->conf), .type = t->type, .vlans = t->conf.vlans.n ? &t->conf.vlans : NULL,
+		.flood_only = t->conf.flood_only.n ? &t->conf.flood_only : NULL,
+	});
 	rc = world_tunnels_changed(s->w, e);
 	return rc ? rc : world_commit(s->w, e);
 }

@@ -284,7 +284,8 @@ add_remote(struct world *w, struct tun_view *v, const struct world_port *p, unsi
 		.drop_inner_vlan = t->conf.inner_vlan == TUN_INNER_VLAN_DROP ||
 				   (t->conf.inner_vlan == TUN_INNER_VLAN_AUTO && p->conf.vlan_mode == OFP_VLAN_ACCESS),
 	};
-	struct ofp_tun_path op = { .underlay_port = t->via, .src = path->src_mac };
+	struct ofp_tun_path op = { .underlay_port = t->via, .src = path->src_mac, .local = path->local,
+				   .remote = path->remote };
 	int rc;
 
 	if (ready) {
@@ -295,7 +296,7 @@ add_remote(struct world *w, struct tun_view *v, const struct world_port *p, unsi
 	}
 	tun_view_set_dst(v, t->dst[i], &d);
 	ofp_set_tun_path(w->ofp, t->dst[i], &op);
-	rc = tun_view_add_endpoint(v, &ep);
+	rc = tun_view_add_endpoints(v, &t->conf, ep);
 	return rc ? err_set(e, -rc, "tunnel %s: its endpoint cannot be added: %s", p->name, strerror(-rc)) : 0;
 }
 

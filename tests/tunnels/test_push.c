@@ -164,6 +164,17 @@ what_is_set_per_flow_fits_together(void **state)
 		{ "remote=10.0.0.1 allow=10.0.0.0/8", -EINVAL }, { "remote=flow flood-list=224.0.0.1", -EINVAL },
 		{ "remote=flow flood-list=239.0.0.1,10.0.0.2", 0 }, { "remote=ff05::1", 0 }, { "remote=ff01::1", -EINVAL },
 		{ "remote=flow flood-list=255.255.255.255", -EINVAL },
+		{ "remote=flow vni=flow vlan-map=1:5,2-9:16777208", 0 }, { "remote=10.0.0.1 vni=flow vlan-map=1:5", 0 },
+		{ "remote=flow vlan-map=1:5", -EINVAL }, { "remote=flow vni=flow vlan-map=2-9:16777209", -EINVAL },
+		{ "remote=10.0.0.1,10.0.0.2 vni=flow vlan-map=1:5 flood-only=10.0.0.2@5", 0 },
+		{ "remote=10.0.0.1 vni=flow vlan-map=1:5 flood-only=10.0.0.2@5", -EINVAL },
+		{ "remote=flow flood-list=10.0.0.2 vni=flow vlan-map=1:5 flood-only=10.0.0.2@5", 0 },
+		{ "remote=flow vni=flow vlan-map=1:5 flood-only=10.0.0.2@5", -EINVAL },
+		{ "remote=10.0.0.1 vni=flow flood-only=10.0.0.1@5", -EINVAL }, { "remote=flow vni=flow flood-heard=true", -EINVAL },
+		{ "remote=flow vni=flow vlan-map=1:5 flood-heard=true", 0 },
+		{ "remote=10.0.0.1 vni=flow vlan-map=1:5 flood-heard=true", -EINVAL },
+		{ "remote=239.1.1.1 vni=flow vlan-map=1:5 flood-heard=true", -EINVAL },
+		{ "remote=239.1.1.1 vni=flow vlan-map=1:5 flood-only=239.1.1.1@5", 0 },
 		{ "remote=flow local=10.0.0.1 flood-list=::2", -EINVAL }, { "remote=flow local=10.0.0.1 flood-list=10.0.0.1", -EINVAL },
 	};
 
