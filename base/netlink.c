@@ -23,11 +23,13 @@
 struct nl {
 	struct mnl_socket *ask, *events;
 	uint32_t seq;
+	unsigned n_routes;
 };
 
 #define REQ_LEN 512
 #define ANSWER_LEN 16384
 #define EVENT_BUFFER (1 << 20)
+#define EVENTS_AT_ONCE 256
 
 /* --- Sockets ------------------------------------------------------------------------------- */
 
@@ -131,12 +133,32 @@ event_bit(uint16_t type)
 }
 
 unsigned
+nl_route_events(struct nl *nl)
+{
+	unsigned n = nl->n_routes;
+
+	nl->n_routes = 0;
+	return n;
+}
+
+void
+nl_hear_routes(struct nl *nl, bool on)
+{
+	static const int groups[] = { RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+
+	/* Joining worked once; whoever could not leave goes on hearing. */
+	for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
+		mnl_socket_setsockopt(nl->events, on ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP,
+				      (void *)(uintptr_t)&groups[i], sizeof groups[i]);
+}
+
+unsigned
 nl_read_events(struct nl *nl)
 {
 	char buf[ANSWER_LEN] __attribute__((aligned(8)));
 	unsigned bits = 0;
 
-	for (;;) {
+	for (unsigned turns = 0; turns < EVENTS_AT_ONCE; turns++) {
 		ssize_t n = recv(nl_event_fd(nl), buf, sizeof buf, MSG_DONTWAIT);
 
 		if (n < 0 && errno == EINTR)
@@ -151,9 +173,12 @@ nl_read_events(struct nl *nl)
 		int left = n;
 
 		for (const struct nlmsghdr *h = (void *)buf; mnl_nlmsg_ok(h, left);
-		     h = mnl_nlmsg_next(h, &left))
+		     h = mnl_nlmsg_next(h, &left)) {
+			nl->n_routes += h->nlmsg_type == RTM_NEWROUTE || h->nlmsg_type == RTM_DELROUTE;
 			bits |= event_bit(h->nlmsg_type);
+		}
 	}
+	return bits;
 }
 
 /* --- Questions ----------------------------------------------------------------------------- */

@@ -53,8 +53,12 @@ enum nl_event_bits {
 struct nl *nl_open(struct err *);
 void nl_close(struct nl *);
 int nl_event_fd(const struct nl *);             /* Readable when something changed. */
-/* Reads everything that waits; returns NL_EV_* bits.  Never blocks. */
+/* Reads what waits, up to a few hundred notifications; returns NL_EV_* bits.  Never blocks. */
 unsigned nl_read_events(struct nl *);
+/* How many of them were about routes since the last call. */
+unsigned nl_route_events(struct nl *);
+/* Whether to be told of routes at all: on at first.  A kernel that takes in a million of them tells each. */
+void nl_hear_routes(struct nl *, bool on);
 
 /* 0, -ENODEV or another negative errno. */
 int nl_link_by_name(struct nl *, const char *name, struct nl_link *);

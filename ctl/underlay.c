@@ -560,6 +560,8 @@ next_due(const struct underlay *u, uint64_t now)
 
 	if (u->events)
 		due = MIN_OF(due, u->events_due_ms);
+	if (u->deaf_ms)
+		due = MIN_OF(due, u->deaf_ms);
 	for (const struct via *v = u->vias; v; v = v->next)
 		if (v->retry_ms)
 			due = MIN_OF(due, v->retry_ms);
@@ -567,11 +569,37 @@ next_due(const struct underlay *u, uint64_t now)
 	return due <= now ? 1 : MIN_OF(due - now, (uint64_t)UNDERLAY_RECHECK_MS);
 }
 
+/* Somebody loads a routing table: reading its rows one by one would cost as much as routing does.  What became of the
+ * few that matter is asked for once in a while. */
+static unsigned
+hear_routes(struct underlay *u, uint64_t now)
+{
+	if (now - u->routes_ms >= 1000) {
+		u->routes_ms = now;
+		u->n_route_events = 0;
+	}
+	u->n_route_events += nl_route_events(u->nl);
+	if (!u->deaf_ms && u->n_route_events > UNDERLAY_ROUTES_PER_S) {
+		nl_hear_routes(u->nl, false);
+		u->deaf_ms = now + UNDERLAY_DEAF_MS + u->n_remotes / 4;
+	} else if (u->deaf_ms && now >= u->deaf_ms) {
+		/* In this order: what comes from now on is heard, what came before is seen. */
+		nl_hear_routes(u->nl, true);
+		u->deaf_ms = 0;
+		u->routes_ms = now;
+		u->n_route_events = 0;
+		return NL_EV_ROUTE;
+	}
+	return 0;
+}
+
 unsigned
 underlay_poll(struct underlay *u, uint64_t now)
 {
 	unsigned bits = nl_read_events(u->nl);
 	bool changed = false;
+
+	bits |= hear_routes(u, now);
 
 	if (bits && !u->events)
 		/* Longer with many remotes, so that a flapping network cannot eat the control thread. */

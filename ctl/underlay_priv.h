@@ -21,6 +21,8 @@ enum {
 	UNDERLAY_CHANGES = 4,           /* A neighbour's MAC address may change so often at once, */
 	UNDERLAY_CHANGE_MS = 5000,      /* and after that once in this time. */
 	UNDERLAY_NEIGH_BUCKETS = 1024,
+	UNDERLAY_ROUTES_PER_S = 200,    /* When more routes than these change, they are not listened to... */
+	UNDERLAY_DEAF_MS = 1000,        /* ...for so long, longer with many remotes; then all are looked at. */
 	UNDERLAY_LEARNED_IDLE_MS = 300000,      /* A learned remote that nobody uses is forgotten then. */
 	UNDERLAY_MAX_ADDRS = 256,       /* Of this host that are looked at. */
 	UNDERLAY_MAX_KEYS = 1 << 18,    /* Of tunnels with maps, times their remotes. */
@@ -156,6 +158,10 @@ struct underlay {
 	uint64_t asks_ms;               /* as of then. */
 	struct underlay_stats stats;
 	bool dirty;                     /* The view differs from the one handed on. */
+	/* Changes of routes, as far as they are listened to. */
+	unsigned n_route_events;        /* In the second that began then: */
+	uint64_t routes_ms;
+	uint64_t deaf_ms;               /* Not listened to before then; 0: they are. */
 	unsigned events;                /* NL_EV_* not looked at yet; */
 	uint64_t events_due_ms;         /* looked at then. */
 	uint64_t recheck_ms;

@@ -182,6 +182,97 @@ routes_tell_link_source_gateway_and_mtu(void **state)
 }
 
 static void
+equal_routes_tell_all_of_their_ways(void **state)
+{
+	struct ipaddr far = ip("10.90.0.1"), far6 = ip("fd90::1"), one = ip("172.31.0.2"), two6 = ip("fd31::4");
+	struct nl_hop hop[16];
+	char buf[IP_STR_LEN];
+
+	(void)state;
+	assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 16), 0);
+	sh("ip route add 10.90.0.0/16 via 172.31.0.2");
+	assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 16), 1);
+	assert_true(ip_equal(&hop[0].gateway, &one));
+	assert_int_equal(hop[0].weight, 1);
+	sh("ip route replace 10.90.0.0/16 nexthop via 172.31.0.2 weight 3 nexthop via 172.31.0.4 "
+	   "nexthop via inet6 fe80::9 dev weft0 weight 256");
+	assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 16), 3);
+	assert_true(ip_equal(&hop[0].gateway, &one));
+	assert_int_equal(hop[0].ifindex, link0.ifindex);
+	assert_int_equal(hop[0].weight, 3);
+	assert_int_equal(hop[1].weight, 1);
+	assert_string_equal(ip_format(hop[2].gateway, buf), "fe80::9");
+	assert_int_equal(hop[2].weight, 256);
+	assert_false(hop[0].dead);
+	/* As many as there is room for. */
+	assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 2), 2);
+
+	sh("ip -6 route add fd90::/16 nexthop via fd31::2 weight 2 nexthop via fd31::4");
+	assert_int_equal(nl_route_hops(nl, &far6, NULL, hop, 16), 2);
+	assert_true(ip_equal(&hop[1].gateway, &two6) || ip_equal(&hop[0].gateway, &two6));
+
+	/* Next hop objects, spelled out and only named. */
+	if (system("ip nexthop add id 7 via 172.31.0.2 dev weft0"))
+		return;
+	sh("ip nexthop add id 8 via 172.31.0.4 dev weft0 && ip nexthop add id 9 group 7,5/8");
+	sh("ip route replace 10.90.0.0/16 nhid 9");
+	for (unsigned compat = 0; compat < 2; compat++) {
+		sh("sysctl -qw net.ipv4.nexthop_compat_mode=%u", !compat);
+		assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 16), 2);
+		assert_int_equal(hop[0].weight, 5);
+		assert_int_equal(hop[1].weight, 1);
+		assert_true(ip_equal(&hop[0].gateway, &one));
+		assert_int_equal(hop[1].ifindex, link0.ifindex);
+	}
+	sh("ip route replace 10.90.0.0/16 nhid 8");
+	assert_int_equal(nl_route_hops(nl, &far, NULL, hop, 16), 1);
+}
+
+static void
+neighbours_can_be_probed(void **state)
+{
+	struct ipaddr there = ip("172.31.0.2"), gone = ip("172.31.0.98"), fixed = ip("172.31.0.97");
+	struct nl_neigh n;
+
+	(void)state;
+	sh("sysctl -qw net.ipv4.neigh.weft0.retrans_time_ms=50");
+	assert_int_equal(nl_neigh_resolve(nl, link0.ifindex, &there), 0);
+	assert_true(neigh_becomes(&there, NL_NEIGH_VALID, &n, 3000));
+	assert_int_equal(nl_neigh_probe(nl, link0.ifindex, &there), 0);
+	/* It answers; one that does not is found out, though it was known. */
+	sh("ip neigh replace 172.31.0.98 lladdr 02:00:00:00:00:98 nud reachable dev weft0");
+	assert_int_equal(nl_neigh_probe(nl, link0.ifindex, &gone), 0);
+	assert_true(neigh_becomes(&gone, NL_NEIGH_FAILED, &n, 3000));
+	assert_int_equal(nl_neigh_get(nl, link0.ifindex, &there, &n), 0);
+	assert_int_equal(n.state, NL_NEIGH_VALID);
+	assert_false(n.fixed);
+	sh("ip neigh replace 172.31.0.97 lladdr 02:00:00:00:00:97 nud permanent dev weft0");
+	assert_int_equal(nl_neigh_get(nl, link0.ifindex, &fixed, &n), 0);
+	assert_true(n.fixed);
+	fixed = ip("172.31.0.96");
+	assert_true(nl_neigh_probe(nl, link0.ifindex, &fixed) < 0);
+}
+
+static void
+routes_need_not_be_heard(void **state)
+{
+	(void)state;
+	while (nl_read_events(nl))
+		;
+	nl_route_events(nl);
+	sh("ip route add 10.91.0.0/16 dev lo");
+	assert_true(nl_read_events(nl) & NL_EV_ROUTE);
+	assert_int_equal(nl_route_events(nl), 1);
+	assert_int_equal(nl_route_events(nl), 0);
+	nl_hear_routes(nl, false);
+	sh("ip route del 10.91.0.0/16 dev lo && ip -6 route add fd91::/16 dev lo");
+	assert_int_equal(nl_read_events(nl), 0);
+	nl_hear_routes(nl, true);
+	sh("ip -6 route del fd91::/16 dev lo");
+	assert_true(nl_read_events(nl) & NL_EV_ROUTE);
+}
+
+static void
 own_addresses_name_their_link(void **state)
 {
 	struct ipaddr mine = ip("172.31.0.1"), mine6 = ip("fd31::1"), theirs = ip("172.31.0.2");
@@ -239,6 +330,9 @@ main(void)
 		cmocka_unit_test(living_neighbours_are_resolved),
 		cmocka_unit_test(dead_neighbour_fails_and_can_be_asked_for_again),
 		cmocka_unit_test(routes_tell_link_source_gateway_and_mtu),
+		cmocka_unit_test(equal_routes_tell_all_of_their_ways),
+		cmocka_unit_test(neighbours_can_be_probed),
+		cmocka_unit_test(routes_need_not_be_heard),
 		cmocka_unit_test(own_addresses_name_their_link),
 		cmocka_unit_test(each_kind_of_change_is_told_apart),
 		cmocka_unit_test(links_can_be_set_and_report_it),

@@ -106,6 +106,23 @@ nl_read_events(struct nl *nl)
 	return bits;
 }
 
+unsigned
+nl_route_events(struct nl *nl)
+{
+	unsigned n = fake.deaf ? 0 : fake.route_events;
+
+	(void)nl;
+	fake.route_events = 0;
+	return n;
+}
+
+void
+nl_hear_routes(struct nl *nl, bool on)
+{
+	(void)nl;
+	fake.deaf = !on;
+}
+
 int
 nl_link_by_index(struct nl *nl, int ifindex, struct nl_link *l)
 {

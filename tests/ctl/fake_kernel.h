@@ -28,6 +28,8 @@ extern struct fake_kernel {
 	struct ipaddr addr[FAKE_MAX];
 	int addr_link[FAKE_MAX];        /* 0: the first link. */
 	unsigned events;
+	unsigned route_events;          /* Changes of routes not read yet; none while nobody hears them. */
+	bool deaf;
 	unsigned n_questions;
 	int resolve_rc;
 	unsigned n_asked;               /* Questions for neighbours, all together. */

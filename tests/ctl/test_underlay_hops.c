@@ -332,6 +332,66 @@ forged_neighbours_are_bounded(void **state)
 	assert_string_equal(show(VX0).reason, "");
 }
 
+/* --- Many routes ------------------------------------------------------------------------------- */
+
+/* The kernel takes in a thousand routes in ten milliseconds. */
+static void
+routes_come(void)
+{
+	fake.route_events = 1000;
+	if (!fake.deaf)
+		fake.events |= NL_EV_ROUTE;
+	live(10);
+}
+
+static void
+seconds_of_routes(unsigned n)
+{
+	for (unsigned i = 0; i < 100 * n; i++)
+		routes_come();
+}
+
+static void
+a_routing_table_that_is_loaded_costs_a_look_a_second(void **state)
+{
+	unsigned questions, one;
+
+	(void)state;
+	neigh_is(ETH1, "172.16.0.2", NL_NEIGH_VALID, 0x22);
+	add(VX0, "remote=172.16.0.2");
+	questions = fake.n_questions;
+	underlay_update(u, now);
+	one = fake.n_questions - questions;
+
+	/* A few changes are seen at once. */
+	fake.route_events = 3;
+	fake.route[0].r.gateway = fake_ip("172.16.0.254");
+	fake.events = NL_EV_ROUTE;
+	neigh_is(ETH1, "172.16.0.254", NL_NEIGH_VALID, 0xfe);
+	live(30);
+	assert_memory_equal(row(VX0)->hdr.b, fake_mac(0xfe).b, 6);
+	live(2000);
+	assert_false(fake.deaf);
+
+	questions = fake.n_questions;
+	seconds_of_routes(30);
+	assert_true(fake.n_questions - questions < 30 * 3 * one);
+	/* One that matters is seen all the same, in the midst of it. */
+	fake.route[0].r.gateway = fake_ip("172.16.0.253");
+	neigh_is(ETH1, "172.16.0.253", NL_NEIGH_VALID, 0xfd);
+	seconds_of_routes(2);
+	assert_memory_equal(row(VX0)->hdr.b, fake_mac(0xfd).b, 6);
+
+	/* The last of them comes while nobody listens. */
+	for (unsigned i = 0; i < 100 && !fake.deaf; i++)
+		routes_come();
+	assert_true(fake.deaf);
+	fake.route[0].r.gateway = fake_ip("172.16.0.254");
+	live(1100);
+	assert_false(fake.deaf);
+	assert_memory_equal(row(VX0)->hdr.b, fake_mac(0xfe).b, 6);
+}
+
 int
 main(void)
 {
@@ -347,6 +407,7 @@ main(void)
 		HOPS_TEST(remotes_that_do_not_answer_are_no_storm),
 		HOPS_TEST(remotes_behind_one_gateway_are_one_question),
 		HOPS_TEST(forged_neighbours_are_bounded),
+		HOPS_TEST(a_routing_table_that_is_loaded_costs_a_look_a_second),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
