@@ -285,14 +285,15 @@ squat_error(const struct underlay *u, const struct remote *r)
 
 /* --- Pictures ------------------------------------------------------------------------------ */
 
-/* The headers by one way; false: there are none. */
+/* The headers by one way (NULL: packets stay here); false: there are none. */
 static bool
 make_hdr(const struct remote *r, const struct via *v, struct mac next_hop, struct tun_hdr *h)
 {
-	struct tun_path p = { .local = r->local, .remote = r->ip, .src_mac = v->nl.mac, .dst_mac = next_hop,
-			      .mtu = (uint16_t)MIN_OF(r->mtu, 65535u) };
+	struct tun_path p = { .local = r->local, .remote = r->ip, .dst_mac = next_hop, .mtu = (uint16_t)MIN_OF(r->mtu, 65535u) };
 	struct err e = { 0 };
 
+	if (v)
+		p.src_mac = v->nl.mac;
 	if (!tun_hdr_build(r->tun->type, &r->tun->conf, &p, h, &e))
 		return true;
 	/* Options were checked: our own mistake, but no reason to send broken packets. */
@@ -314,11 +315,13 @@ make_row(const struct remote *r, struct tun_dst *d)
 	d->remote = r->ip;
 	d->learned = r->learned;
 	d->asked = r->asked;
+	if (r->here)
+		d->leave = TUN_LEAVE_LOCAL;
 	/* Of several ways each has a row of its own. */
-	if (!r->via || r->n_hops > 1)
+	if ((!r->via && !r->here) || r->n_hops > 1)
 		return;
 	d->next_hop = r->mac;
-	d->underlay_port = r->via->link.port;
+	d->underlay_port = r->via ? r->via->link.port : 0;
 	if (r->state == TUN_DST_READY && !make_hdr(r, r->via, r->mac, &d->hdr))
 		d->state = TUN_DST_NO_ROUTE;
 }
@@ -436,7 +439,7 @@ underlay_hand_on(struct underlay *u)
 		tun_view_set_dst(view, r->dst, &r->row);
 		if (r->n_ways)
 			tun_view_set_ways(view, r->dst, r->way, r->n_ways);
-		if (r->via && !r->learned)
+		if ((r->via || r->here) && !r->learned)
 			add_endpoint(view, r);
 	}
 	flow_add_endpoints(u, view);
@@ -687,8 +690,8 @@ describe(const struct underlay *u, const struct remote *r, struct underlay_remot
 	};
 	bfd_describe(r, &out->bfd);
 	describe_hops(r, out);
-	if (r->via)
-		str_copy(out->via, sizeof out->via, r->via->nl.name);
+	if (r->via || r->here)
+		str_copy(out->via, sizeof out->via, r->here ? "this host" : r->via->nl.name);
 	str_copy(out->reason, sizeof out->reason, r->reason);
 	if (!*out->reason && group_error(u, r))
 		snprintf(out->reason, sizeof out->reason, "cannot join the group: %s", strerror(group_error(u, r)));

@@ -109,12 +109,14 @@ conf_of(const struct tun_conf *c)
 static void
 send_packet(struct underlay *u, struct bfd_session *s, const uint8_t packet[BFD_PACKET_LEN])
 {
+	/* A far end within this host sees no MAC address of a link. */
+	struct mac mac = s->r->via ? s->r->via->nl.mac : (struct mac){ { 0x02 } };
 	uint8_t frame[BFD_FRAME_LEN];
 
 	/* It would only wait. */
 	if (s->r->state != TUN_DST_READY || !u->ops.send)
 		return;
-	bfd_frame_build(frame, s->r->via->nl.mac, (uint16_t)(FIRST_PORT + s->r->dst % (65536 - FIRST_PORT)), packet);
+	bfd_frame_build(frame, mac, (uint16_t)(FIRST_PORT + s->r->dst % (65536 - FIRST_PORT)), packet);
 	u->ops.send(u->ops.arg, s->r->dst, frame, sizeof frame);
 	s->tx++;
 }

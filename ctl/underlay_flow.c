@@ -258,7 +258,9 @@ underlay_peer(struct underlay *u, uint16_t port, const struct ipaddr *remote, co
 		return;
 	if (fixed_local(t))
 		asked = *fixed_local(t);
-	if ((!ip_is_none(&asked) && ip_is_v4(&asked) != ip_is_v4(remote)) || flow_addr_link(u, remote))
+	if (!ip_is_none(&asked) && ip_is_v4(&asked) != ip_is_v4(remote))
+		return;
+	if (flow_addr_link(u, remote) && !remote_is_here(u, &t->t, &asked, remote))
 		return;
 	if (t->n_learned >= t->t.conf.max_remotes || is_known(t, remote, &asked))
 		return;

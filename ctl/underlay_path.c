@@ -260,6 +260,7 @@ forget_route(struct underlay *u, struct remote *r)
 {
 	remote_forget_hops(u, r);
 	r->via = NULL;
+	r->here = false;
 	r->local = r->next_hop = (struct ipaddr){ { 0 } };
 	r->mac = (struct mac){ { 0 } };
 	r->mtu = r->max_frame = 0;
@@ -275,6 +276,35 @@ tell_no_route(struct underlay *u, const struct remote *r, int code, struct err *
 	if (r->last_ifindex && !nl_link_by_index(u->nl, r->last_ifindex, &l) && !l.up)
 		return err_set(e, ENETDOWN, "interface %s is down: bring it up", l.name);
 	return err_set(e, code, "no route to %s: add one or check the underlay address", ip_format(r->ip, ip));
+}
+
+static bool
+takes_from(const struct tunnel *t, const struct ipaddr *local, const struct ipaddr *remote)
+{
+	const struct tun_conf *c = &t->t.conf;
+
+	if (is_flow(t))
+		return (underlay_any_local(&c->local) || ip_equal(&c->local, remote)) && tun_conf_allows(c, local);
+	for (unsigned i = 0; i < t->n; i++)
+		if (ip_equal(&t->remote[i]->ip, local) && ip_equal(&t->remote[i]->asked, remote))
+			return true;
+	return false;
+}
+
+bool
+remote_is_here(const struct underlay *u, const struct underlay_tunnel *of, const struct ipaddr *local,
+	       const struct ipaddr *remote)
+{
+	const struct tun_conf *c = &of->conf;
+
+	if (ip_equal(local, remote) || !flow_addr_link(u, remote))
+		return false;
+	for (const struct tunnel *t = u->tunnels; t; t = t->next)
+		if (&t->t != of && t->t.type == of->type && t->t.conf.dst_port == c->dst_port &&
+		    (t->t.conf.key == c->key || tun_key_is_flow(c) || tun_key_is_flow(&t->t.conf)) &&
+		    takes_from(t, local, remote))
+			return true;
+	return false;
 }
 
 /* The kernel's answer for the remote, with the reason in 'e' when there is none that will do. */
@@ -295,8 +325,9 @@ find_route(struct underlay *u, const struct remote *r, struct nl_route *route, s
 		rc = nl_route_get(u->nl, &r->ip, local, route);
 	if (rc)
 		return tell_no_route(u, r, -rc, e);
-	if (route->local)
-		return err_set(e, EINVAL, "%s is an address of this host itself", ip_format(r->ip, ip));
+	if (route->local && !remote_is_here(u, r->tun, &route->src, &r->ip))
+		return err_set(e, EINVAL, "%s is an address of this host itself: give another tunnel port here that address as "
+			       "'local' and this one's as 'remote', or join the bridges by a patch port", ip_format(r->ip, ip));
 	return 0;
 }
 
@@ -387,6 +418,20 @@ check_hops(const struct remote *r, const struct hop *hop, unsigned n, const stru
 	return 0;
 }
 
+/* Packets do not leave: what their length fits into is an IP packet. */
+static void
+stay_here(struct underlay *u, struct remote *r, const struct nl_route *route)
+{
+	bool v6 = !ip_is_v4(&r->ip);
+
+	forget_route(u, r);
+	r->here = true;
+	r->local = route->src;
+	r->mtu = r->tun->conf.mtu ? r->tun->conf.mtu : 65535;
+	r->max_frame = tun_max_frame(r->tun->type, &r->tun->conf, v6, r->mtu);
+	set_state(r, TUN_DST_READY, "%s", "");
+}
+
 void
 remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 {
@@ -403,6 +448,10 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 		set_state(r, TUN_DST_NO_ROUTE, "%s", e.msg);
 		return;
 	}
+	if (route.local) {
+		stay_here(u, r, &route);
+		return;
+	}
 	n = find_hops(u, r, &route, found);
 	hop = xcalloc(n, sizeof *hop);
 	for (unsigned i = 0; i < n; i++)
@@ -417,6 +466,7 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 	}
 	/* Only now: next hops that stay keep what is known of them. */
 	remote_forget_hops(u, r);
+	r->here = false;
 	r->hop = hop;
 	r->n_hops = n;
 	r->last_ifindex = route.ifindex;

@@ -90,6 +90,7 @@ struct remote {
 	/* Set while there is a route: the ways, and those of them that is shown as 'the' one. */
 	unsigned n_hops;
 	struct hop *hop;
+	bool here;                      /* Its address is ours, and another tunnel port is the far end; there are no ways then. */
 	struct via *via;
 	struct ipaddr local, next_hop;
 	uint32_t mtu, max_frame;
@@ -244,6 +245,10 @@ void remote_forget_hops(struct underlay *, struct remote *);
 enum tun_dst_state hop_state(const struct hop *);
 /* Whether it leaves by a kernel link itself, not by a bridge. */
 bool remote_is_direct(const struct remote *);
+
+/* Whether another tunnel port takes what 't' sends from 'local' to 'remote', both addresses of this host. */
+bool remote_is_here(const struct underlay *, const struct underlay_tunnel *t, const struct ipaddr *local,
+		    const struct ipaddr *remote);
 
 /* --- underlay_neigh.c ------------------------------------------------------------------------ */
 

@@ -335,18 +335,19 @@ is_group(const struct tun_outer *o)
 	return mac_is_multicast(o->eth_dst) && ip_is_multicast(&o->dst) && mac_equal(ip_group_mac(&o->dst), o->eth_dst);
 }
 
-unsigned
-tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct decap_out *out)
+/* 'own': they never were on a wire, and their sender is us. */
+static inline __attribute__((always_inline)) unsigned
+decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct mac mac, bool own, struct decap_out *out)
 {
 	const struct tun_view *v = lc->view->tun;
-	struct mac mac = v->underlay_mac[in_port];
+	bool reassemble = v->reassemble && !own;
 	unsigned plain = 0;
 	struct pop_run r;
 
 	r.b.n = 0;
 	r.type = NULL;
 	for (unsigned i = 0; i < n; i++) {
-		enum reasm_verdict verdict = UNLIKELY(v->reassemble) ? collect(lc, mac, in_port, &m[i]) : REASM_PLAIN;
+		enum reasm_verdict verdict = UNLIKELY(reassemble) ? collect(lc, mac, in_port, &m[i]) : REASM_PLAIN;
 		const struct tun_type *type;
 		struct tun_outer o;
 		uint16_t start;
@@ -361,7 +362,7 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 			continue;
 		}
 		why = tun_outer_check(m[i], &o);
-		if (!why && tun_view_is_local(v, &o.src))
+		if (!why && !own && tun_view_is_local(v, &o.src))
 			why = TUN_OUTER_SOURCE;
 		if (UNLIKELY(why || !pkt_pull(m[i], o.len))) {
 			refuse_outer(lc, type, &o.src, &o.dst, in_port, why ? outer_drop[why] : DROP_TUN_OUTER_SHORT, m[i]);
@@ -384,7 +385,19 @@ tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, s
 		r.b.pkt[r.b.n++] = m[i];
 	}
 	pop_flush(lc, &r, in_port, out);
-	if (UNLIKELY(v->reassemble))
+	if (UNLIKELY(reassemble))
 		give_back(lc, in_port);
 	return plain;
+}
+
+unsigned
+tun_decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct decap_out *out)
+{
+	return decap(lc, m, n, in_port, lc->view->tun->underlay_mac[in_port], false, out);
+}
+
+unsigned
+tun_decap_local(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t port, struct decap_out *out)
+{
+	return decap(lc, m, n, port, (struct mac){ { 0 } }, true, out);
 }

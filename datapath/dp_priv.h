@@ -195,6 +195,14 @@ struct refusals {
 	} slot[64];                     /* As many as slot_of() tells apart. */
 };
 
+/* Tunnel packets on their way to another tunnel port of ours: see tun_local.c.  [lcore] */
+enum { TUN_LOCAL_MAX = 2048 };
+struct tun_local {
+	unsigned first, n;
+	uint16_t port[TUN_LOCAL_MAX];   /* The one that they left. */
+	struct rte_mbuf *m[TUN_LOCAL_MAX];
+};
+
 /* One polling thread. */
 struct lcore {
 	struct dp *dp;                  /* [const] */
@@ -227,6 +235,7 @@ struct lcore {
 	bool held;                      /* [lcore] Pieces of frames or outer packets are kept, */
 	uint16_t held_port;             /* of this underlay port, as far as counters go. */
 	struct tun_control control;
+	struct tun_local local;
 	struct refusals refusals;
 	struct reasm *reasm;            /* [lcore] Outer packets that come in fragments. */
 	uint16_t n_wait;                /* [lcore] */
@@ -474,6 +483,13 @@ struct decap_out {
 	} info[BURST];
 };
 unsigned tun_decap(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port, struct decap_out *);
+/* Likewise those that left by tunnel port 'port' and never were on a wire.  What stays is nobody's. */
+unsigned tun_decap_local(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t port, struct decap_out *);
+/* tun_local.c: queues packets with outer headers; takes them. */
+void tun_local_add(struct lcore *, uint16_t tun_port, struct rte_mbuf **, unsigned n);
+/* Takes those in that were queued before; returns how many. */
+unsigned tun_local_service(struct lcore *);
+void tun_local_drop_all(struct lcore *);
 /* To a destination, as if a guest's; lost unless that is READY.  Takes the packet. */
 void tun_send(struct lcore *, uint32_t dst, struct rte_mbuf *);
 /* tun_control.c: whether a frame from a tunnel is a BFD packet; takes one that is. */

@@ -286,14 +286,16 @@ release(struct lcore *lc, uint16_t tun_port, const struct tun_dst *d, const stru
 {
 	const struct vport *vp = &lc->ports->port[d->underlay_port];
 
-	if (UNLIKELY(d->leave != TUN_LEAVE_PORT)) {
+	if (UNLIKELY(d->leave == TUN_LEAVE_WAYS)) {
 		release_ways(lc, tun_port, d, set, m, n);
 		return;
 	}
 	n = push(lc, tun_port, d, set, m, n);
 	if (!n)
 		return;
-	if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
+	if (UNLIKELY(d->leave == TUN_LEAVE_LOCAL))
+		tun_local_add(lc, tun_port, m, n);
+	else if (vp->port && vp->port->type->caps & PORT_CAP_HOST_LEG)
 		lc->isa->process(lc, m, n, d->underlay_port);
 	else
 		output(lc, d->underlay_port, m, n);

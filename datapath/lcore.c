@@ -251,7 +251,7 @@ static bool
 may_sleep(const struct lcore *lc)
 {
 	/* What a long sleep has left to the sweep would not be done in one turn, and then be slept on again. */
-	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs && !lc->sweep_left && !lc->misses.n &&
+	return !lc->dp->conf.poll_always && lc->idle_since && !lc->n_dirty && !lc->jobs && !lc->sweep_left && !lc->misses.n && !lc->local.n &&
 	       lc->tsc - lc->idle_since > lc->dp->conf.idle_us * lc->tsc_hz / 1000000 && lc->tsc > lc->idle_since;
 }
 
@@ -262,6 +262,8 @@ lcore_turn(struct lcore *lc)
 
 	read_turn_state(lc);
 	work = poll_queues(lc);
+	if (UNLIKELY(lc->local.n))
+		work += tun_local_service(lc);
 	if (UNLIKELY(lc->n_wait))
 		tun_wait_service(lc);
 	if (UNLIKELY(lc->held))
@@ -300,6 +302,7 @@ lcore_main(void *arg)
 		rcu_quiescent(lc->dp->rcu, lc->idx);
 	}
 	tun_wait_drop_all(lc);
+	tun_local_drop_all(lc);
 	miss_drop_all(lc);
 	tun_held_service(lc, true);
 	tx_drop_all(lc);

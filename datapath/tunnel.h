@@ -21,6 +21,7 @@ enum tun_dst_state {
 enum tun_leave {
 	TUN_LEAVE_PORT,         /* By 'underlay_port'. */
 	TUN_LEAVE_WAYS,         /* By one of several: see tun_view_set_ways(). */
+	TUN_LEAVE_LOCAL,        /* Not at all: the far end is another tunnel port of ours. */
 };
 
 struct tun_ways;

@@ -332,6 +332,56 @@ forged_neighbours_are_bounded(void **state)
 	assert_string_equal(show(VX0).reason, "");
 }
 
+/* --- This host itself ---------------------------------------------------------------------------- */
+
+static void
+two_tunnel_ports_may_be_each_others_end(void **state)
+{
+	struct ipaddr a = fake_ip("172.16.0.1"), b = fake_ip("172.16.0.5");
+	const struct tun_endpoint *ep;
+
+	(void)state;
+	addr("172.16.0.1", ETH1);
+	addr("172.16.0.5", ETH1);
+	fake.route[0].r.local = true;
+	add(VX0, "local=172.16.0.1 remote=172.16.0.5");
+	assert_int_equal(row(VX0)->state, TUN_DST_NO_ROUTE);
+	assert_non_null(strstr(show(VX0).reason, "172.16.0.5 is an address of this host itself: give another tunnel port"));
+	/* Of the right type, with the right key, and the other way round. */
+	add(VX1, "vni=43 local=172.16.0.5 remote=172.16.0.1");
+	assert_int_equal(row(VX0)->state, TUN_DST_NO_ROUTE);
+	add(VX1, "local=172.16.0.5 remote=172.16.0.1 dst-port=8472");
+	assert_int_equal(row(VX0)->state, TUN_DST_NO_ROUTE);
+	add(VX1, "local=172.16.0.5 remote=172.16.0.1");
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(row(VX0 + i)->state, TUN_DST_READY);
+		assert_int_equal(row(VX0 + i)->leave, TUN_LEAVE_LOCAL);
+		assert_int_equal(row(VX0 + i)->max_frame, 65535 - 36);
+		assert_string_equal(show(VX0 + i).via, "this host");
+		assert_int_equal(owner.path[show(VX0 + i).dst].underlay_port, 0);
+	}
+	ep = tun_view_find(owner.view, tun_type_find("vxlan"), 4789, 42, &a, &b);
+	assert_non_null(ep);
+	assert_int_equal(ep->port, VX1);
+	assert_int_equal(fake.n_asked, 0);
+	/* Nothing is asked of, or opened for, a link. */
+	assert_int_equal(fake.n_squats, 0);
+	underlay_del(u, VX1);
+	underlay_update(u, now);
+	assert_int_equal(row(VX0)->state, TUN_DST_NO_ROUTE);
+
+	/* One that takes all comers is an end as well. */
+	add(VX1, "remote=flow");
+	assert_int_equal(row(VX0)->state, TUN_DST_READY);
+	underlay_peer(u, VX1, &a, &b, true, now);
+	underlay_flush(u);
+	assert_int_not_equal(tun_view_peer(owner.view, VX1, &a, &b), 0);
+	/* It is not its own. */
+	underlay_peer(u, VX1, &b, &b, true, now);
+	underlay_flush(u);
+	assert_int_equal(tun_view_peer(owner.view, VX1, &b, &b), 0);
+}
+
 /* --- Many routes ------------------------------------------------------------------------------- */
 
 /* The kernel takes in a thousand routes in ten milliseconds. */
@@ -407,6 +457,7 @@ main(void)
 		HOPS_TEST(remotes_that_do_not_answer_are_no_storm),
 		HOPS_TEST(remotes_behind_one_gateway_are_one_question),
 		HOPS_TEST(forged_neighbours_are_bounded),
+		HOPS_TEST(two_tunnel_ports_may_be_each_others_end),
 		HOPS_TEST(a_routing_table_that_is_loaded_costs_a_look_a_second),
 	};
 
