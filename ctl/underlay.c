@@ -26,6 +26,7 @@ underlay_create(const struct underlay_ops *ops, struct err *e)
 		free(u);
 		return NULL;
 	}
+	pmtu_open(u);
 	return u;
 }
 
@@ -70,6 +71,7 @@ underlay_destroy(struct underlay *u)
 		free(s);
 	}
 	groups_leave_all(u);
+	pmtu_close(u);
 	nl_close(u->nl);
 	free(u->bfd);
 	free(u);
@@ -527,7 +529,7 @@ underlay_update(struct underlay *u, uint64_t now)
 int
 underlay_fd(const struct underlay *u)
 {
-	return nl_event_fd(u->nl);
+	return u->pmtu.epoll;
 }
 
 static bool
@@ -569,6 +571,7 @@ next_due(const struct underlay *u, uint64_t now)
 		if (v->retry_ms)
 			due = MIN_OF(due, v->retry_ms);
 	due = MIN_OF(due, neigh_due(u));
+	due = MIN_OF(due, pmtu_due(u));
 	return due <= now ? 1 : MIN_OF(due - now, (uint64_t)UNDERLAY_RECHECK_MS);
 }
 
@@ -608,6 +611,7 @@ underlay_poll(struct underlay *u, uint64_t now)
 		/* Longer with many remotes, so that a flapping network cannot eat the control thread. */
 		u->events_due_ms = now + UNDERLAY_COALESCE_MS + u->n_remotes / 8;
 	u->events |= bits;
+	pmtu_poll(u, now);
 	if (u->n_remotes || u->n_flow) {
 		if (u->events && now >= u->events_due_ms)
 			changed |= look_at_events(u, now);

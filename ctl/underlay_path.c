@@ -371,9 +371,9 @@ make_hop(struct underlay *u, const struct remote *r, const struct nl_hop *from, 
 
 /* The smallest of all ways: which one a frame takes, only its flow decides. */
 static uint32_t
-path_mtu(const struct remote *r, const struct nl_route *route, const struct hop *hop, unsigned n)
+path_mtu(const struct remote *r, const struct nl_route *route, const struct hop *hop, unsigned n, uint64_t now)
 {
-	uint32_t mtu = route->mtu ? route->mtu : UINT32_MAX;
+	uint32_t mtu = MIN_OF(route->mtu ? route->mtu : UINT32_MAX, pmtu_told(r, now));
 
 	if (r->tun->conf.mtu)
 		return r->tun->conf.mtu;
@@ -457,7 +457,7 @@ remote_resolve(struct underlay *u, struct remote *r, uint64_t now)
 	for (unsigned i = 0; i < n; i++)
 		make_hop(u, r, &found[i], n > 1, &hop[i], now);
 	local = own_address(u, r, &route, hop, n);
-	mtu = path_mtu(r, &route, hop, n);
+	mtu = path_mtu(r, &route, hop, n, now);
 	if (check_hops(r, hop, n, &local, mtu, added, &e)) {
 		let_go(u, hop, n);
 		forget_route(u, r);

@@ -95,6 +95,8 @@ struct remote {
 	struct ipaddr local, next_hop;
 	uint32_t mtu, max_frame;
 	int last_ifindex;               /* Of the link that the last route left by; 0: there was none yet. */
+	uint32_t told_mtu;              /* What fits on the way, as a router has said; 0: none has... */
+	uint64_t told_until;            /* ...and when that is forgotten. */
 	/* Set while READY. */
 	struct mac mac;
 
@@ -158,6 +160,13 @@ struct underlay {
 	unsigned asks;                  /* Questions that are left of the second's share, */
 	uint64_t asks_ms;               /* as of then. */
 	struct underlay_stats stats;
+	struct {
+		int epoll;              /* Of these sockets, and of the kernel's events. */
+		int fd[2];              /* For IPv4 and IPv6, or -errno. */
+		unsigned n;             /* Messages since... */
+		uint64_t second_ms;     /* ...then. */
+		bool deaf;              /* Enough of them for this second. */
+	} pmtu;
 	bool dirty;                     /* The view differs from the one handed on. */
 	/* Changes of routes, as far as they are listened to. */
 	unsigned n_route_events;        /* In the second that began then: */
@@ -215,6 +224,18 @@ void groups_update(struct underlay *);
 void groups_leave_all(struct underlay *);
 /* Why a remote that is a group is not joined; 0: it is, or is none. */
 int group_error(const struct underlay *, const struct remote *);
+
+/* --- underlay_pmtu.c ----------------------------------------------------------------------- */
+
+void pmtu_open(struct underlay *);
+void pmtu_close(struct underlay *);
+/* Reads what routers have said; when to do so again without being woken, UINT64_MAX: not. */
+void pmtu_poll(struct underlay *, uint64_t now_ms);
+uint64_t pmtu_due(const struct underlay *);
+/* One message, as icmp_read() gives them. */
+void pmtu_input(struct underlay *, bool v6, const void *msg, unsigned len, uint64_t now_ms);
+/* What fits on the way, as far as routers have told; UINT32_MAX: nothing is known. */
+uint32_t pmtu_told(const struct remote *, uint64_t now_ms);
 
 /* --- underlay_bfd.c ------------------------------------------------------------------------ */
 

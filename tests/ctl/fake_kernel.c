@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ctl/icmp.h"
 #include "ctl/mcast.h"
 #include "ctl/squat.h"
 
@@ -257,6 +258,31 @@ mcast_leave(int fd)
 }
 
 /* --- ctl/squat.h ----------------------------------------------------------------------- */
+
+int
+icmp_open(bool v6)
+{
+	return v6 ? -EAFNOSUPPORT : 78;
+}
+
+int
+icmp_read(int fd, void *buf, size_t len)
+{
+	unsigned n = (unsigned)MIN_OF((size_t)fake.icmp_len, len);
+
+	if (fd != 78)
+		abort();
+	if (!fake.n_icmp)
+		return -EAGAIN;
+	fake.n_icmp--;
+	memcpy(buf, fake.icmp, n);
+	return (int)n;
+}
+
+void
+icmp_close(int fd UNUSED)
+{
+}
 
 int
 squat_open(bool v6, uint8_t ip_proto, uint16_t port)

@@ -40,6 +40,9 @@ extern struct fake_kernel {
 	uint16_t squat_port;
 	unsigned n_hops;                /* Equal ways, for every destination; 0: there is only the one of the route. */
 	struct nl_hop hop[16];
+	/* Messages of routers: so many of this one. */
+	unsigned n_icmp, icmp_len;
+	uint8_t icmp[128];
 	/* Multicast groups: how many are joined, the last of them, and what joining answers. */
 	int n_joined, mcast_rc, joined_on;
 	struct ipaddr joined;
