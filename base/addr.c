@@ -31,15 +31,6 @@ mac_format(struct mac m, char buf[MAC_STR_LEN])
 	return buf;
 }
 
-struct ipaddr
-ip_from_v4(be32_t v4)
-{
-	struct ipaddr a = { .b = { [10] = 0xff, [11] = 0xff } };
-
-	store_be32(a.b + 12, v4);
-	return a;
-}
-
 int
 ip_parse(const char *s, struct ipaddr *out)
 {

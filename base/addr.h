@@ -24,7 +24,18 @@ int mac_parse(const char *s, struct mac *);             /* "02:00:00:00:00:01"; 
 const char *mac_format(struct mac, char buf[MAC_STR_LEN]);
 int ip_parse(const char *s, struct ipaddr *);               /* Either family; 0 or -EINVAL. */
 const char *ip_format(struct ipaddr, char buf[IP_STR_LEN]); /* IPv4-mapped prints as IPv4; none as "any". */
-struct ipaddr ip_from_v4(be32_t v4);
+
+static inline struct ipaddr
+ip_from_v4(be32_t v4)
+{
+	/* In words, as whoever copies or compares it reads it. */
+	uint64_t w[2] = { 0, (uint64_t)v4 << 32 | 0xffff0000 };
+	struct ipaddr a;
+
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "0, 0, 0xff, 0xff, then the address");
+	memcpy(&a, w, sizeof a);
+	return a;
+}
 
 static inline bool
 mac_is_multicast(struct mac m)

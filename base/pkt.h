@@ -18,6 +18,14 @@ pkt_peek(const struct rte_mbuf *m, uint32_t off, uint32_t len)
 	return rte_pktmbuf_mtod_offset(m, uint8_t *, off);
 }
 
+/* Whether only the packet's first bytes are here: it stands for a frame that is in its sender's memory yet.  What is
+ * decided on bytes behind those has to wait. */
+static inline bool
+pkt_is_partial(const struct rte_mbuf *m)
+{
+	return m->nb_segs == 1 && m->data_len != m->pkt_len;
+}
+
 /* Strips 'len' bytes from the front; false (and untouched) when they are not contiguous. */
 static inline bool
 pkt_pull(struct rte_mbuf *m, uint32_t len)

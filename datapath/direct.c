@@ -18,6 +18,20 @@ wire_len(const struct frame *f)
 	return is_long(f) ? MIN_OF(f->len, (uint32_t)f->vnet.hdr_len + f->vnet.gso_size) : f->len;
 }
 
+void
+frames_shadow_init(struct lcore *lc)
+{
+	for (unsigned i = 0; i < BURST; i++) {
+		struct rte_mbuf *m = &lc->shadow[i];
+
+		memset(m, 0, sizeof *m);
+		m->buf_addr = lc->frames->row[i];
+		m->buf_len = FRAME_ROW;
+		m->nb_segs = 1;
+		m->refcnt = 1;
+	}
+}
+
 unsigned
 frames_to_mbufs(struct lcore *lc, const struct frame_src *s, const uint8_t *idx, unsigned n, struct rte_mbuf **m)
 {
@@ -104,7 +118,7 @@ frames_guard_rx(struct lcore *lc, const struct frame_src *s)
 	for (unsigned i = 0; i < s->fr->n; i++) {
 		const struct frame *f = &s->fr->f[i];
 
-		pkt[i] = (struct guard_pkt){ s->fr->hdr[i], frame_hdr_len(f), f->len };
+		pkt[i] = (struct guard_pkt){ frame_hdr(s->fr, i), frame_hdr_len(f), f->len };
 	}
 	pass = guard_rx(lc->ports->port[s->in_port].guard, lc->tsc, pkt, s->fr->n, why);
 	for (unsigned i = 0; i < s->fr->n; i++)

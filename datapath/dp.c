@@ -117,6 +117,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->pool = dp->pool;
 	lc->tsc_hz = rte_get_tsc_hz();
 	lc->frames = xalloc_aligned(CACHE_LINE, sizeof *lc->frames);
+	frames_shadow_init(lc);
 	lc->reasm = reasm_create();
 	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	lc->tx = map_zeroed(DP_MAX_PORTS * sizeof *lc->tx);

@@ -227,6 +227,7 @@ struct lcore {
 	struct misses misses;
 	struct poll poll;
 	struct frames *frames;          /* [lcore] The burst at hand, of a port that has such. */
+	struct rte_mbuf shadow[BURST];  /* [lcore] See frame_shadow(). */
 	uint64_t idle_since;
 	uint64_t sweep_tsc;
 	uint32_t sweep_at;
@@ -265,8 +266,8 @@ struct dp_isa {
 	void (*process)(struct lcore *, struct rte_mbuf **, unsigned n, uint16_t in_port);
 	/* A packet that miss_keep() took; 'd' (one packet, or NULL): what was known of it when it came out of a tunnel. */
 	void (*missed)(struct lcore *, struct rte_mbuf *, uint16_t in_port, const struct decap_out *d);
-	/* The same for frames, at least one, that stay their port's. */
-	void (*process_frames)(struct lcore *, const struct frames *, uint16_t in_port);
+	/* The same for lc->frames, at least one, that stay their port's. */
+	void (*process_frames)(struct lcore *, uint16_t in_port);
 	/* Packets that came out of tunnels. */
 	void (*process_decap)(struct lcore *, struct decap_out *);
 };
@@ -453,9 +454,10 @@ void output_offload(struct lcore *, uint16_t port, struct rte_mbuf *);
 
 /* direct.c: frames in their sender's memory, idx[0..n-1] of a burst.  They stay there: nothing is taken. */
 struct frame_src {
-	const struct frames *fr;
+	struct frames *fr;              /* lc->frames */
 	uint16_t in_port;
-	uint32_t longest;               /* Length of the longest one in 'fr'. */
+	uint32_t came;                  /* Length of the longest one that came, */
+	uint32_t longest;               /* and with the headers that were put in front of some since. */
 };
 /* Those of the whole burst that its port's guard lets in, as a set; the others are counted. */
 uint32_t frames_guard_rx(struct lcore *, const struct frame_src *);
@@ -467,6 +469,32 @@ void frames_exec(struct lcore *, const struct frame_src *, const uint8_t *idx, u
 /* Makes packet buffers of them; returns how many, what could not be copied is counted. */
 unsigned frames_to_mbufs(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, struct rte_mbuf **);
 
+/* Packet buffers that stand for lc->frames: their data are a frame's private bytes, and nobody's to free, to keep or to send.
+ * With them the functions of tunnels work on frames where they are; frame_follow() makes the frame what became of it. */
+void frames_shadow_init(struct lcore *);
+static inline struct rte_mbuf *
+frame_shadow(struct lcore *lc, unsigned i)
+{
+	const struct frame *f = &lc->frames->f[i];
+	struct rte_mbuf *m = &lc->shadow[i];
+
+	m->data_off = f->at;
+	m->data_len = (uint16_t)(f->end - f->at);
+	m->pkt_len = f->len;
+	return m;
+}
+
+static inline void
+frame_follow(struct lcore *lc, unsigned i)
+{
+	const struct rte_mbuf *m = &lc->shadow[i];
+	struct frame *f = &lc->frames->f[i];
+
+	f->at = m->data_off;
+	f->end = (uint16_t)(m->data_off + m->data_len);
+	f->len = m->pkt_len;
+}
+
 /* decap.c, encap.c: the tunnel stage. */
 /* Splits a burst of an underlay port: ordinary packets stay in front (their number is returned), packets
  * that came out of tunnels follow in the arrays given; dropped ones are gone. */
@@ -474,6 +502,7 @@ struct decap_out {
 	unsigned n;
 	struct rte_mbuf *m[BURST];
 	uint16_t in_port[BURST];
+	uint8_t frame[BURST];           /* Of frames_decap(): which one it is. */
 	uint8_t flags[BURST];           /* FLOW_F_NO_LEARN. */
 	uint32_t peer[BURST];
 	uint64_t key[BURST];
@@ -490,12 +519,15 @@ void tun_local_add(struct lcore *, uint16_t tun_port, struct rte_mbuf **, unsign
 /* Takes those in that were queued before; returns how many. */
 unsigned tun_local_service(struct lcore *);
 void tun_local_drop_all(struct lcore *);
+/* Likewise lc->frames of an underlay port: 'm' of what came out of tunnels are shadows, the ordinary ones are in the set
+ * '*plain'.  False: this burst has to become packet buffers, and nothing has happened yet. */
+bool frames_decap(struct lcore *, uint16_t in_port, struct decap_out *, uint32_t *plain);
 /* To a destination, as if a guest's; lost unless that is READY.  Takes the packet. */
 void tun_send(struct lcore *, uint32_t dst, struct rte_mbuf *);
 /* tun_control.c: whether a frame from a tunnel is a BFD packet; takes one that is. */
 bool tun_is_bfd(const struct rte_mbuf *);
 void tun_take_bfd(struct lcore *, uint16_t tun_port, uint32_t dst, struct rte_mbuf *);
-/* refuse.c: counts a packet for a tunnel endpoint and frees it; now and then tells the control plane whose it was.  'r'
+/* refuse.c: counts a packet for a tunnel endpoint and frees it (NULL: only counts it); now and then tells the control plane whose it was.  'r'
  * says all but 'n'.  Borrows 'r'. */
 void tun_refuse(struct lcore *, const struct dp_refusal *r, struct rte_mbuf *);
 /* A packet from a remote that has no number yet waits for it, if there is room: takes it.  'key_flags': as in decap_out. */
@@ -504,6 +536,10 @@ void tun_wait_rx(struct lcore *, uint16_t tun_port, const struct tun_set *outsid
  * the flow asks for.  Returns how many are left in 'm'. */
 unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port, uint32_t dst, const struct tun_set *set,
 		   struct rte_mbuf **m, unsigned n);
+/* Runs a program on frames where they are, if it is one that puts them into a tunnel, and sends them out of '*port' then,
+ * which is left to the caller.  False: it has to be run on packet buffers, and nothing has happened yet. */
+bool frames_encap(struct lcore *, struct frame_src *, const uint8_t *idx, unsigned n, const struct act *, unsigned n_acts,
+		  uint16_t *port);
 /* Copies of the packets to all learned destinations of a port that are ready.  Borrows. */
 void tun_flood(struct lcore *, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
 	       struct rte_mbuf *const *m, unsigned n);

@@ -383,6 +383,70 @@ leaves_by_leg(const struct lcore *lc, const struct tun_dst *d)
 	return any;
 }
 
+/* What a program that is nothing but a tunnel and the port behind it says; false: it is another. */
+static bool
+only_push(const struct act *a, unsigned n_acts, struct tun_set *set, const struct act **push)
+{
+	unsigned words = 0;
+
+	set->bits = 0;
+	if (a->op == ACT_TUN_SET) {
+		words = a->arg + 1;
+		/* Instructions are less aligned than what it holds. */
+		if (a->arg * sizeof *a < offsetof(struct tun_set, opts) || words + 2 != n_acts)
+			return false;
+		memcpy(set, &a[1], MIN_OF(a->arg * sizeof *a, sizeof *set));
+	}
+	*push = a + words;
+	return words + 2 == n_acts && a[words].op == ACT_TUN_PUSH && a[words + 1].op == ACT_OUTPUT;
+}
+
+bool
+frames_encap(struct lcore *lc, struct frame_src *s, const uint8_t *idx, unsigned n, const struct act *a, unsigned n_acts,
+	     uint16_t *port)
+{
+	const struct act *to;
+	const struct tun_dst *d;
+	struct tun_set set;
+	struct tun_hdr own;
+	struct tun_batch b;
+	uint64_t bytes = 0;
+	uint32_t max;
+
+	if (!only_push(a, n_acts, &set, &to) || !lc->ports->port[to[1].port].frames || s->fr->need)
+		return false;
+	d = tun_view_dst(lc->view->tun, to->arg);
+	if (UNLIKELY(!d || d->state != TUN_DST_READY || d->leave != TUN_LEAVE_PORT || d->type->caps & TUN_CAP_WHOLE || d->fragment))
+		return false;
+	max = d->max_frame - (set.bits ? MIN_OF((uint32_t)set.opts_len, d->max_frame) : 0);
+	b.hdr = &d->hdr;
+	if (set.bits) {
+		own = d->hdr;
+		tun_hdr_set(d->type, &own, &set);
+		b.hdr = &own;
+	}
+	/* All of the burst or nothing: frames of this flow may be in it again, and packet buffers would overtake these. */
+	if (UNLIKELY(s->came > max || (b.hdr->sums && s->came > FRAME_HDR)))
+		return false;
+	for (unsigned i = 0; i < n; i++) {
+		b.pkt[i] = frame_shadow(lc, idx[i]);
+		if (UNLIKELY(b.hdr->len > rte_pktmbuf_headroom(b.pkt[i])))
+			return false;
+		bytes += b.pkt[i]->pkt_len;
+	}
+	used(lc, to->arg, d);
+	b.n = (uint16_t)n;
+	/* Nothing is refused for want of room, nor for its length. */
+	tun_push(d->type, &b);
+	for (unsigned i = 0; i < n; i++)
+		frame_follow(lc, idx[i]);
+	s->longest = MAX_OF(s->longest, s->came + b.hdr->len);
+	ctr_add(&lc->pstats[to->port].tx_packets, n);
+	ctr_add(&lc->pstats[to->port].tx_bytes, bytes);
+	*port = to[1].port;
+	return true;
+}
+
 void
 tun_flood(struct lcore *lc, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
 	  struct rte_mbuf *const *m, unsigned n)

@@ -42,6 +42,18 @@ source_copy(struct source *s, uint8_t *dst, uint32_t n)
 	}
 }
 
+void
+frame_extend(struct frames *fs, unsigned i)
+{
+	struct frame *f = &fs->f[i];
+	uint32_t n = f->len <= FRAME_HDR ? 0 : MIN_OF(f->len - FRAME_HDR, (uint32_t)FRAME_TAIL);
+
+	memcpy(fs->row[i] + FRAME_ROOM + FRAME_HDR, f->first.p + FRAME_HDR, n);
+	f->end = (uint16_t)(f->end + n);
+	/* The compiler must not go back to the original. */
+	__asm__ volatile("" : : : "memory");
+}
+
 /* Empty buffers for 'len' bytes, chained, with their lengths set. */
 static struct rte_mbuf *
 chain_alloc(struct rte_mempool *pool, uint32_t len)
@@ -73,8 +85,8 @@ frame_to_mbuf(const struct frames *fs, unsigned i, struct rte_mempool *pool)
 	if (UNLIKELY(!m))
 		return NULL;
 	/* What was looked at is what goes on, not what the sender made of it since. */
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *), fs->hdr[i], done);
-	source_skip(&src, done);
+	memcpy(rte_pktmbuf_mtod(m, uint8_t *), frame_hdr(fs, i), done);
+	source_skip(&src, f->end - FRAME_ROOM);
 	for (struct rte_mbuf *s = m; s; s = s->next, done = 0)
 		source_copy(&src, rte_pktmbuf_mtod_offset(s, uint8_t *, done), s->data_len - done);
 	offl_to_mbuf(m, &f->vnet, f->need);

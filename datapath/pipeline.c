@@ -239,6 +239,7 @@ static void
 decap_move(struct decap_out *d, unsigned to, unsigned from)
 {
 	d->m[to] = d->m[from];
+	d->frame[to] = d->frame[from];
 	d->in_port[to] = d->in_port[from];
 	d->flags[to] = d->flags[from];
 	d->peer[to] = d->peer[from];
@@ -246,31 +247,42 @@ decap_move(struct decap_out *d, unsigned to, unsigned from)
 	d->info[to] = d->info[from];
 }
 
-/* Packets that came out of tunnels: each may have another input port. */
-static void
-process_decapsulated(struct lcore *lc, struct decap_out *d)
+/* Parses packets that came out of tunnels: each may have another input port.  Shadows of malformed ones are counted, and
+ * left out. */
+static inline void
+decapsulated_keys(struct lcore *lc, struct decap_out *d, struct burst *b)
 {
-	struct burst b;
-
-	b.n = 0;
+	b->n = 0;
 	for (unsigned i = 0; i < d->n; i++) {
-		struct flow_key *k = &b.key[b.n];
-		const struct flow_key *mask = &lc->ports->mask[d->in_port[i]];
+		struct flow_key *k = &b->key[b->n];
 		bool l4 = lc->ports->port[d->in_port[i]].flags & VPORT_L4;
 
 		ctr_add(&lc->pstats[d->in_port[i]].rx_packets, 1);
 		ctr_add(&lc->pstats[d->in_port[i]].rx_bytes, d->m[i]->pkt_len);
 		if (UNLIKELY(!parse(rte_pktmbuf_mtod(d->m[i], const uint8_t *), d->m[i]->data_len, d->m[i]->pkt_len,
 				    d->in_port[i], l4 ? FLOW_DEPTH_L4 : FLOW_DEPTH_L2, k))) {
-			exec_drop(lc, d->in_port[i], DROP_TUN_INNER_SHORT, &d->m[i], 1);
+			exec_count_drop(lc, d->in_port[i], DROP_TUN_INNER_SHORT, 1);
+			/* A shadow has none. */
+			if (d->m[i]->pool)
+				rte_pktmbuf_free(d->m[i]);
 			continue;
 		}
 		tunnel_key(k, d, i);
-		key_mask(k, mask, l4);
-		if (UNLIKELY(b.n != i))
-			decap_move(d, b.n, i);
-		b.n++;
+		if (UNLIKELY(b->n != i))
+			decap_move(d, b->n, i);
+		b->n++;
 	}
+	/* As in hash_keys(), not before they are out of the store buffer. */
+	for (unsigned i = 0; i < b->n; i++)
+		key_mask(&b->key[i], &lc->ports->mask[d->in_port[i]], lc->ports->port[d->in_port[i]].flags & VPORT_L4);
+}
+
+static void
+process_decapsulated(struct lcore *lc, struct decap_out *d)
+{
+	struct burst b;
+
+	decapsulated_keys(lc, d, &b);
 	lookup(lc, &b, NULL, true);
 	dispatch(lc, &b, d->m, 0, d);
 }
@@ -354,7 +366,7 @@ frame_pkt(const struct frame_burst *fb, unsigned i)
 {
 	const struct frame *f = &fb->src.fr->f[fb->idx[i]];
 
-	return (struct xlate_pkt){ .data = fb->src.fr->hdr[fb->idx[i]], .contig = frame_hdr_len(f), .len = f->len };
+	return (struct xlate_pkt){ .data = frame_hdr(fb->src.fr, fb->idx[i]), .contig = frame_hdr_len(f), .len = f->len };
 }
 
 /* Sends packets of set 'todo' to their ports, each port's together. */
@@ -376,6 +388,24 @@ output_groups(struct lcore *lc, const struct frame_burst *fb, uint32_t todo, uns
 			idx[k++] = fb->idx[__builtin_ctz(same)];
 		frames_output(lc, &fb->src, idx, k, port);
 	}
+}
+
+/* Of frames that came out of tunnels. */
+static __attribute__((noinline)) void
+frames_missed_tunnel(struct lcore *lc, const struct burst *b, const struct frame_burst *fb, struct decap_out *d, uint32_t miss)
+{
+	uint8_t idx[BURST];
+	unsigned n = 0;
+
+	for (; miss; miss &= miss - 1) {
+		unsigned i = (unsigned)__builtin_ctz(miss);
+
+		if (!frames_to_mbufs(lc, &fb->src, &fb->idx[i], 1, &d->m[i]))
+			continue;
+		d->m[i]->hash.usr = 0;
+		idx[n++] = (uint8_t)i;
+	}
+	missed_burst(lc, b, d->m, idx, n, 0, d);
 }
 
 static __attribute__((noinline)) void
@@ -406,11 +436,12 @@ frames_missed(struct lcore *lc, const struct burst *b, const struct frame_burst 
 
 /* As dispatch(), but what goes to one port is sent with all of the burst that goes there. */
 static inline __attribute__((always_inline)) void
-dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb)
+dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb, struct decap_out *tunnel)
 {
 	const struct frame *fr = fb->src.fr->f;
 	uint32_t miss = 0, out = 0;
 	bool doubt = false;
+	uint16_t port;
 
 	for (unsigned i = 0, j; i < b->n; i = j) {
 		uint32_t f = b->flow[i], run;
@@ -426,6 +457,10 @@ dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb)
 			doubt = true;
 			f = recheck(lc, b, i, j, f, &pkt);
 		}
+		/* As there. */
+		if (tunnel && f != CACHE_NONE && UNLIKELY(miss_waits(lc, b->key[i].in_port)) &&
+		    miss_may_be_of(lc, b->key[i].in_port, lc->cache.flows[f].created))
+			f = CACHE_NONE;
 		if (UNLIKELY(f == CACHE_NONE)) {
 			miss |= run;
 			continue;
@@ -436,35 +471,67 @@ dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb)
 			out_from(fb, i, fl->out_port);
 			out |= run;
 		} else if (fl->n_acts) {
-			frames_exec(lc, &fb->src, &fb->idx[i], j - i, &b->key[i], cache_acts(&lc->cache, fl),
-				    fl->n_acts);
+			const struct act *acts = cache_acts(&lc->cache, fl);
+
+			if (frames_encap(lc, &fb->src, &fb->idx[i], j - i, acts, fl->n_acts, &port)) {
+				out_from(fb, i, port);
+				out |= run;
+			} else {
+				frames_exec(lc, &fb->src, &fb->idx[i], j - i, &b->key[i], acts, fl->n_acts);
+			}
 		} else {
-			exec_count_drop(lc, fb->src.in_port, fl->drop, j - i);
+			exec_count_drop(lc, b->key[i].in_port, fl->drop, j - i);
 		}
 	}
 	output_groups(lc, fb, out, b->n);
-	if (UNLIKELY(miss))
+	if (UNLIKELY(!miss))
+		return;
+	if (tunnel)
+		frames_missed_tunnel(lc, b, fb, tunnel, miss);
+	else
 		frames_missed(lc, b, fb, miss);
 }
 
-/* Tunnels are looked for in packet buffers. */
-static __attribute__((noinline)) void
-frames_underlay(struct lcore *lc, const struct frame_burst *fb, unsigned n)
+/* What came out of tunnels goes on as the tunnel port's.  Returns the set of ordinary frames that are left to the caller. */
+static __attribute__((noinline)) uint32_t
+frames_underlay(struct lcore *lc, const struct frame_src *s)
 {
 	struct rte_mbuf *m[BURST];
+	struct frame_burst fb;
 	uint8_t all[BURST];
+	struct decap_out d;
+	uint32_t plain;
+	unsigned n = s->fr->n;
 
+	d.n = 0;
+	/* The guard of a port is asked about whole bursts. */
+	if (LIKELY(!(lc->ports->port[s->in_port].flags & VPORT_GUARD)) && frames_decap(lc, s->in_port, &d, &plain)) {
+		struct burst b;
+
+		fb.src = (struct frame_src){ .fr = s->fr, .in_port = s->in_port };
+		decapsulated_keys(lc, &d, &b);
+		for (unsigned i = 0; i < b.n; i++) {
+			fb.idx[i] = d.frame[i];
+			fb.src.longest = MAX_OF(fb.src.longest, s->fr->f[fb.idx[i]].len);
+		}
+		fb.src.came = fb.src.longest;
+		lookup(lc, &b, NULL, true);
+		dispatch_frames(lc, &b, &fb, &d);
+		return plain;
+	}
 	for (unsigned i = 0; i < n; i++)
 		all[i] = (uint8_t)i;
-	n = frames_to_mbufs(lc, &fb->src, all, n, m);
+	n = frames_to_mbufs(lc, s, all, n, m);
 	if (n)
-		process_underlay(lc, m, n, fb->src.in_port);
+		process_underlay(lc, m, n, s->in_port);
+	return 0;
 }
 
 static void
-process_frames(struct lcore *lc, const struct frames *fr, uint16_t in_port)
+process_frames(struct lcore *lc, uint16_t in_port)
 {
 	const struct dp_ports *ports = lc->ports;
+	struct frames *fr = lc->frames;
 	const struct flow_key *mask = &ports->mask[in_port];
 	bool l4 = ports->port[in_port].flags & VPORT_L4;
 	uint32_t pass = UINT32_MAX;
@@ -477,20 +544,22 @@ process_frames(struct lcore *lc, const struct frames *fr, uint16_t in_port)
 		bytes += fr->f[i].len;
 		fb.src.longest = MAX_OF(fb.src.longest, fr->f[i].len);
 	}
+	fb.src.came = fb.src.longest;
 	count_rx(lc, in_port, fr->n, bytes);
 	if (UNLIKELY(ports->port[in_port].flags & VPORT_UNDERLAY)) {
-		frames_underlay(lc, &fb, fr->n);
-		return;
+		pass = frames_underlay(lc, &fb.src);
+		if (LIKELY(!pass))
+			return;
 	}
 	if (UNLIKELY(ports->port[in_port].flags & VPORT_GUARD))
-		pass = frames_guard_rx(lc, &fb.src);
+		pass &= frames_guard_rx(lc, &fb.src);
 	b.n = 0;
 	for (unsigned i = 0; i < fr->n; i++) {
 		struct flow_key *k = &b.key[b.n];
 
 		if (UNLIKELY(!(pass >> i & 1)))
 			continue;
-		if (UNLIKELY(!parse(fr->hdr[i], frame_hdr_len(&fr->f[i]), fr->f[i].len, in_port,
+		if (UNLIKELY(!parse(frame_hdr(fr, i), frame_hdr_len(&fr->f[i]), fr->f[i].len, in_port,
 				    l4 ? FLOW_DEPTH_L4 : FLOW_DEPTH_L2, k))) {
 			exec_count_drop(lc, in_port, DROP_RX_MALFORMED, 1);
 			continue;
@@ -501,7 +570,7 @@ process_frames(struct lcore *lc, const struct frames *fr, uint16_t in_port)
 		lookup(lc, &b, mask, true);
 	else
 		lookup(lc, &b, mask, false);
-	dispatch_frames(lc, &b, &fb);
+	dispatch_frames(lc, &b, &fb, NULL);
 }
 
 static bool

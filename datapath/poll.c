@@ -101,7 +101,7 @@ take(struct lcore *lc, const struct poll_peek *p)
 		return 0;
 	n = f->take(r->port, r->q, fr);
 	if (LIKELY(n))
-		lc->isa->process_frames(lc, fr, r->port->id);
+		lc->isa->process_frames(lc, r->port->id);
 	if (LIKELY(n || fr->chains))
 		f->release(r->port, r->q, fr);
 	if (LIKELY(n))

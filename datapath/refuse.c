@@ -35,7 +35,8 @@ tun_refuse(struct lcore *lc, const struct dp_refusal *r, struct rte_mbuf *m)
 {
 	unsigned slot = slot_of(&r->src);
 
-	exec_drop(lc, r->port ? r->port : r->underlay, r->why, &m, 1);
+	exec_count_drop(lc, r->port ? r->port : r->underlay, r->why, 1);
+	rte_pktmbuf_free(m);
 	if (LIKELY(!is_due(lc, slot)) || !lc->dp->conf.refused)
 		return;
 

@@ -66,7 +66,7 @@ gre_read(const struct rte_mbuf *m, struct gre *g)
 	if (UNLIKELY(!pkt_peek(m, 0, g->len)))
 		return GRE_SHORT;
 	if (UNLIKELY(g->flags & GRE_CSUM)) {
-		if (!gre_undone(m) && csum_fold(pkt_csum(m, 0, 0)) != 0xffff)
+		if (!gre_undone(m) && (pkt_is_partial(m) || csum_fold(pkt_csum(m, 0, 0)) != 0xffff))
 			return GRE_BAD_CSUM;
 		off += GRE_WORD;
 	}
@@ -92,6 +92,7 @@ gre_build(struct tun_hdr *h, uint16_t flags, uint16_t proto, uint32_t key)
 {
 	uint8_t *p = h->b + h->len;
 
+	h->sums |= (flags & GRE_CSUM) != 0;
 	store_be16(p, be16(flags));
 	store_be16(p + 2, be16(proto));
 	memset(p + 4, 0, (size_t)gre_len(flags) - GRE_HLEN);

@@ -172,6 +172,10 @@ trim_to(struct rte_mbuf *m, uint32_t len)
 	if (LIKELY(m->pkt_len == len))
 		return;
 	m->pkt_len = len;
+	if (LIKELY(!m->next)) {
+		m->data_len = (uint16_t)MIN_OF(len, (uint32_t)m->data_len);
+		return;
+	}
 	for (m->nb_segs = 1; left > seg->data_len; m->nb_segs++) {
 		left -= seg->data_len;
 		seg = seg->next;
@@ -197,7 +201,7 @@ l4_csum_ok(const struct rte_mbuf *m, const uint8_t *p, const struct l4_pos *pos,
 		return true;
 	}
 	sum = csum_add(sum, p + ETH_HLEN + (v6 ? 8 : 12), v6 ? 32 : 8);
-	return csum_fold(pkt_csum(m, pos->off, sum)) == 0xffff;
+	return !pkt_is_partial(m) && csum_fold(pkt_csum(m, pos->off, sum)) == 0xffff;
 }
 
 /* Addresses, TOS, TTL and the length that the IP header claims; false when its checksum is wrong. */

@@ -174,6 +174,7 @@ tun_hdr_build(const struct tun_type *t, const struct tun_conf *c, const struct t
 	h->v6 = !ip_is_v4(&path->remote);
 	h->udp = t->ip_proto == IPPROTO_UDP;
 	h->csum = h->udp && (c->csum == TUN_CSUM_ON || (c->csum == TUN_CSUM_AUTO && h->v6));
+	h->sums = h->csum;
 	h->mtu = path->mtu;
 	h->tos_inherit = c->tos == TUN_TOS_INHERIT;
 	h->ttl_inherit = c->ttl == TUN_TTL_INHERIT;

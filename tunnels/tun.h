@@ -119,6 +119,7 @@ struct tun_hdr {
 	bool v6;
 	bool udp;
 	bool csum;                      /* Fill the outer UDP checksum per packet. */
+	bool sums;                      /* Some checksum in these headers is over all bytes of the packet. */
 	bool tos_inherit, ttl_inherit;
 	bool sport;                     /* Write a source port, though it is not UDP's. */
 	uint16_t mtu;                   /* Of the underlay; 0: not known. */

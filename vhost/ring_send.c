@@ -318,12 +318,13 @@ put_flat(uint8_t *d, const struct src *s)
 {
 	if (!s->f) {
 		vq_copy(d, rte_pktmbuf_mtod(s->m, const uint8_t *), s->len);
-	} else if (s->len <= FRAME_HDR) {
+	} else if (s->len <= frame_hdr_len(s->fr)) {
 		vq_copy(d, s->hdr, s->len);
 	} else {
-		vq_copy64(d, s->hdr);
-		vq_copy64(d + 64, s->hdr + 64);
-		vq_copy(d + FRAME_HDR, s->fr->first.p + FRAME_HDR, s->len - FRAME_HDR);
+		uint32_t n = frame_hdr_len(s->fr);
+
+		vq_copy(d, s->hdr, n);
+		vq_copy(d + n, s->fr->first.p + (s->fr->end - FRAME_ROOM), s->len - n);
 	}
 }
 
@@ -434,7 +435,7 @@ plan_put_src(struct plan *p, const struct src *s)
 
 	if (s->f) {
 		plan_put(p, s->hdr, frame_hdr_len(s->fr));
-		plan_put_rest(p, s, FRAME_HDR, left - frame_hdr_len(s->fr));
+		plan_put_rest(p, s, s->fr->end - FRAME_ROOM, left - frame_hdr_len(s->fr));
 		return;
 	}
 	for (const struct rte_mbuf *m = s->m; m && left; m = m->next) {
@@ -543,7 +544,7 @@ send_frames(struct vq *vq, const struct frames *f, const uint8_t *idx, uint16_t 
 		return 0;
 	rooms_init(vq, &w, packed);
 	for (i = 0; i < n; i++) {
-		struct src s = { .f = f, .fr = &f->f[idx[i]], .hdr = f->hdr[idx[i]], .len = f->f[idx[i]].len };
+		struct src s = { .f = f, .fr = &f->f[idx[i]], .hdr = frame_hdr(f, idx[i]), .len = f->f[idx[i]].len };
 		enum put got;
 
 		if (UNLIKELY(s.fr->need & ~vq->accepts)) {

@@ -40,6 +40,7 @@ take_simple(struct vq *vq, struct frames *f, struct take *t, unsigned i, struct 
 	f->f[i].len = len;
 	f->f[i].n_more = 0;
 	f->f[i].need = 0;
+	frame_begin(&f->f[i]);
 	return true;
 }
 
@@ -182,7 +183,7 @@ take(struct vq *vq, struct frames *f, bool packed, bool offl)
 	vq_peek_moved(vq);
 	for (unsigned i = 0; i < n; i++) {
 		struct frame *fr = &f->f[out];
-		uint8_t *hdr = f->hdr[out];
+		uint8_t *hdr = f->row[out] + FRAME_ROOM;
 
 		if (offl && out != i)
 			*fr = f->f[i];

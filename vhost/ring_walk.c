@@ -175,6 +175,7 @@ vq_frame_of_chain(struct vq *vq, struct frames *f, unsigned i, struct vq_chain *
 	fr->more_at = f->n_more;
 	fr->n_more = (uint16_t)(c->n - k);
 	fr->need = 0;
+	frame_begin(fr);
 	memcpy(&f->more[f->n_more], &c->buf[k], fr->n_more * sizeof f->more[0]);
 	f->n_more += fr->n_more;
 	return 1;

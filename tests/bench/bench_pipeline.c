@@ -141,10 +141,11 @@ frame_take(struct port *p, uint16_t q, struct frames *fr)
 		fr->f[i].len = packet_len;
 		fr->f[i].need = 0;
 		fr->f[i].n_more = 0;
-		memcpy(fr->hdr[i], packet, 64);
+		frame_begin(&fr->f[i]);
+		memcpy(fr->row[i] + FRAME_ROOM, packet, 64);
 		if (packet_len > 64)
-			memcpy(fr->hdr[i] + 64, packet + 64, 64);
-		frame_set(fr->hdr[i]);
+			memcpy(fr->row[i] + FRAME_ROOM + 64, packet + 64, 64);
+		frame_set(fr->row[i] + FRAME_ROOM);
 	}
 	return BURST;
 }

@@ -131,11 +131,12 @@ take_one(struct frame_port *fp, struct in_frame *in, struct frames *fr)
 		memset(&f->vnet, 0xa5, sizeof f->vnet);
 	for (unsigned i = 1; i < in->n_bufs; i++)
 		fr->more[fr->n_more++] = in->buf[i];
-	memset(fr->hdr[fr->n], 0xa5, FRAME_HDR);
+	frame_begin(f);
+	memset(fr->row[fr->n], 0xa5, FRAME_ROW);
 	for (unsigned i = 0; i < in->n_bufs && done < hdr; i++) {
 		uint32_t n = MIN_OF(in->buf[i].len, hdr - done);
 
-		memcpy(fr->hdr[fr->n] + done, in->buf[i].p, n);
+		memcpy(fr->row[fr->n] + FRAME_ROOM + done, in->buf[i].p, n);
 		if (fp->scribble)
 			memset((void *)(uintptr_t)in->buf[i].p, 0xee, n);
 		done += n;
@@ -226,16 +227,19 @@ static void
 copy_frame(struct frame_got *g, const struct frames *fr, unsigned i)
 {
 	const struct frame *f = &fr->f[i];
-	uint32_t hdr = frame_hdr_len(f), at = 0;
+	uint32_t hdr = frame_hdr_len(f), at = hdr, skip = f->end - FRAME_ROOM;
 
+	MUST(f->at <= f->end && f->end <= FRAME_ROW && hdr <= f->len);
+	memcpy(g->b, frame_hdr(fr, i), hdr);
 	for (unsigned b = 0; b <= f->n_more; b++) {
 		const struct frame_buf *buf = b ? &fr->more[f->more_at + b - 1] : &f->first;
+		uint32_t part = MIN_OF(skip, buf->len), n = MIN_OF(buf->len - part, f->len - at);
 
-		memcpy(g->b + at, buf->p, buf->len);
-		at += buf->len;
+		memcpy(g->b + at, buf->p + part, n);
+		at += n;
+		skip -= part;
 	}
 	MUST(at == f->len);
-	memcpy(g->b, fr->hdr[i], hdr);
 	g->len = at;
 	g->direct = true;
 	g->need = f->need;

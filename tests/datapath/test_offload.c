@@ -542,7 +542,8 @@ a_frame_in_pieces_becomes_buffers(void **state UNUSED)
 			fs.more[7 + n] = (struct frame_buf){ f.b + off, MIN_OF(100 + 50 * n, f.len - off) };
 		fs.f[3].n_more = (uint16_t)n;
 		fs.f[3].need = need_of(&f, &fs.f[3].vnet);
-		memcpy(fs.hdr[3], f.b, FRAME_HDR);
+		frame_begin(&fs.f[3]);
+		memcpy(fs.row[3] + FRAME_ROOM, f.b, FRAME_HDR);
 		/* The sender writes to it after it was looked at. */
 		f.b[3] ^= 0xff;
 		m = frame_to_mbuf(&fs, 3, env_pool);

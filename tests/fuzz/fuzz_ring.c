@@ -79,9 +79,15 @@ send_init(struct guest *g)
 	for (unsigned i = 0; i < SENT; i++) {
 		g->sent[i] = block(sent_len[i]);
 		memset(g->sent[i], 0x40 + (int)i, sent_len[i]);
-		memcpy(g->given.hdr[i], g->sent[i], MIN_OF(sent_len[i], (uint32_t)FRAME_HDR));
+		memcpy(g->given.row[i] + FRAME_ROOM, g->sent[i], MIN_OF(sent_len[i], (uint32_t)FRAME_HDR));
 		g->given.f[i] = (struct frame){ .first = { g->sent[i], sent_len[i] }, .len = sent_len[i] };
+		frame_begin(&g->given.f[i]);
 	}
+	/* With headers in front, and with fewer than it had. */
+	g->given.f[1].at -= 50;
+	g->given.f[1].len += 50;
+	g->given.f[2].at += 42;
+	g->given.f[2].len -= 42;
 	/* One of several buffers. */
 	g->given.f[3].first.len = 1000;
 	g->given.f[3].n_more = 1;
@@ -191,7 +197,8 @@ take(struct guest *g, bool scribble)
 	const struct frames *f = &g->taken;
 
 	must(n == f->n && n <= FRAME_BURST && f->chains >= n && f->n_more <= FRAME_MORE);
-	memcpy(hdr, f->hdr, sizeof hdr[0] * n);
+	for (unsigned i = 0; i < n; i++)
+		memcpy(hdr[i], frame_hdr(f, i), frame_hdr_len(&f->f[i]));
 	/* What the guest changes now no longer matters. */
 	if (scribble)
 		memset(g->mem.r[0].hva, 0xa5, 4096);
@@ -207,8 +214,9 @@ take(struct guest *g, bool scribble)
 			memcpy(copy + at, f->more[fr->more_at + k].p, f->more[fr->more_at + k].len);
 		}
 		must(at == fr->len);
-		must(!memcmp(hdr[i], f->hdr[i], frame_hdr_len(fr)));
-		must(scribble || !memcmp(copy, f->hdr[i], frame_hdr_len(fr)));
+		must(!memcmp(hdr[i], frame_hdr(f, i), frame_hdr_len(fr)));
+		must(frame_hdr_len(fr) == MIN_OF(fr->len, (uint32_t)FRAME_HDR));
+		must(scribble || !memcmp(copy, frame_hdr(f, i), frame_hdr_len(fr)));
 	}
 	vq_release(&g->vq, &g->taken);
 }

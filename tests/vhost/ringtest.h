@@ -47,7 +47,7 @@ frame_read(const struct frames *f, unsigned i, uint8_t *out)
 		at += f->more[fr->more_at + k].len;
 	}
 	assert_int_equal(at, fr->len);
-	assert_memory_equal(out, f->hdr[i], frame_hdr_len(fr));
+	assert_memory_equal(out, frame_hdr(f, i), frame_hdr_len(fr));
 	return at;
 }
 
