@@ -121,7 +121,9 @@ bfd_init(struct bfd *b, const struct bfd_conf *conf, uint32_t discr, uint64_t no
 {
 	memset(b, 0, sizeof *b);
 	b->conf = *conf;
-	b->state = b->remote_state = BFD_DOWN;
+	b->state = conf->admin_down ? BFD_ADMIN_DOWN : BFD_DOWN;
+	b->diag = conf->admin_down ? BFD_DIAG_ADMIN_DOWN : BFD_DIAG_NONE;
+	b->remote_state = BFD_DOWN;
 	b->local_discr = discr;
 	/* One microsecond, says section 6.8.1: as fast as we like. */
 	b->remote_min_rx_ms = 1;
@@ -133,22 +135,6 @@ start_poll(struct bfd *b, uint64_t now)
 {
 	b->polling = true;
 	send_soon(b, now);
-}
-
-void
-bfd_set(struct bfd *b, const struct bfd_conf *conf, uint64_t now)
-{
-	const struct bfd_conf was = b->conf;
-
-	b->conf = *conf;
-	if (b->state != BFD_UP || (was.min_tx_ms == conf->min_tx_ms && was.min_rx_ms == conf->min_rx_ms)) {
-		send_soon(b, now);
-		return;
-	}
-	/* Of several changes in a row the most cautious times count until the last one is known. */
-	b->tx_floor_ms = b->polling && b->tx_floor_ms ? MIN_OF(b->tx_floor_ms, was.min_tx_ms) : was.min_tx_ms;
-	b->rx_floor_ms = b->polling && b->rx_floor_ms ? MAX_OF(b->rx_floor_ms, was.min_rx_ms) : was.min_rx_ms;
-	start_poll(b, now);
 }
 
 static void
@@ -166,12 +152,34 @@ set_state(struct bfd *b, enum bfd_state state, uint8_t diag, uint64_t now)
 	send_soon(b, now);
 }
 
+void
+bfd_set(struct bfd *b, const struct bfd_conf *conf, uint64_t now)
+{
+	const struct bfd_conf was = b->conf;
+
+	b->conf = *conf;
+	if (was.admin_down != conf->admin_down) {
+		set_state(b, conf->admin_down ? BFD_ADMIN_DOWN : BFD_DOWN, BFD_DIAG_ADMIN_DOWN, now);
+		return;
+	}
+	if (b->state != BFD_UP || (was.min_tx_ms == conf->min_tx_ms && was.min_rx_ms == conf->min_rx_ms)) {
+		send_soon(b, now);
+		return;
+	}
+	/* Of several changes in a row the most cautious times count until the last one is known. */
+	b->tx_floor_ms = b->polling && b->tx_floor_ms ? MIN_OF(b->tx_floor_ms, was.min_tx_ms) : was.min_tx_ms;
+	b->rx_floor_ms = b->polling && b->rx_floor_ms ? MAX_OF(b->rx_floor_ms, was.min_rx_ms) : was.min_rx_ms;
+	start_poll(b, now);
+}
+
 /* Section 6.8.6, from "If received state is AdminDown" on. */
 static void
 follow(struct bfd *b, uint64_t now)
 {
 	enum bfd_state far = b->remote_state;
 
+	if (b->state == BFD_ADMIN_DOWN)
+		return;
 	if (far == BFD_ADMIN_DOWN) {
 		set_state(b, BFD_DOWN, BFD_DIAG_NEIGHBOUR_DOWN, now);
 	} else if (b->state == BFD_DOWN) {
@@ -235,7 +243,7 @@ bfd_input(struct bfd *b, const uint8_t *p, unsigned len, uint64_t now)
 	b->remote_min_rx_ms = min_rx;
 	b->expires_ms = now + bfd_detect_ms(b);
 	follow(b, now);
-	if (p[1] & F_POLL) {
+	if (p[1] & F_POLL && b->state != BFD_ADMIN_DOWN) {
 		b->final = true;
 		send_soon(b, now);
 	} else if (bfd_tx_ms(b) < before) {

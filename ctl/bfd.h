@@ -22,7 +22,7 @@ enum {
 
 /* As on the wire. */
 enum bfd_state { BFD_ADMIN_DOWN, BFD_DOWN, BFD_INIT, BFD_UP };
-enum bfd_diag { BFD_DIAG_NONE, BFD_DIAG_EXPIRED = 1, BFD_DIAG_NEIGHBOUR_DOWN = 3 };
+enum bfd_diag { BFD_DIAG_NONE, BFD_DIAG_EXPIRED = 1, BFD_DIAG_NEIGHBOUR_DOWN = 3, BFD_DIAG_ADMIN_DOWN = 7 };
 
 /* Why a packet counted for nothing. */
 enum bfd_bad {
@@ -47,6 +47,7 @@ const char *bfd_diag_name(unsigned diag);
 struct bfd_conf {
 	uint32_t min_tx_ms, min_rx_ms;  /* Not more often is sent, and wanted. */
 	uint8_t mult;                   /* So many of our packets may be lost before the far end gives up; not 0. */
+	bool admin_down;                /* Held down, and the far end told so (section 6.8.16). */
 };
 
 /* Read, but written by these functions alone.  Names are those of section 6.8.1. */
@@ -68,7 +69,8 @@ struct bfd {
 
 /* 'discr': ours, not 0, no other session's. */
 void bfd_init(struct bfd *, const struct bfd_conf *, uint32_t discr, uint64_t now_ms);
-/* Other times than before are agreed upon by a poll sequence. */
+/* Other times than before are agreed upon by a poll sequence; what is held down goes down at once, and comes up again by
+ * itself when it is let go. */
 void bfd_set(struct bfd *, const struct bfd_conf *, uint64_t now_ms);
 /* A packet (after UDP) for this session came in. */
 enum bfd_bad bfd_input(struct bfd *, const uint8_t *p, unsigned len, uint64_t now_ms);

@@ -9,7 +9,12 @@
 #include "ctl/bfd.h"
 #include "ctl/underlay_priv.h"
 
-enum { FIRST_PORT = 49152 };
+enum {
+	FIRST_PORT = 49152,
+	/* Of many sessions that start together so many begin in a millisecond: a far end that starts as well gets no more at a
+	 * time than it takes (datapath/tun_control.c). */
+	STARTS_PER_MS = 8,
+};
 
 struct bfd_session {
 	struct bfd fsm;
@@ -103,7 +108,14 @@ tell(struct underlay *u, struct bfd_session *s, bool was_up)
 static struct bfd_conf
 conf_of(const struct tun_conf *c)
 {
-	return (struct bfd_conf){ .min_tx_ms = c->bfd_min_tx, .min_rx_ms = c->bfd_min_rx, .mult = (uint8_t)c->bfd_mult };
+	return (struct bfd_conf){ .min_tx_ms = c->bfd_min_tx, .min_rx_ms = c->bfd_min_rx, .mult = (uint8_t)c->bfd_mult,
+				  .admin_down = c->bfd_admin_down };
+}
+
+static bool
+same_conf(const struct bfd_conf *a, const struct bfd_conf *b)
+{
+	return a->min_tx_ms == b->min_tx_ms && a->min_rx_ms == b->min_rx_ms && a->mult == b->mult && a->admin_down == b->admin_down;
 }
 
 static void
@@ -148,10 +160,14 @@ remote_bfd_sync(struct underlay *u, struct remote *r, uint64_t now)
 		s->r = r;
 		/* Nobody else's, as its number is nobody else's; and not to be guessed. */
 		u->random = hash_mix(u->random + 1);
-		bfd_init(&s->fsm, &want, (uint32_t)(u->random >> 32) / TUN_MAX_DST * TUN_MAX_DST + r->dst, now);
+		bfd_init(&s->fsm, &want, (uint32_t)(u->random >> 32) / TUN_MAX_DST * TUN_MAX_DST + r->dst,
+			 now + u->n_bfd / STARTS_PER_MS);
 		heap_add(u, s);
-	} else if (memcmp(&want, &s->fsm.conf, sizeof want)) {
+	} else if (!same_conf(&want, &s->fsm.conf)) {
+		bool was_up = s->fsm.state == BFD_UP;
+
 		bfd_set(&s->fsm, &want, now);
+		tell(u, s, was_up);
 		s->due_ms = bfd_due(&s->fsm);
 		heap_fix(u, s);
 	}

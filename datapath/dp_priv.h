@@ -178,11 +178,11 @@ struct poll {
 	} *peeks;
 };
 
-/* How many packets for us came out of tunnels in this millisecond: see tun_control.c.  [lcore] */
+/* How many packets for us may come out of tunnels: see tun_control.c.  [lcore] */
 struct tun_control {
 	uint64_t ms;
-	uint16_t n;
-	uint8_t slot[256];              /* By destination. */
+	uint32_t left;
+	uint8_t slot[256];              /* Came in this millisecond; by destination. */
 };
 
 /* Of whom packets were refused: see refuse.c.  [lcore] */

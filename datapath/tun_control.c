@@ -7,8 +7,10 @@
 enum {
 	BFD_PORT = 3784,
 	BFD_MOST = 160,                 /* Bytes of a frame that anybody wants to see. */
-	/* Of each thread in a millisecond: all together, and those that share a slot. */
-	PER_MS = 64,
+	/* Of each thread in a millisecond: all together, and those that share a slot.  Together they may save some up: whoever
+	 * has a thousand sessions sends to all of them when a timer of its own says so. */
+	PER_MS = 32,
+	SAVED = 1024,
 	PER_SLOT_MS = 4,
 };
 
@@ -35,13 +37,13 @@ is_due(struct lcore *lc, uint32_t dst)
 	uint8_t *slot = &c->slot[dst % ARRAY_SIZE(c->slot)];
 
 	if (c->ms != lc->ms) {
+		c->left = (uint32_t)MIN_OF(c->left + (lc->ms - c->ms) * PER_MS, (uint64_t)SAVED);
 		c->ms = lc->ms;
-		c->n = 0;
 		memset(c->slot, 0, sizeof c->slot);
 	}
-	if (c->n == PER_MS || *slot == PER_SLOT_MS)
+	if (!c->left || *slot == PER_SLOT_MS)
 		return false;
-	c->n++;
+	c->left--;
 	++*slot;
 	return true;
 }

@@ -34,6 +34,8 @@ tun_conf_allows(const struct tun_conf *c, const struct ipaddr *remote)
 static int
 check_flow(const struct tun_conf *c, struct err *e)
 {
+	if (c->bfd_admin_down && !c->bfd)
+		return err_set(e, EINVAL, "bfd-admin-down: there is no BFD to hold down without bfd=true");
 	if (tun_remote_is_flow(c) && c->bfd)
 		return err_set(e, EINVAL, "bfd: remotes that are set per flow have none: list them in 'remote'");
 	if (tun_remote_is_group(c) && c->remote.n > 1)

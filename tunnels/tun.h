@@ -65,6 +65,7 @@ struct tun_conf {
 	uint16_t mtu;                   /* Underlay MTU override; 0: of the route. */
 	bool bfd;                       /* Ask the far end whether it is there (RFC 5880). */
 	uint16_t bfd_mult;              /* 1..255. */
+	bool bfd_admin_down;            /* Held down by the operator. */
 	uint32_t bfd_min_tx, bfd_min_rx;        /* Milliseconds. */
 	/* With the remote set per flow: */
 	struct opt_ips flood;           /* Who gets flooded frames; none: every remote that was heard of. */
@@ -304,7 +305,9 @@ const struct tun_type *tun_type_find(const char *name);
 	{ "bfd-min-rx", OPT_U32, offsetof(struct tun_conf, bfd_min_rx), 10, 60000, NULL, "1000", false, \
 	  "least milliseconds between BFD packets that we want", "300" }, \
 	{ "bfd-mult", OPT_U16, offsetof(struct tun_conf, bfd_mult), 1, 255, NULL, "3", false, \
-	  "so many BFD packets of ours in a row may be lost before the remote gives up", "3" }
+	  "so many BFD packets of ours in a row may be lost before the remote gives up", "3" }, \
+	{ "bfd-admin-down", OPT_BOOL, offsetof(struct tun_conf, bfd_admin_down), 0, 0, NULL, "false", false, \
+	  "hold BFD down and tell the remotes so: the port is not live, here and there, until it is let go", "true" }
 /* And those of types over UDP, with their usual port as text. */
 #define TUN_UDP_OPTS(port) \
 	{ "dst-port", OPT_U16, offsetof(struct tun_conf, dst_port), 1, 65535, NULL, port, false, \

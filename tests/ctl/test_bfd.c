@@ -373,6 +373,53 @@ two_of_them_find_each_other(void **state)
 }
 
 static void
+what_is_held_down_says_so_and_comes_back_by_itself(void **state)
+{
+	struct bfd_conf held = conf;
+	struct bfd b = session(BFD_UP, 1000);
+	uint8_t out[BFD_PACKET_LEN];
+	uint64_t now = 2000;
+
+	(void)state;
+	held.admin_down = true;
+	bfd_set(&b, &held, now);
+	assert_int_equal(b.state, BFD_ADMIN_DOWN);
+	/* Told at once: state AdminDown, diagnostic 7. */
+	assert_true(bfd_poll(&b, now, 0, out));
+	assert_int_equal(out[1] >> 6, BFD_ADMIN_DOWN);
+	assert_int_equal(out[0] & 31, BFD_DIAG_ADMIN_DOWN);
+	/* Whatever the far end says, and when it says nothing any more; no question is answered. */
+	for (enum bfd_state s = BFD_ADMIN_DOWN; s <= BFD_UP; s++) {
+		say_state(&b, s, 0x20, now += 10);
+		assert_int_equal(b.state, BFD_ADMIN_DOWN);
+		while (bfd_due(&b) <= now && bfd_poll(&b, now, 0, out))
+			assert_int_equal(out[1] & 0x30, 0);
+	}
+	for (unsigned n = 0; now < 60000; n++) {
+		assert_true(n < 200);
+		now = bfd_due(&b);
+		if (bfd_poll(&b, now, 0, out))
+			assert_int_equal(out[1] >> 6, BFD_ADMIN_DOWN);
+	}
+	assert_int_equal(b.state, BFD_ADMIN_DOWN);
+	/* Not more often than while it is down. */
+	assert_true(bfd_tx_ms(&b) >= BFD_SLOW_MS);
+
+	bfd_set(&b, &conf, ++now);
+	assert_int_equal(b.state, BFD_DOWN);
+	assert_true(bfd_poll(&b, now, 0, out));
+	assert_int_equal(out[1] >> 6, BFD_DOWN);
+	say_state(&b, BFD_INIT, 0, now + 10);
+	assert_int_equal(b.state, BFD_UP);
+	assert_int_equal(b.diag, BFD_DIAG_NONE);
+	/* From the start. */
+	bfd_init(&b, &held, OURS, now);
+	say_state(&b, BFD_INIT, 0, now);
+	assert_int_equal(b.state, BFD_ADMIN_DOWN);
+	assert_int_equal(b.diag, BFD_DIAG_ADMIN_DOWN);
+}
+
+static void
 frames_are_what_ovs_sends(void **state)
 {
 	static const uint8_t head[] = {
@@ -445,6 +492,7 @@ main(void)
 		cmocka_unit_test(a_poll_is_answered_at_once_but_not_endlessly),
 		cmocka_unit_test(bad_packets_change_nothing),
 		cmocka_unit_test(two_of_them_find_each_other),
+		cmocka_unit_test(what_is_held_down_says_so_and_comes_back_by_itself),
 		cmocka_unit_test(frames_are_what_ovs_sends),
 		cmocka_unit_test(bad_frames_are_told),
 	};

@@ -77,6 +77,32 @@ a_port_is_live_while_a_remote_answers(void **state)
 }
 
 static void
+a_port_that_is_held_down_is_not_live(void **state)
+{
+	(void)state;
+	fake_route("172.16.0.2", ETH1, "172.16.0.1", NULL);
+	neigh_is(ETH1, "172.16.0.2", NL_NEIGH_VALID, 2);
+	add(VX0, "remote=172.16.0.2 bfd=true");
+	underlay_bfd_poll(u, now);
+	far_end_says(BFD_INIT);
+	assert_true(owner.live[0]);
+	add(VX0, "remote=172.16.0.2 bfd=true bfd-admin-down=true");
+	bfd_is(VX0, "admin-down");
+	assert_false(owner.live[0]);
+	/* The far end hears of it. */
+	now = underlay_bfd_due(u);
+	underlay_bfd_poll(u, now);
+	assert_int_equal(owner.sent[14 + 20 + 8 + 1] >> 6, BFD_ADMIN_DOWN);
+	far_end_says(BFD_UP);
+	bfd_is(VX0, "admin-down");
+	add(VX0, "remote=172.16.0.2 bfd=true");
+	bfd_is(VX0, "down");
+	far_end_says(BFD_INIT);
+	bfd_is(VX0, "up");
+	assert_true(owner.live[0]);
+}
+
+static void
 of_several_remotes_one_is_enough(void **state)
 {
 	static struct underlay_remote r[OPT_LIST_MAX];
@@ -109,12 +135,37 @@ of_several_remotes_one_is_enough(void **state)
 	assert_true(underlay_bfd_due(u) == UINT64_MAX);
 }
 
+static void
+many_sessions_do_not_begin_at_once(void **state)
+{
+	char list[OPT_LIST_MAX * 16] = "";
+	unsigned n;
+
+	(void)state;
+	fake_route(NULL, ETH1, "172.16.0.1", "172.16.0.254");
+	neigh_is(ETH1, "172.16.0.254", NL_NEIGH_VALID, 0xfe);
+	for (unsigned i = 0; i < OPT_LIST_MAX; i++)
+		snprintf(list + strlen(list), sizeof list - strlen(list), "%s10.0.0.%u", i ? "," : "", i + 1);
+	add(VX0, "remote=%s bfd=true", list);
+	underlay_bfd_poll(u, now);
+	n = owner.n_sent;
+	assert_in_range(n, 1, 8);
+	for (unsigned ms = 1; ms <= OPT_LIST_MAX / 8; ms++) {
+		underlay_bfd_poll(u, now + ms);
+		assert_true(owner.n_sent - n <= 8);
+		n = owner.n_sent;
+	}
+	assert_int_equal(n, OPT_LIST_MAX);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		UNDERLAY_TEST(a_port_is_live_while_a_remote_answers),
+		UNDERLAY_TEST(a_port_that_is_held_down_is_not_live),
 		UNDERLAY_TEST(of_several_remotes_one_is_enough),
+		UNDERLAY_TEST(many_sessions_do_not_begin_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

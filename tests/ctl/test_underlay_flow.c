@@ -342,6 +342,7 @@ groups_stand_where_floods_go(void **state)
 		{ "remote=flow flood-list=239.1.1.1,172.16.0.2", 0 }, { "remote=239.1.1.1 local=ff05::1", -EINVAL },
 		{ "remote=ff05::1 local=172.16.0.1", -EINVAL }, { "remote=172.16.0.2 local=239.1.1.1", -EINVAL },
 		{ "remote=239.1.1.1 bfd=true", -EINVAL },
+		{ "remote=flow bfd=true", -EINVAL }, { "remote=172.16.0.2 bfd-admin-down=true", -EINVAL },
 	};
 
 	(void)state;

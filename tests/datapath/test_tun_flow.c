@@ -682,6 +682,35 @@ a_flood_of_bfd_packets_stays_below(void **state)
 }
 
 static void
+many_sessions_may_speak_at_once(void **state)
+{
+	enum { N = 150 };         /* One port may have 170 punted packets here. */
+	struct tun_view *v = tun_view_create();
+	struct fb inner = bfd_packet(3784);
+
+	(void)state;
+	set_rules(new_rules());
+	for (uint32_t i = 0; i < N; i++) {
+		struct tun_endpoint e = { .type = tun_type_find("vxlan"), .udp_port = 4789, .port = VX, .key = VNI + i,
+					  .dst = 1 + i, .remote = ip4(1), .local = ip4(2), .bfd = true };
+
+		assert_int_equal(tun_view_add_endpoint(v, &e), 0);
+	}
+	tun_view_add_underlay(v, 1, (struct mac){ { 0 } });
+	set_view(v);
+	for (uint32_t i = 0; i < N; i++) {
+		struct fb f = tunnelled(&inner);
+
+		f.b[OUTER - 3] = (uint8_t)((VNI + i) >> 8);
+		f.b[OUTER - 2] = (uint8_t)(VNI + i);
+		send(1, &f);
+	}
+	for (uint64_t end = clock_ms() + WAIT_MS; heard.n + drops(VX, DROP_TUN_CONTROL_RATE) < N && clock_ms() < end;)
+		control_once();
+	assert_int_equal(heard.n, N);
+}
+
+static void
 the_control_plane_sends_to_a_destination(void **state)
 {
 	struct fb inner = bfd_packet(3784);
@@ -732,6 +761,7 @@ main(void)
 		F(packets_for_a_group_are_those_of_their_sender),
 		F(bfd_packets_are_for_us),
 		F(a_flood_of_bfd_packets_stays_below),
+		F(many_sessions_may_speak_at_once),
 		F(the_control_plane_sends_to_a_destination),
 	};
 

@@ -114,6 +114,20 @@ def other_times(lab, w):
     lab.ok(w.both("up") and w.bfd()["changes"] == before, "other intervals are agreed upon without going down", w.bfd())
 
 
+def held_down(lab, w):
+    """The operator drains the tunnel: both ends know at once, not after the detection time."""
+    w.hv.ctl("tunnel set t0 bfd-admin-down=true")
+    wait_for("OVS to hear of it", lambda: w.theirs().get("remote_state") == "admin_down", 10)
+    wait_for("the port is not live", lambda: not w.live(), 10)
+    lab.ok(w.bfd()["state"] == "admin-down" and w.theirs().get("state") == "down" and w.theirs().get("forwarding") == "false",
+           "a session that is held down is told to OVS, which uses the tunnel no more", f"{w.bfd()}\n{w.theirs()}")
+    lab.ok("BFD admin-down" in w.hv.ctl("show").stdout, "show says so", w.hv.ctl("show").stdout)
+    lab.ok(wait_for("t1 is taken", lambda: w.takes(1), 10), "nor does the group here")
+    w.hv.ctl("tunnel set t0 bfd-admin-down=")
+    wait_for("both ends up again", lambda: w.both("up") and w.live(), 15)
+    lab.ok(wait_for("t0 is taken again", lambda: w.takes(0), 10), "let go, it comes up by itself")
+
+
 def ends(lab, w):
     w.hv.ctl("tunnel set t0 bfd=false")
     wait_for("OVS to give up", lambda: w.theirs().get("state") == "down", 10)
@@ -139,6 +153,7 @@ def main():
         comes_up(lab, w)
         failover(lab, w)
         other_times(lab, w)
+        held_down(lab, w)
         ends(lab, w)
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 
