@@ -40,6 +40,32 @@ for i in range(int(n)):
     if i % 64 == 63:
         time.sleep(0.004)
 """
+# First pieces of such frames, each from another forged sender, for some seconds.  argv: destination MAC device seconds
+FORGED = r"""
+import os, random, socket, struct, sys, time
+dst, mac, dev, seconds = sys.argv[1:5]
+s = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+s.bind((dev, 0))
+ip4 = socket.inet_aton
+def add(b, t=0):
+    return t + sum(struct.unpack(f"!{len(b) // 2}H", b))
+def fold(t):
+    while t >> 16:
+        t = (t & 0xffff) + (t >> 16)
+    return struct.pack("!H", t ^ 0xffff)
+eth = bytes.fromhex(mac.replace(":", "")) + bytes([2, 0, 0, 0, 0, 9]) + b"\x08\0"
+pay = struct.pack("!BBBBHHQH", 0, 0, 0, 0, 0, 0, 5001, 0) + bytes(600)
+tcp = struct.pack("!HHIIHHHH", 50000, 7471, 60000 << 16, 1, 0x5018, 0xffff, 0, 0) + pay
+ip = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 20 + len(tcp), 0, 0x4000, 64, 6, 0, bytes(4), ip4(dst))
+of_tcp, of_ip = add(ip4(dst) + struct.pack("!HH", 6, len(tcp)) + tcp), add(ip)
+end, n = time.monotonic() + float(seconds), 0
+while time.monotonic() < end:
+    for _ in range(64):
+        src = b"\x0a" + random.randbytes(3)
+        s.send(eth + ip[:10] + fold(add(src, of_ip)) + src + ip[16:] + tcp[:16] + fold(add(src, of_tcp)) + tcp[18:])
+    n += 64
+print(n)
+"""
 
 
 class Relay:
@@ -108,6 +134,27 @@ def never_whole(lab, m, g1, g2, sw):
     lab.ok(t.whole and t.clean, "and what comes then arrives", t)
 
 
+def forged_senders(lab, m, g1, g2, sw):
+    """The receiver takes frames from anybody: thousands who never complete one keep nobody from being heard."""
+    what = "beside frames of forged senders that never become whole"
+    sw.ctl("tunnel del t0")
+    sw.ctl("tunnel add br0 t0 type=stt key=5001 remote=flow")
+    wait_for("the guests to meet again", lambda: g1.ping("10.0.0.2", 1)[0], 15)
+    lost, held = sw.drops("tun-incomplete"), sw.drops("tun-new-remote")
+    mac = lab.run("cat /sys/class/net/wire/address", ns="weft-stt-b").stdout.strip()
+    flood = lab.spawn("forged", [sys.executable, "-c", FORGED, "172.16.0.2", mac, "m1", "6"], ns=m)
+    wait_for("the flood", lambda: sw.drops("tun-incomplete") - lost > 1000, 10)
+    t = Transfer(g1, g2, "10.0.0.2", "eth0", MB)
+    during = flood.alive()
+    lab.ok(t.whole and t.clean and during, f"{what}: every byte arrives, every checksum is right", f"{t} {during}")
+    lab.ok(t.seen["long"], f"{what}: long frames arrive whole", t)
+    flood.popen.wait(20)
+    lab.diag(f"{t.rate:.0f} Mbit/s, while {sw.drops('tun-incomplete') - lost} pieces of {flood.tail(1).strip()} were given up")
+    lab.ok(sw.drops("tun-new-remote") == held, "of those no sender was learned", sw.ctl("tunnel list").stdout)
+    rows = sw.ctl_json("tunnel list")["tunnels"][0]["tunnel"]["remotes"]
+    lab.ok(len(rows) == 1, "only the true far end is", rows)
+
+
 def main():
     with Lab("guest-stt") as lab:
         if not lab.guests_run():
@@ -137,6 +184,7 @@ def main():
             if over == "IPv4":
                 bad_wire(lab, g1, g2, sw, relay)
                 never_whole(lab, m, g1, g2, sw)
+                forged_senders(lab, m, g1, g2, sw)
             hv.ctl("tunnel del t0")
             sw.ctl("tunnel del t0")
         lab.diag(f"the wire, in all: {relay.set()}")
