@@ -235,12 +235,23 @@ symbol_field(struct tx_str name)
 	return OFF_NONE;
 }
 
+bool
+tx_is_md(struct tx_str name)
+{
+	static const char md[] = "tun_metadata";
+
+	return name.n > sizeof md - 1 && !memcmp(name.s, md, sizeof md - 1);
+}
+
 int
 tx_bad_field(const struct tx *x, struct tx_str name)
 {
 	const char *words[OFF_N_NAMES + ARRAY_SIZE(aliases) + ARRAY_SIZE(symbols) + 1];
 	unsigned n = 0;
 
+	if (tx_is_md(name))
+		return tx_bad(x, name.s, "%.*s: Geneve options are tun_metadata0 to %d", (int)MIN_OF(name.n, 60u), name.s,
+			      OF_TUN_MD_MAX - 1);
 	for (unsigned i = 0; i < OFF_N_NAMES; i++)
 		words[n++] = of_field_name[i].name;
 	for (unsigned i = 0; i < ARRAY_SIZE(aliases); i++)

@@ -151,7 +151,7 @@ bad_keyword(const struct tx *x, struct tx_str key)
 	words[n++] = "tp_dst";
 	words[n++] = "dl_vlan";
 	words[n] = NULL;
-	return tx_bad_word(x, key, "field", words);
+	return tx_is_md(key) ? tx_bad_field(x, key) : tx_bad_word(x, key, "field", words);
 }
 
 static bool

@@ -74,6 +74,8 @@ bool tx_is_ones(enum of_field, const uint8_t *mask);
 /* The field of that name, one of ovs-ofctl's own included (tp_src, dl_vlan...); OFF_NONE. */
 enum of_field tx_field(struct tx_str name);
 int tx_bad_field(const struct tx *, struct tx_str name);
+/* Whether it is tun_metadata and something. */
+bool tx_is_md(struct tx_str name);
 int tx_value(const struct tx *, enum of_field, struct tx_str, uint8_t *value, uint8_t *mask);
 int tx_sub(const struct tx *, struct tx_str, struct of_sub *);
 /* Name under which set_field and learn show a field. */

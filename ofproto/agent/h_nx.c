@@ -65,9 +65,10 @@ tlv_add(struct tlv_row row[TLV_MAX], const struct of_tlv_map *n, struct of_error
 	unsigned space = TLV_HLEN + n->option_len;
 
 	if (!n->option_len || n->option_len % 4 || n->option_len > TLV_DATA_MAX)
-		return of_error_set(e, OFE_NXTTMFC_BAD_OPT_LEN, "options of %u bytes", n->option_len);
+		return of_error_set(e, OFE_NXTTMFC_BAD_OPT_LEN, "an option of %u bytes: fields are multiples of 4, up to %d",
+				    n->option_len, TLV_DATA_MAX);
 	if (n->index >= TLV_MAX)
-		return of_error_set(e, OFE_NXTTMFC_BAD_FIELD_IDX, "tun_metadata%u", n->index);
+		return of_error_set(e, OFE_NXTTMFC_BAD_FIELD_IDX, "tun_metadata%u: the last one is %d", n->index, TLV_MAX - 1);
 	if (row[n->index].len)
 		return of_error_set(e, OFE_NXTTMFC_ALREADY_MAPPED, "tun_metadata%u", n->index);
 	for (unsigned i = 0; i < TLV_MAX; i++) {
@@ -78,7 +79,8 @@ tlv_add(struct tlv_row row[TLV_MAX], const struct of_tlv_map *n, struct of_error
 		space += TLV_HLEN + row[i].len;
 	}
 	if (space > OFP_TLV_SPACE)
-		return of_error_set(e, OFE_NXTTMFC_TABLE_FULL, "%u bytes of options", space);
+		return of_error_set(e, OFE_NXTTMFC_TABLE_FULL, "%u bytes of options: at most %d of them all, 4 of each for its "
+				    "header", space, OFP_TLV_SPACE);
 	row[n->index] = (struct tlv_row){ .class = n->option_class, .type = n->option_type, .len = n->option_len };
 	return 0;
 }

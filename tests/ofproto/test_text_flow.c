@@ -72,6 +72,9 @@ what_ovs_ofctl_lacks_reads_back(void **state)
 		   "ADD ipv6,ipv6_exthdr=0x5/0x7 actions=copy_ttl_in,copy_ttl_out");
 	check_flow("packet_type=(1,0x800),actions=apply_actions(output:1,group:3),goto_table:2",
 		   "ADD packet_type=(1,0x800) actions=output:eth0,group:3,goto_table:2");
+	check_flow("tun_tos=0xb8/0xfc,tun_ttl=9,tun_gbp_id=5,actions=set_field:0x20->tun_tos,load:1->tun_ttl[0..3],move:tun_tos[]->reg0[0..7]",
+		   "ADD tun_gbp_id=5,tun_tos=0xb8/0xfc,tun_ttl=9 actions=set_field:0x20->tun_tos,load:0x1->tun_ttl[0..3],"
+		   "move:tun_tos[]->NXM_NX_REG0[0..7]");
 	check_flow("actions=apply_actions(),goto_table:2", "ADD actions=goto_table:2");
 	check_flow("actions=meter:controller,write_actions()", "ADD actions=meter:controller,write_actions(drop)");
 	check_flow("ct_state=+trk,ip,ct_nw_src=10.0.0.0/8,ct_nw_dst=1.2.3.4,ct_nw_proto=6,ct_tp_src=1,ct_tp_dst=0x10/0xf0,"
@@ -340,6 +343,8 @@ static const struct {
 	{ "in_port=1", "column 10: the actions are missing (actions=drop for none)" },
 	{ "dl_scr=00:01:02:03:04:05,actions=drop", "column 1: unknown field 'dl_scr': did you mean 'dl_src'?" },
 	{ "foo,actions=drop", "column 1: unknown field 'foo'" },
+	{ "tun_metadata8=1,actions=drop", "column 1: tun_metadata8: Geneve options are tun_metadata0 to 7" },
+	{ "tun_tos=256,actions=drop", "column 9: tun_tos: at most 255" },
 	{ "in_port=eth9,actions=drop", "column 9: in_port: unknown port 'eth9'" },
 	{ "in_port=,actions=drop", "column 9: in_port: a value is missing" },
 	{ "in_port=-1,actions=drop", "column 9: in_port: unknown port '-1'" },
