@@ -45,14 +45,45 @@ kernel_link(const struct sw *sw, const struct sw_port *p)
 	return c && c->type ? ctl_port_kernel_link(c->type, c->name, c->opts) : NULL;
 }
 
+/* The VLAN that frames without a tag are of on a port; 0: none. */
+static uint16_t
+bare_vid(const struct ofp_port_conf *c)
+{
+	return c->vlan_mode == OFP_VLAN_TRUNK ? 0 : c->tag;
+}
+
+/* How frames that reach the host without a tag come in on another port of its bridge; false: they do not. */
+static bool
+tag_on(const struct ofp_port_conf *leg, const struct ofp_port_conf *p, uint16_t *vid, bool *bare)
+{
+	uint16_t want = bare_vid(leg);
+
+	*vid = 0;
+	*bare = bare_vid(p) == want;
+	if (!ofp_port_carries(p, want))
+		return false;
+	if (want && p->vlan_mode != OFP_VLAN_ACCESS)
+		*vid = want;
+	return *vid || *bare;
+}
+
 static void
 add_bridge_ports(const struct sw *sw, const struct sw_port *leg, struct underlay_link *out)
 {
-	for (unsigned i = 1; i < DP_MAX_PORTS && out->n_rx < UNDERLAY_MAX_RX; i++) {
-		const struct sw_port *p = sw->port[i];
+	const struct conf_port *lc = conf_port(sw->conf, leg->name);
 
-		if (p && p->bridge == leg->bridge && p->kind == OFP_PORT_PLAIN)
-			out->rx[out->n_rx++] = p->id;
+	for (unsigned i = 1; lc && i < DP_MAX_PORTS && out->n_rx < UNDERLAY_MAX_RX; i++) {
+		const struct sw_port *p = sw->port[i];
+		const struct conf_port *c;
+		unsigned n = out->n_rx;
+
+		if (!p || p->bridge != leg->bridge || p->kind != OFP_PORT_PLAIN)
+			continue;
+		c = conf_port(sw->conf, p->name);
+		if (!c || !tag_on(&lc->ofp, &c->ofp, &out->rx_vid[n], &out->rx_bare[n]))
+			continue;
+		out->rx[n] = p->id;
+		out->n_rx++;
 	}
 }
 

@@ -424,8 +424,10 @@ add_underlay_ports(struct tun_view *view, const struct via *v)
 {
 	if (v->link.kind == UNDERLAY_LINK_DIRECT)
 		tun_view_add_underlay(view, v->link.port, v->nl.mac);
-	for (unsigned i = 0; v->link.kind == UNDERLAY_LINK_BRIDGED && i < v->link.n_rx; i++)
+	for (unsigned i = 0; v->link.kind == UNDERLAY_LINK_BRIDGED && i < v->link.n_rx; i++) {
 		tun_view_add_underlay(view, v->link.rx[i], v->nl.mac);
+		tun_view_set_underlay_vlan(view, v->link.rx[i], v->link.rx_vid[i], v->link.rx_bare[i]);
+	}
 }
 
 void

@@ -38,7 +38,9 @@ struct underlay_link {
 	enum underlay_link_kind kind;
 	uint16_t port;                  /* The netdev or the internal port. */
 	uint16_t n_rx;                  /* BRIDGED: the plain ports of that bridge, */
-	uint16_t rx[UNDERLAY_MAX_RX];   /* where packets for the internal port's MAC come in. */
+	uint16_t rx[UNDERLAY_MAX_RX];   /* where packets for the internal port's MAC come in... */
+	uint16_t rx_vid[UNDERLAY_MAX_RX];       /* ...with this tag, when it is in a VLAN that they carry so; 0: without... */
+	bool rx_bare[UNDERLAY_MAX_RX];          /* ...or without one as well. */
 };
 
 struct underlay_ops {

@@ -509,12 +509,51 @@ run_alike(struct pop_run *r, const struct tun_view *v, bool own, struct rte_mbuf
 	return true;
 }
 
+enum { VLAN_HLEN = 4, VLAN_TPID = 0x8100 };
+
+/* Whether a frame is of the underlay's VLAN on its port; its tag, if any, is taken off and kept in '*tci'. */
+static bool
+untag(struct rte_mbuf *m, uint16_t vid, uint16_t *tci, bool *tagged)
+{
+	uint8_t *p = pkt_peek(m, 0, RTE_ETHER_HDR_LEN + VLAN_HLEN);
+
+	*tagged = p && load_be16(p + 12) == be16(VLAN_TPID);
+	if (!*tagged)
+		return vid & TUN_VID_BARE;
+	*tci = load_be16(p + RTE_ETHER_HDR_LEN);
+	if ((host16(*tci) ^ vid) & 0xfff) {
+		*tagged = false;
+		return false;
+	}
+	memmove(p + VLAN_HLEN, p, 2 * RTE_ETHER_ADDR_LEN);
+	pkt_pull(m, VLAN_HLEN);
+	offl_l2_moved(m, -VLAN_HLEN);
+	return true;
+}
+
+/* It was no tunnel packet: it goes on as it came. */
+static void
+retag(struct rte_mbuf *m, uint16_t tci)
+{
+	uint8_t *p = pkt_push(m, VLAN_HLEN);
+
+	/* There is room: it has just been there. */
+	if (UNLIKELY(!p))
+		return;
+	memmove(p, p + VLAN_HLEN, 2 * RTE_ETHER_ADDR_LEN);
+	store_be16(p + 12, be16(VLAN_TPID));
+	store_be16(p + RTE_ETHER_HDR_LEN, tci);
+	offl_l2_moved(m, VLAN_HLEN);
+}
+
 /* 'own': they never were on a wire, and their sender is us. */
 static inline __attribute__((always_inline)) unsigned
 decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struct mac mac, bool own, struct decap_out *out)
 {
 	const struct tun_view *v = lc->view->tun;
-	bool reassemble = v->reassemble && !own;
+	uint16_t vid = own ? 0 : v->underlay_vid[in_port];
+	/* Of pieces the tag would be lost. */
+	bool reassemble = v->reassemble && !own && !vid;
 	unsigned plain = 0;
 	struct pop_run r;
 
@@ -524,17 +563,24 @@ decap(struct lcore *lc, struct rte_mbuf **m, unsigned n, uint16_t in_port, struc
 		const struct tun_type *type;
 		const uint8_t *p;
 		struct tun_outer o;
+		uint16_t start, tci = 0;
+		bool tagged = false;
 		enum dp_drop why;
-		uint16_t start;
 
 		if (UNLIKELY(verdict == REASM_HELD || verdict == REASM_BAD))
 			continue;
+		if (UNLIKELY(vid) && !untag(m[i], vid, &tci, &tagged)) {
+			m[plain++] = m[i];
+			continue;
+		}
 		if (LIKELY(verdict == REASM_PLAIN) && LIKELY(run_alike(&r, v, own, m[i])))
 			continue;
 		start = m[i]->data_off;
 		p = rte_pktmbuf_mtod(m[i], const uint8_t *);
 		type = type_of(v, mac, m[i], &o);
 		if (!type) {
+			if (UNLIKELY(tagged))
+				retag(m[i], tci);
 			m[plain++] = m[i];
 			continue;
 		}
@@ -648,7 +694,7 @@ frames_decap(struct lcore *lc, uint16_t in_port, struct decap_out *out, uint32_t
 	uint8_t idx[BURST];
 	struct pop_run r;
 
-	if (UNLIKELY(lc->view->tun->reassemble || lc->frames->need || lc->frames->n_more) ||
+	if (UNLIKELY(lc->view->tun->reassemble || lc->view->tun->underlay_vid[in_port] || lc->frames->need || lc->frames->n_more) ||
 	    !frames_pop(lc, in_port, &r, idx, plain))
 		return false;
 	r.e = NULL;

@@ -501,6 +501,12 @@ tun_view_add_underlay(struct tun_view *v, uint16_t port, struct mac mac)
 	v->underlay_mac[port % TUN_MAX_UNDERLAY] = mac;
 }
 
+void
+tun_view_set_underlay_vlan(struct tun_view *v, uint16_t port, uint16_t vid, bool bare)
+{
+	v->underlay_vid[port % TUN_MAX_UNDERLAY] = vid ? (uint16_t)((vid & 0xfff) | (bare ? TUN_VID_BARE : 0)) : 0;
+}
+
 const struct tun_dst *
 tun_view_dst(const struct tun_view *v, uint32_t index)
 {

@@ -98,6 +98,9 @@ void tun_view_set_ways(struct tun_view *, uint32_t index, const struct tun_way *
 int tun_view_add_local(struct tun_view *, const struct ipaddr *);
 /* Underlay: packets of 'port' that are addressed to MAC 'mac' (zero: any) are looked at for tunnels. */
 void tun_view_add_underlay(struct tun_view *, uint16_t port, struct mac mac);
+/* Those of such a port that have a tag (0x8100) of VLAN 'vid' in front are, and lose it.  'bare': those without one as
+ * well, else they are not. */
+void tun_view_set_underlay_vlan(struct tun_view *, uint16_t port, uint16_t vid, bool bare);
 
 /* Any thread that may read the view. */
 const struct tun_dst *tun_view_dst(const struct tun_view *, uint32_t index);

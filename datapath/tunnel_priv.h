@@ -9,6 +9,7 @@ enum {
 	TUN_MAX_LISTEN = 16,            /* Distinct (type, port) pairs. */
 	TUN_MAX_LOCAL = 256,            /* Distinct local addresses. */
 	TUN_MAX_UNDERLAY = 16384,
+	TUN_VID_BARE = 0x8000,
 };
 
 /* Which of several ways a packet takes: the low bits of its flow's hash name a slot (its source port is made of the high
@@ -37,6 +38,7 @@ struct tun_view {
 	/* Underlay ports: bit set, and the MAC address that must be the outer destination. */
 	uint64_t underlay[TUN_MAX_UNDERLAY / 64];
 	struct mac underlay_mac[TUN_MAX_UNDERLAY];
+	uint16_t underlay_vid[TUN_MAX_UNDERLAY];        /* Of the tag in front; TUN_VID_BARE: or none.  0: none. */
 	/* Endpoints, an open-addressing table of their numbers + 1. */
 	uint32_t n_endpoints, n_slots;
 	struct tun_endpoint *endpoint;

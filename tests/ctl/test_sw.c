@@ -634,6 +634,44 @@ underlay_opens_a_port_of_its_own_and_a_configured_one_wins(void **state)
 	assert_int_equal(link.n_rx, 2);
 }
 
+/* How port "p" of the bridge stands to the host's leg: the tag there, and whether it comes without one, too; -1: it does
+ * not matter to the leg. */
+static int
+tag_at(struct fixture *f, const char *leg, const char *p)
+{
+	struct underlay_ops *o = &fake_underlay->ops;
+	struct underlay_link link;
+	char doc[512];
+
+	snprintf(doc, sizeof doc, "{'bridges':{'br0':{'ports':{'lan0':{'type':'internal'%s},'nic':{'type':'netdev','device':'eth1'%s}}}}}",
+		 leg, p);
+	apply(f, doc);
+	o->find_link(o->arg, "lan0", &link);
+	assert_int_equal(link.kind, UNDERLAY_LINK_BRIDGED);
+	if (!link.n_rx)
+		return -1;
+	return link.rx_vid[0] + (link.rx_vid[0] && link.rx_bare[0] ? 10000 : 0);
+}
+
+static void
+an_underlay_in_a_vlan_is_heard_with_its_tag(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(tag_at(f, "", ""), 0);
+	assert_int_equal(tag_at(f, ",'tag':100", ""), 100);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'trunks':'50,100'"), 100);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'trunks':'50'"), -1);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'tag':100"), 0);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'tag':101"), -1);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'tag':100,'vlan-mode':'native-untagged'"), 10100);
+	assert_int_equal(tag_at(f, ",'tag':100", ",'tag':5,'vlan-mode':'native-untagged'"), 100);
+	/* What the leg sends without a tag has none on a trunk, and is in no VLAN of an access port. */
+	assert_int_equal(tag_at(f, "", ",'tag':100"), -1);
+	assert_int_equal(tag_at(f, "", ",'tag':100,'vlan-mode':'native-untagged'"), -1);
+	assert_int_equal(tag_at(f, ",'tag':100,'vlan-mode':'native-untagged'", ""), 100);
+}
+
 static void
 names_of_what_is_not_there_are_still_text(void **state)
 {
@@ -748,6 +786,7 @@ main(void)
 		T(internal_port_keeps_its_address_whatever_comes_beside_it),
 		T(tunnels_reach_the_underlay_and_change_in_place),
 		T(underlay_opens_a_port_of_its_own_and_a_configured_one_wins),
+		T(an_underlay_in_a_vlan_is_heard_with_its_tag),
 		T(names_of_what_is_not_there_are_still_text),
 		T(random_documents_one_after_the_other_leave_what_the_last_one_says),
 		T(destruction_in_the_middle_of_a_change_answers_it),

@@ -201,42 +201,6 @@ def forged(lab, hv, a, b):
     lab.ip(a, "neigh del 172.16.1.2 dev w1")
 
 
-def within_this_host(lab, hv, guest, a):
-    """Two bridges, joined by two tunnel ports whose addresses are both the host's own."""
-    lab.veth(guest, "g1", a, "gw1")
-    other = lab.netns("hop-guest2")
-    lab.ip(guest, f"link set g1 netns {other}")
-    lab.ip(other, "link set g1 up")
-    lab.ip(other, "addr add 10.0.0.3/24 dev g1")
-    lab.ip(a, "addr add 172.20.0.5/32 dev lo")
-    lab.ip(a, "addr add fd20::5/128 dev lo")
-    lab.ip(a, "addr add fd20::1/128 dev lo")
-    hv.ctl("bridge add br1")
-    hv.ctl("port add br1 gw1 type=netdev")
-    for kind, near, far in (("vxlan", "172.20.0.1", "172.20.0.5"), ("gre", "172.20.0.1", "172.20.0.5"), ("geneve", "fd20::1", "fd20::5"),
-                            ("stt", "172.20.0.1", "172.20.0.5")):
-        hv.ctl(f"tunnel add br0 l0 type={kind} {'' if kind in ('gre', 'stt') else 'vni=7'} local={near} remote={far}")
-        r = first(hv, "l0")
-        alone = r["state"] == "no-route" and "give another tunnel port here that address" in r["reason"]
-        bfd = " bfd=true bfd-min-tx=100 bfd-min-rx=100" if kind == "geneve" else ""
-        hv.ctl(f"tunnel add br1 l1 type={kind} {'' if kind in ('gre', 'stt') else 'vni=7'} local={far} remote={near}{bfd}")
-        if bfd:
-            hv.ctl(f"tunnel set l0{bfd}")
-        wait_for("an answer", lambda: ping(lab, guest, "10.0.0.3"), 10)
-        good = [ping(lab, guest, "10.0.0.3", 5, size) for size in (56, 1400, 8000)]
-        lab.ok(alone and good == [5, 5, 5], f"{kind}: two tunnel ports of one switch are each other's end", f"{r} {good}")
-        if bfd:
-            wait_for("BFD", lambda: first(hv, "l0")["bfd"]["state"] == "up", 10)
-        hv.ctl("tunnel del l0")
-        hv.ctl("tunnel del l1")
-
-
-def ping(lab, ns, dst, count=1, size=56):
-    p = lab.run(f"ping -n -c {count} -s {size} -i 0.05 -W 1 {dst}", ns=ns, check=False)
-    m = re.search(r"(\d+) received", p.stdout)
-    return int(m.group(1)) if m else 0
-
-
 def main():
     with Lab("next-hops") as lab:
         guest, a, b = build(lab)
@@ -252,7 +216,6 @@ def main():
         silent_gateway(lab, hv, guest, b)
         slow_neighbour(lab, hv, guest, a, b)
         forged(lab, hv, a, b)
-        within_this_host(lab, hv, guest, a)
         lab.ok(hv.stop() == 0, "SIGTERM ends weftd with status 0")
 
 
