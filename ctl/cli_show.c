@@ -21,7 +21,9 @@ key_text(const json_t *tunnel, char *buf, size_t len)
 	const char *flow = json_is_true(json_object_get(tunnel, "flow")) ? ", remote flow" : "";
 
 	name = *name ? name : "key";
-	if (*word)
+	if (cli_num(tunnel, "mapped_vlans"))
+		snprintf(buf, len, "%s by VLAN (%llu)%s", name, (unsigned long long)cli_num(tunnel, "mapped_vlans"), flow);
+	else if (*word)
 		snprintf(buf, len, "%s %s%s", name, word, flow);
 	else
 		snprintf(buf, len, "%s %llu%s", name, (unsigned long long)cli_num(tunnel, "key"), flow);

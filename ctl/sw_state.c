@@ -186,6 +186,8 @@ put_tunnel(json_t *o, const struct sw *sw, const struct sw_port *p, const struct
 		put_str(t, "key", "flow");
 	else
 		put_num(t, "key", tc->key);
+	if (tc->vlans.n)
+		put_num(t, "mapped_vlans", opt_map_size(&tc->vlans));
 	put_str(t, "key_name", c->tun->key_name ? c->tun->key_name : "key");
 	if (!tun_local_is_flow(tc))
 		put_ip(t, "local", tc->local);

@@ -287,16 +287,33 @@ squat_error(const struct underlay *u, const struct remote *r)
 
 /* --- Pictures ------------------------------------------------------------------------------ */
 
+/* What goes by a template as it is: BFD's packets.  With keys that VLANs say they go with the first one that is one, since
+ * key 0 is none at all to most far ends. */
+static const struct tun_conf *
+with_a_key(const struct tun_conf *c, struct tun_conf *own)
+{
+	unsigned i = 0;
+
+	while (i < c->vlans.n && !c->vlans.r[i].key)
+		i++;
+	if (!c->bfd || i == c->vlans.n)
+		return c;
+	*own = *c;
+	own->key = c->vlans.r[i].key;
+	return own;
+}
+
 /* The headers by one way (NULL: packets stay here); false: there are none. */
 static bool
 make_hdr(const struct remote *r, const struct via *v, struct mac next_hop, struct tun_hdr *h)
 {
 	struct tun_path p = { .local = r->local, .remote = r->ip, .dst_mac = next_hop, .mtu = (uint16_t)MIN_OF(r->mtu, 65535u) };
+	struct tun_conf own;
 	struct err e = { 0 };
 
 	if (v)
 		p.src_mac = v->nl.mac;
-	if (!tun_hdr_build(r->tun->type, &r->tun->conf, &p, h, &e))
+	if (!tun_hdr_build(r->tun->type, with_a_key(&r->tun->conf, &own), &p, h, &e))
 		return true;
 	/* Options were checked: our own mistake, but no reason to send broken packets. */
 	log_err("%s: cannot build headers: %s", r->tun->name, e.msg);

@@ -57,6 +57,23 @@ each_identifier_of_the_map_has_an_endpoint(void **state)
 }
 
 static void
+bfd_goes_with_a_key_of_the_map(void **state)
+{
+	const struct tun_hdr *h;
+
+	(void)state;
+	addr("172.16.0.1", ETH1);
+	fake_route(NULL, ETH1, "172.16.0.1", NULL);
+	neigh_is(ETH1, "172.16.0.2", NL_NEIGH_VALID, 0x22);
+	add(VX0, "vni=flow vlan-map=0:0,10:5010,20:5020 remote=172.16.0.2 bfd=true");
+	h = &row(VX0)->hdr;
+	assert_memory_equal(h->b + h->own_off, "\x08\0\0\0\0\x13\x92\0", 8);
+	add(VX0, "vni=flow vlan-map=0:0,10:5010 remote=172.16.0.2");
+	h = &row(VX0)->hdr;
+	assert_memory_equal(h->b + h->own_off, "\x08\0\0\0\0\0\0\0", 8);
+}
+
+static void
 maps_must_not_meet(void **state)
 {
 	struct err e;
@@ -103,6 +120,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		UNDERLAY_TEST(each_identifier_of_the_map_has_an_endpoint),
+		UNDERLAY_TEST(bfd_goes_with_a_key_of_the_map),
 		UNDERLAY_TEST(maps_must_not_meet),
 		UNDERLAY_TEST(a_map_times_too_many_remotes_is_refused),
 	};

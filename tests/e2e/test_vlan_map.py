@@ -49,6 +49,8 @@ def silence(lab, guest, b, c):
 
 def fixed_remotes(lab, hv, guest, b, c):
     hv.ctl("tunnel add br0 vx type=vxlan vni=flow vlan-map=10:5010,20:5020 remote=172.16.0.2,172.16.0.3 flood-only=172.16.0.3@5020")
+    text = hv.ctl("show").stdout
+    lab.ok("vni by VLAN (2)" in text, "show says where the identifier comes from", text)
     for vlan, _ in NETS:
         lab.ok(lab.ping(guest, f"10.{vlan}.0.2", within=10), f"VLAN {vlan} reaches the host that has it")
     lab.ok(lab.ping(guest, "10.20.0.3", within=10), "and the other one, in the VLAN that it is listed with")
