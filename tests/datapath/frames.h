@@ -20,7 +20,8 @@ struct fb {
 static inline void
 fb_add(struct fb *f, const void *p, uint32_t n)
 {
-	memcpy(f->b + f->n, p, n);
+	if (n)
+		memcpy(f->b + f->n, p, n);
 	f->n += n;
 }
 
