@@ -18,6 +18,7 @@ enum {
 	SRC_OFF = ETH_LEN + 12,
 	OUTER_WORDS = 5,                /* Of outer headers that are compared, over IPv4. */
 	OUTER_MIN = ETH_LEN + IP4_LEN + 8,
+	MANY_ENDS = 3,
 };
 
 /* Packets of one tunnel type, on their way through its pop(). */
@@ -244,6 +245,47 @@ refuse_outer(struct lcore *lc, const struct tun_type *type, const struct ipaddr 
 	tun_refuse(lc, &what, m);
 }
 
+/* Whether the endpoint of packet 'a' is that of 'b' as well, whoever sent that: there are none but such that do not ask. */
+static inline bool
+same_endpoint(const struct tun_view *v, const struct pop_run *r, const struct tun_endpoint *e, unsigned a, unsigned b)
+{
+	const struct tun_meta *ma = &r->b.meta[a], *mb = &r->b.meta[b];
+
+	return e->wild & TUN_WILD_REMOTE && v->shapes == 1u << e->wild && ma->key == mb->key && r->udp_port[a] == r->udp_port[b] &&
+	       ip_equal(&ma->dst, &mb->dst);
+}
+
+static inline void
+fetch(const void *p)
+{
+	__builtin_prefetch(p);
+	__builtin_prefetch((const char *)p + CACHE_LINE);
+}
+
+/* Sends for what find_ends() will read, when packets of many senders came together: those lines are far away. */
+static void
+fetch_ends(struct lcore *lc, const struct pop_run *r)
+{
+	const struct tun_view *v = lc->view->tun;
+	const struct tun_meta *first = &r->b.meta[0];
+	const struct tun_endpoint *e = tun_view_find(v, r->type, r->udp_port[0], find_key(first), &first->src, &first->dst);
+	bool peers = e && e->wild & TUN_WILD_REMOTE;
+	const uint32_t *slot[TUN_BATCH_MAX];
+
+	if (!peers && !(v->shapes & 1))
+		return;
+	for (unsigned i = 0; i < r->b.n; i++) {
+		const struct tun_meta *m = &r->b.meta[i];
+
+		slot[i] = peers ? tun_view_peer_slot(v, e->port, &m->src, asked_by(e, m))
+				: tun_view_slot(v, r->type, r->udp_port[i], find_key(m), &m->src, &m->dst);
+		__builtin_prefetch(slot[i]);
+	}
+	for (unsigned i = 0; i < r->b.n; i++)
+		if (*slot[i])
+			fetch(peers ? (const void *)&v->dst[*slot[i]] : (const void *)&v->endpoint[*slot[i] - 1]);
+}
+
 /* The endpoint of popped packet 'i', and the number of who sent it.  Mostly they are those of the packet before. */
 static const struct tun_endpoint *
 find_ends(struct lcore *lc, struct pop_run *r, unsigned i, uint32_t *peer)
@@ -251,7 +293,8 @@ find_ends(struct lcore *lc, struct pop_run *r, unsigned i, uint32_t *peer)
 	const struct tun_meta *meta = &r->b.meta[i];
 
 	if (!r->e || r->ends[i] != r->ends[r->like] || meta->key != r->b.meta[r->like].key) {
-		r->e = tun_view_find(lc->view->tun, r->type, r->udp_port[i], find_key(meta), &meta->src, &meta->dst);
+		if (!r->e || !same_endpoint(lc->view->tun, r, r->e, r->like, i))
+			r->e = tun_view_find(lc->view->tun, r->type, r->udp_port[i], find_key(meta), &meta->src, &meta->dst);
 		r->like = i;
 		if (LIKELY(r->e != NULL))
 			r->peer = peer_of(lc, r->e, meta);
@@ -306,6 +349,8 @@ pop_flush(struct lcore *lc, struct pop_run *r, uint16_t underlay, struct decap_o
 		reap(lc, r->type, underlay, false);
 	}
 	r->e = NULL;
+	if (UNLIKELY(r->n_ends > MANY_ENDS))
+		fetch_ends(lc, r);
 	for (unsigned i = 0; i < b->n; i++) {
 		const struct tun_endpoint *e;
 		uint16_t port = 0;
@@ -698,6 +743,8 @@ frames_decap(struct lcore *lc, uint16_t in_port, struct decap_out *out, uint32_t
 	    !frames_pop(lc, in_port, &r, idx, plain))
 		return false;
 	r.e = NULL;
+	if (UNLIKELY(r.n_ends > MANY_ENDS))
+		fetch_ends(lc, &r);
 	for (unsigned i = 0; i < r.b.n; i++) {
 		const struct tun_endpoint *e;
 		uint16_t port = 0;

@@ -540,6 +540,8 @@ unsigned tun_encap(struct lcore *, const struct flow_key *key, uint16_t tun_port
  * which is left to the caller.  False: it has to be run on packet buffers, and nothing has happened yet. */
 bool frames_encap(struct lcore *, struct frame_src *, const uint8_t *idx, unsigned n, const struct act *, unsigned n_acts,
 		  uint16_t *port);
+/* Sends for what that will read, of a view that has tunnels.  The program may be any. */
+void tun_fetch(const struct lcore *, const struct act *, unsigned n_acts);
 /* Copies of the packets to all learned destinations of a port that are ready.  Borrows. */
 void tun_flood(struct lcore *, const struct flow_key *key, uint16_t tun_port, const struct tun_set *set,
 	       struct rte_mbuf *const *m, unsigned n);

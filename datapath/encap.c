@@ -401,6 +401,21 @@ only_push(const struct act *a, unsigned n_acts, struct tun_set *set, const struc
 	return words + 2 == n_acts && a[words].op == ACT_TUN_PUSH && a[words + 1].op == ACT_OUTPUT;
 }
 
+void
+tun_fetch(const struct lcore *lc, const struct act *a, unsigned n_acts)
+{
+	unsigned at = a->op == ACT_TUN_SET ? a->arg + 1 : 0;
+	const struct tun_dst *d;
+
+	if (at >= n_acts || a[at].op != ACT_TUN_PUSH || a[at].arg >= lc->view->tun->n_dst)
+		return;
+	d = &lc->view->tun->dst[a[at].arg];
+	__builtin_prefetch(d);
+	__builtin_prefetch(d->hdr.b);
+	__builtin_prefetch(d->hdr.b + CACHE_LINE);
+	__builtin_prefetch(&d->hdr.len);
+}
+
 bool
 frames_encap(struct lcore *lc, struct frame_src *s, const uint8_t *idx, unsigned n, const struct act *a, unsigned n_acts,
 	     uint16_t *port)

@@ -4,6 +4,7 @@
  * compiler makes of the 64-byte vectors, and in nothing else. */
 #include "datapath/dp_priv.h"
 #include "datapath/parse.h"
+#include "datapath/tunnel_priv.h"
 
 #define PASTE_(a, b) a##b
 #define PASTE(a, b) PASTE_(a, b)
@@ -434,6 +435,18 @@ frames_missed(struct lcore *lc, const struct burst *b, const struct frame_burst 
 	}
 }
 
+/* Sends for the headers of the tunnels that frames of different flows go into. */
+static inline void
+fetch_tunnels(struct lcore *lc, const struct burst *b)
+{
+	for (unsigned i = 0; i < b->n; i++) {
+		const struct cflow *fl = &lc->cache.flows[b->flow[i]];
+
+		if (b->hash[i] && b->flow[i] != CACHE_NONE && !fl->out_port && fl->n_acts)
+			tun_fetch(lc, cache_acts(&lc->cache, fl), fl->n_acts);
+	}
+}
+
 /* As dispatch(), but what goes to one port is sent with all of the burst that goes there. */
 static inline __attribute__((always_inline)) void
 dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb, struct decap_out *tunnel)
@@ -443,6 +456,8 @@ dispatch_frames(struct lcore *lc, const struct burst *b, struct frame_burst *fb,
 	bool doubt = false;
 	uint16_t port;
 
+	if (lc->view->tun && lc->view->tun->n_dst)
+		fetch_tunnels(lc, b);
 	for (unsigned i = 0, j; i < b->n; i = j) {
 		uint32_t f = b->flow[i], run;
 		uint64_t bytes = fr[fb->idx[i]].len;

@@ -15,6 +15,8 @@ tun_view_create(void)
 	struct tun_view *v = xcalloc(1, sizeof *v);
 
 	v->seed = hash_random_seed();
+	for (unsigned i = 0; i < ARRAY_SIZE(v->factor); i++)
+		v->factor[i] = hash_random_seed() | 1;
 	return v;
 }
 
@@ -39,22 +41,29 @@ tun_view_destroy(struct tun_view *v)
 	free(v);
 }
 
+/* Sums of products by factors that nobody knows, which do not wait for each other; mixed once, at the end. */
 static uint64_t
-key_hash(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+key_sum(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key)
 {
-	return hash_add(hash_add(v->seed, (uintptr_t)type), (uint64_t)wild << 48 | (uint64_t)udp_port << 32 | key);
+	return v->seed + (uintptr_t)type * v->factor[4] + ((uint64_t)wild << 48 | (uint64_t)udp_port << 32 | key) * v->factor[5];
 }
 
 static uint64_t
-full_hash(uint64_t h, const struct ipaddr *remote, const struct ipaddr *local)
+key_hash(const struct tun_view *v, unsigned wild, const struct tun_type *type, uint16_t udp_port, uint32_t key)
+{
+	return hash_mix(key_sum(v, wild, type, udp_port, key));
+}
+
+static uint64_t
+full_hash(const struct tun_view *v, uint64_t sum, const struct ipaddr *remote, const struct ipaddr *local)
 {
 	uint64_t w[4];
 
 	memcpy(w, remote, 16);
 	memcpy(w + 2, local, 16);
 	for (unsigned i = 0; i < 4; i++)
-		h = hash_add(h, w[i]);
-	return h;
+		sum += w[i] * v->factor[i];
+	return hash_mix(sum);
 }
 
 /* Among the endpoints that leave open what 'wild' says. */
@@ -68,7 +77,7 @@ find_shape(const struct tun_view *v, unsigned wild, const struct tun_type *type,
 	key = wild & TUN_WILD_KEY ? 0 : key;
 	remote = wild & TUN_WILD_REMOTE ? &none : remote;
 	local = wild & TUN_WILD_LOCAL ? &none : local;
-	h = full_hash(key_hash(v, wild, type, udp_port, key), remote, local);
+	h = full_hash(v, key_sum(v, wild, type, udp_port, key), remote, local);
 	for (uint32_t i = (uint32_t)h & (v->n_slots - 1); v->slot[i]; i = (i + 1) & (v->n_slots - 1)) {
 		const struct tun_endpoint *e = &v->endpoint[v->slot[i] - 1];
 
@@ -122,7 +131,7 @@ tun_endpoint_allows(const struct tun_endpoint *e, const struct ipaddr *remote)
 static uint64_t
 pair_hash(const struct tun_view *v, const struct tun_type *type, const struct ipaddr *remote, const struct ipaddr *local)
 {
-	return full_hash(hash_add(v->seed, (uintptr_t)type), remote, local);
+	return full_hash(v, v->seed + (uintptr_t)type * v->factor[4], remote, local);
 }
 
 static bool
@@ -199,7 +208,7 @@ index_endpoint(struct tun_view *v, uint32_t n)
 {
 	const struct tun_endpoint *e = &v->endpoint[n];
 	unsigned wild = e->wild & TUN_WILD_KEY;
-	uint64_t h = full_hash(key_hash(v, e->wild, e->type, e->udp_port, e->key), &e->remote, &e->local);
+	uint64_t h = full_hash(v, key_sum(v, e->wild, e->type, e->udp_port, e->key), &e->remote, &e->local);
 	uint32_t i = (uint32_t)h & (v->n_slots - 1);
 
 	while (v->slot[i])
@@ -338,13 +347,20 @@ tun_view_add_endpoints(struct tun_view *v, const struct tun_conf *c, struct tun_
 	return rc;
 }
 
+static const uint32_t no_peer;
+
 /* --- Destinations ------------------------------------------------------------------------------ */
+
+static uint32_t
+peer_hash(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	return (uint32_t)full_hash(v, v->seed + port * v->factor[5], remote, asked);
+}
 
 static uint32_t *
 peer_at(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
 {
-	uint64_t h = full_hash(hash_add(v->seed, port), remote, asked);
-	uint32_t i = (uint32_t)h & (v->n_peer_slots - 1);
+	uint32_t i = peer_hash(v, port, remote, asked) & (v->n_peer_slots - 1);
 
 	for (; v->peer_slot[i]; i = (i + 1) & (v->n_peer_slots - 1)) {
 		const struct tun_dst *d = &v->dst[v->peer_slot[i]];
@@ -482,6 +498,19 @@ uint32_t
 tun_view_peer(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
 {
 	return v && v->n_peers ? *peer_at(v, port, remote, asked) : 0;
+}
+
+const uint32_t *
+tun_view_peer_slot(const struct tun_view *v, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked)
+{
+	return v->n_peers ? &v->peer_slot[peer_hash(v, port, remote, asked) & (v->n_peer_slots - 1)] : &no_peer;
+}
+
+const uint32_t *
+tun_view_slot(const struct tun_view *v, const struct tun_type *type, uint16_t udp_port, uint32_t key, const struct ipaddr *remote,
+	      const struct ipaddr *local)
+{
+	return &v->slot[(uint32_t)full_hash(v, key_sum(v, 0, type, udp_port, key), remote, local) & (v->n_slots - 1)];
 }
 
 uint32_t

@@ -48,7 +48,7 @@ struct tun_view {
 	/* (type, remote, local) in use, likewise. */
 	uint32_t *pair_slot;
 	uint8_t shapes;                 /* Bit w: there are endpoints with wild == w. */
-	uint64_t seed;
+	uint64_t seed, factor[6];
 	uint32_t n_dst;
 	struct tun_dst *dst;
 	/* Learned destinations: a table of their indices, and a list for each port. */
@@ -75,6 +75,11 @@ const struct tun_endpoint *tun_view_find(const struct tun_view *, const struct t
 /* Whether any endpoint of the type may take packets of that remote, whatever their key: asked before something is kept of
  * packets that are not whole yet.  A no is certain. */
 bool tun_view_may_take(const struct tun_view *, const struct tun_type *, const struct ipaddr *remote, const struct ipaddr *local);
+/* Where tun_view_find() looks first for an endpoint that leaves nothing open (there are some), and tun_view_peer() for a number: to
+ * send for these, and for what is at endpoint[*slot - 1] and dst[*slot], before they are asked. */
+const uint32_t *tun_view_slot(const struct tun_view *, const struct tun_type *, uint16_t udp_port, uint32_t key,
+			      const struct ipaddr *remote, const struct ipaddr *local);
+const uint32_t *tun_view_peer_slot(const struct tun_view *, uint16_t port, const struct ipaddr *remote, const struct ipaddr *asked);
 /* Whether an endpoint takes packets of that remote. */
 bool tun_endpoint_allows(const struct tun_endpoint *, const struct ipaddr *remote);
 bool tun_view_has_key(const struct tun_view *, const struct tun_type *, uint16_t udp_port, uint32_t key);
