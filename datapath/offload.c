@@ -443,6 +443,31 @@ offl_to_mbuf(struct rte_mbuf *m, const struct virtio_net_hdr *v, uint16_t need)
 }
 
 bool
+offl_from_rx_flags(struct rte_mbuf *m)
+{
+	struct bytes s = { .b = rte_pktmbuf_mtod(m, const uint8_t *), .room = m->data_len, .len = m->pkt_len };
+	struct virtio_net_hdr v = { .flags = VIRTIO_NET_HDR_F_NEEDS_CSUM };
+	bool whole = m->ol_flags & RTE_MBUF_F_RX_LRO;
+	uint16_t need, mss = m->tso_segsz;
+	struct lay l;
+
+	m->ol_flags &= ~(RTE_MBUF_F_RX_LRO | RTE_MBUF_F_RX_L4_CKSUM_MASK);
+	m->tx_offload = 0;
+	if (!walk(&s, 0, &l) || !l.l4 || (l.proto != OFFL_TCP && l.proto != OFFL_UDP))
+		return false;
+	v.csum_start = (uint16_t)l.l4;
+	v.csum_offset = l.proto == OFFL_TCP ? OFFL_TCP_CSUM : OFFL_UDP_CSUM;
+	if (whole) {
+		v.gso_type = l.v6 ? VIRTIO_NET_HDR_GSO_TCPV6 : VIRTIO_NET_HDR_GSO_TCPV4;
+		v.gso_size = mss;
+	}
+	if (!offl_check(&v, s.b, s.room, s.len, &need))
+		return false;
+	offl_to_mbuf(m, &v, need);
+	return true;
+}
+
+bool
 offl_tunnel_on(struct rte_mbuf *m, uint32_t l2_len, uint32_t l3_len, uint32_t own, bool v6)
 {
 	if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))

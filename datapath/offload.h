@@ -41,7 +41,19 @@ bool offl_check(struct virtio_net_hdr *v, const uint8_t *hdr, uint32_t hdr_len, 
  *
  * UDP_SEG with an l4_len of 0 is OFFL_UFO: the UDP header is payload then, as it is of the first fragment. */
 void offl_to_mbuf(struct rte_mbuf *, const struct virtio_net_hdr *v, uint16_t need);
-/* The opposite, for a port that accepts it: writes the header to give with the frame.  The pseudo header's sum is
+/* From what a virtio driver of DPDK says of a packet that it received (RTE_MBUF_F_RX_LRO with tso_segsz, RX_L4_CKSUM_NONE),
+ * checked against the packet, to the terms above.  False: it contradicts the frame, as with offl_check(). */
+bool offl_from_rx_flags(struct rte_mbuf *);
+static inline bool
+offl_from_rx(struct rte_mbuf *m)
+{
+	uint64_t partial = RTE_MBUF_F_RX_L4_CKSUM_NONE;
+
+	if (LIKELY(!(m->ol_flags & RTE_MBUF_F_RX_LRO) && (m->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) != partial))
+		return true;
+	return offl_from_rx_flags(m);
+}
+/* The opposite of offl_to_mbuf(), for a port that accepts it: writes the header to give with the frame.  The pseudo header's sum is
  * written into the packet anew, since actions may have edited what it covers. */
 void offl_from_mbuf(struct rte_mbuf *, struct virtio_net_hdr *v);
 

@@ -95,6 +95,8 @@ configure(struct ethdev *d, const struct ethdev_conf *c, bool intr, struct err *
 	d->multi_seg = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	conf.txmode.offloads = info.tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS;
 	conf.rxmode.offloads = info.rx_offload_capa & RTE_ETH_RX_OFFLOAD_SCATTER;
+	if (c->offloads)
+		ethdev_offl_choose(d, &info, &conf);
 	info.default_rxconf.offloads = conf.rxmode.offloads;
 	info.default_txconf.offloads = conf.txmode.offloads;
 	if (c->mtu)
@@ -164,6 +166,7 @@ ethdev_open(struct ethdev *d, struct port *p, const struct ethdev_conf *c, struc
 	p->n_rxq = d->n_rxq;
 	p->n_txq = d->n_txq;
 	p->mtu = rte_eth_dev_get_mtu(d->id, &mtu) ? RTE_ETHER_MTU : mtu;
+	p->accepts = d->accepts;
 	return 0;
 }
 
@@ -211,9 +214,10 @@ ethdev_link(struct ethdev *d, struct port_link *l)
 /* ---- Polling threads ------------------------------------------------------------------------ */
 
 uint16_t
-ethdev_rx(struct ethdev *d, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
+ethdev_rx(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
-	return rte_eth_rx_burst(d->id, q, pkts, n);
+	n = rte_eth_rx_burst(d->id, q, pkts, n);
+	return d->rx_whole ? ethdev_offl_rx(p, pkts, n) : n;
 }
 
 /* One segment with the bytes of 'm', which it takes; NULL when they do not fit.  A chain that others hold as well
@@ -258,17 +262,19 @@ make_linear(struct port *p, struct rte_mbuf **pkts, uint16_t n)
 uint16_t
 ethdev_tx(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
-	struct rte_mbuf *linear[32];
+	struct rte_mbuf *work[32];
 	uint16_t done = 0, sent;
 
 	q = (uint16_t)(q % d->n_txq);
-	if (UNLIKELY(!d->multi_seg)) {
-		n = (uint16_t)MIN_OF(n, ARRAY_SIZE(linear));
-		memcpy(linear, pkts, n * sizeof *pkts);
-		uint16_t kept = make_linear(p, linear, n);
+	if (UNLIKELY(!d->multi_seg || d->accepts)) {
+		n = (uint16_t)MIN_OF(n, ARRAY_SIZE(work));
+		memcpy(work, pkts, n * sizeof *pkts);
+		uint16_t kept = d->multi_seg ? n : make_linear(p, work, n);
 
+		if (d->accepts)
+			kept = ethdev_offl_tx(p, d, q, work, kept);
 		done = (uint16_t)(n - kept);
-		memcpy(pkts + done, linear, kept * sizeof *pkts);
+		memcpy(pkts + done, work, kept * sizeof *pkts);
 	}
 	rte_spinlock_lock(&d->txq[q].lock);
 	sent = rte_eth_tx_burst(d->id, q, pkts + done, (uint16_t)(n - done));
@@ -306,6 +312,7 @@ struct dpdk_conf {
 	char devargs[256];
 	uint16_t queues, n_desc;
 	uint32_t mtu;
+	bool offloads;
 };
 
 static int
@@ -316,7 +323,8 @@ dpdk_open(struct port *p, const void *conf, struct err *e)
 	if (!c->devargs[0])
 		return err_set(e, EINVAL, "devargs is missing: a PCI address (0000:03:00.0) or a virtual device (net_memif0,...)");
 	return ethdev_open(p->priv, p, &(struct ethdev_conf){
-		.devargs = c->devargs, .pool = p->owner->pool, .n_rxq = c->queues, .n_desc = c->n_desc, .mtu = c->mtu }, e);
+		.devargs = c->devargs, .pool = p->owner->pool, .n_rxq = c->queues, .n_desc = c->n_desc, .mtu = c->mtu,
+		.offloads = c->offloads }, e);
 }
 
 static void
@@ -334,7 +342,7 @@ dpdk_link(struct port *p, struct port_link *l)
 static uint16_t
 dpdk_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
-	return ethdev_rx(p->priv, q, pkts, n);
+	return ethdev_rx(p, p->priv, q, pkts, n);
 }
 
 static uint16_t
@@ -366,6 +374,8 @@ static const struct opt_desc dpdk_opts[] = {
 	  .dflt = "1024", .help = "descriptors of each queue", .example = "2048" },
 	{ .name = "mtu", .kind = OPT_U32, .offset = offsetof(struct dpdk_conf, mtu), .max = 9600,
 	  .help = "MTU to set; without it the device keeps its own", .example = "9000" },
+	{ .name = "offloads", .kind = OPT_BOOL, .offset = offsetof(struct dpdk_conf, offloads), .dflt = "true",
+	  .help = "leave checksums and the cutting of long TCP frames to the device, as far as its driver can", .example = "false" },
 	{ 0 },
 };
 

@@ -145,7 +145,7 @@ netdev_rx(struct port *p, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
 	struct netdev *nd = p->priv;
 
-	return nd->is_xdp ? ethdev_rx(&nd->xdp.ed, q, pkts, n) : packet_rx(p, &nd->pk, pkts, n);
+	return nd->is_xdp ? ethdev_rx(p, &nd->xdp.ed, q, pkts, n) : packet_rx(p, &nd->pk, pkts, n);
 }
 
 static uint16_t
