@@ -330,6 +330,8 @@ eal_start(const struct eal_conf *c, const struct dp_conf *dp, struct err *e)
 	arg(&a, "weftd");
 	if (huge) {
 		arg(&a, "--in-memory");
+		/* A virtio_user device hands its far side a file for each piece of memory, eight at most. */
+		arg(&a, "--single-file-segments");
 	} else {
 		snprintf(mem, sizeof mem, "%u", need_mb(c) + SPARE_MB);
 		arg(&a, "--no-huge");

@@ -72,7 +72,9 @@ ethdev_offl_tx(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **p
 		if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))
 			continue;
 		any = true;
-		/* Segments have other lengths, so who cuts sums their IP headers as well; virtio does so unasked. */
+		/* Segments have other lengths, so who cuts sums their IP headers as well; virtio does so unasked, and asked, DPDK
+		 * would only clear the sum. */
+		m->ol_flags &= ~RTE_MBUF_F_TX_IP_CKSUM;
 		if (d->ip_csum && m->ol_flags & RTE_MBUF_F_TX_IPV4)
 			m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	}

@@ -3,10 +3,13 @@
  * guest's driver would (64 KiB ones where the switch offers TSO, else of one MSS), the other counts what comes and
  * acknowledges it.  So the switch is the limit, not the stack of an emulated guest.
  *
- *   usage: tcpload EAL... -- SECONDS [mss]         mss: no TSO even where it is offered
+ *   usage: tcpload EAL... -- SECONDS [mss] [KIB] [vxlan|stt wire0|wire1]
+ *
+ *   mss: no TSO even where it is offered.  wire0, wire1: that port is not a guest's but the wire's: what goes there is
+ *   encapsulated, what comes from there is believed to be.
  *
  * No payload is written or read here, no checksum is made: for segments of one MSS that is less than a guest would do.
- * Sent and not yet received are WINDOW bytes at most.  Prints a line of JSON for each quarter of a second. */
+ * Sent and not yet received are KIB kibibytes (2048) at most.  Prints a line of JSON for each quarter of a second. */
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,12 +23,26 @@
 #include <rte_ip.h>
 #include <rte_mbuf.h>
 #include <rte_tcp.h>
+#include <rte_udp.h>
 
-enum { BURST = 32, N_DESC = 1024, MSS = 1448, WINDOW = 2 << 20, HEADERS = 14 + 20 + 32, TCP_LEN = 32 };
+enum { BURST = 32, N_DESC = 1024, MSS = 1448, HEADERS = 14 + 20 + 32, TCP_LEN = 32 };
 
 static struct rte_mempool *big, *small;
 static bool tso;
 static uint32_t segment;                /* Payload bytes of a frame. */
+static uint64_t window = 2 << 20;
+
+/* The wire's headers: 172.16.0.2 to 172.16.0.1, VNI or context id 100. */
+enum { NO_WIRE = 2, VXLAN_HEADERS = 14 + 20 + 8 + 8, STT_HEADERS = 14 + 20 + 20 + 18, STT_PARTIAL_TCP4 = 0x0e };
+
+static bool stt;
+static uint16_t wire = NO_WIRE;
+
+static uint32_t
+outer_len(uint16_t port)
+{
+	return port != wire ? 0 : stt ? STT_HEADERS : VXLAN_HEADERS;
+}
 
 static struct {
 	uint64_t bytes, frames, gaps, sent;
@@ -84,6 +101,80 @@ put_headers(uint8_t *p, bool back, uint32_t len, uint32_t seq)
 	tcp->cksum = rte_ipv4_phdr_cksum(ip, 0);
 }
 
+/* In front of an inner frame of 'len' bytes. */
+static void
+put_outer(uint8_t *p, uint32_t len, bool cut)
+{
+	struct rte_ether_hdr *eth = (void *)p;
+	struct rte_ipv4_hdr *ip = (void *)(eth + 1);
+	struct rte_udp_hdr *udp = (void *)(ip + 1);
+	struct rte_tcp_hdr *tcp = (void *)(ip + 1);
+	uint8_t *own = p + (stt ? STT_HEADERS - 18 : VXLAN_HEADERS - 8);
+	static uint32_t id;
+
+	memset(p, 0, outer_len(wire));
+	eth->src_addr = (struct rte_ether_addr){ { 2, 0, 0, 0xaa, 0, 2 } };
+	eth->dst_addr = (struct rte_ether_addr){ { 2, 0, 0, 0xaa, 0, 1 } };
+	eth->ether_type = RTE_BE16(RTE_ETHER_TYPE_IPV4);
+	ip->version_ihl = 0x45;
+	ip->total_length = rte_cpu_to_be_16((uint16_t)(outer_len(wire) - 14 + len));
+	ip->fragment_offset = RTE_BE16(RTE_IPV4_HDR_DF_FLAG);
+	ip->time_to_live = 64;
+	ip->next_proto_id = stt ? IPPROTO_TCP : IPPROTO_UDP;
+	ip->src_addr = RTE_BE32(0xac100002);
+	ip->dst_addr = RTE_BE32(0xac100001);
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	if (!stt) {
+		*udp = (struct rte_udp_hdr){ .src_port = RTE_BE16(50000), .dst_port = RTE_BE16(4789),
+					     .dgram_len = rte_cpu_to_be_16((uint16_t)(16 + len)) };
+		own[0] = 0x08;
+		own[6] = 100;
+		return;
+	}
+	tcp->src_port = RTE_BE16(50000);
+	tcp->dst_port = RTE_BE16(7471);
+	tcp->sent_seq = rte_cpu_to_be_32((18 + len) << 16);
+	tcp->recv_ack = rte_cpu_to_be_32(++id);
+	tcp->data_off = 5 << 4;
+	tcp->tcp_flags = RTE_TCP_ACK_FLAG | RTE_TCP_PSH_FLAG;
+	tcp->rx_win = 0xffff;
+	tcp->cksum = rte_ipv4_phdr_cksum(ip, 0);
+	if (cut) {
+		own[1] = STT_PARTIAL_TCP4;
+		own[2] = 34;
+		own[4] = MSS >> 8;
+		own[5] = MSS & 0xff;
+	}
+	own[15] = 100;
+}
+
+/* A segment for 'port', with its headers. */
+static void
+make(struct rte_mbuf *m, uint16_t port, bool back, uint32_t len, uint32_t seq)
+{
+	uint32_t outer = outer_len(port);
+	bool cut = tso && !back;
+
+	put_headers(rte_pktmbuf_mtod_offset(m, uint8_t *, outer), back, len, seq);
+	m->data_len = (uint16_t)(outer + HEADERS + len);
+	m->pkt_len = m->data_len;
+	if (outer)
+		put_outer(rte_pktmbuf_mtod(m, uint8_t *), HEADERS + len, cut);
+	if (outer && stt) {
+		m->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
+		m->l4_len = 20;
+		m->tso_segsz = MSS + HEADERS + 18;
+	} else if (cut) {
+		m->ol_flags = RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
+		m->l4_len = TCP_LEN;
+		m->tso_segsz = MSS;
+	}
+	m->l2_len = 14;
+	m->l3_len = 20;
+	if (cut)
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_SEG;
+}
+
 static void
 send_some(uint32_t *seq)
 {
@@ -91,20 +182,10 @@ send_some(uint32_t *seq)
 	unsigned n = tso ? 4 : BURST;
 	uint16_t done;
 
-	if (seen.sent - seen.bytes + (uint64_t)n * segment > WINDOW || rte_pktmbuf_alloc_bulk(big, m, n))
+	if (seen.sent - seen.bytes + (uint64_t)n * segment > window || rte_pktmbuf_alloc_bulk(big, m, n))
 		return;
-	for (unsigned i = 0; i < n; i++) {
-		put_headers(rte_pktmbuf_mtod(m[i], uint8_t *), false, segment, *seq + i * segment);
-		m[i]->data_len = (uint16_t)(HEADERS + segment);
-		m[i]->pkt_len = m[i]->data_len;
-		if (!tso)
-			continue;
-		m[i]->ol_flags = RTE_MBUF_F_TX_TCP_SEG | RTE_MBUF_F_TX_TCP_CKSUM | RTE_MBUF_F_TX_IPV4;
-		m[i]->l2_len = 14;
-		m[i]->l3_len = 20;
-		m[i]->l4_len = TCP_LEN;
-		m[i]->tso_segsz = MSS;
-	}
+	for (unsigned i = 0; i < n; i++)
+		make(m[i], 0, false, segment, *seq + i * segment);
 	done = rte_eth_tx_burst(0, 0, m, (uint16_t)n);
 	rte_pktmbuf_free_bulk(m + done, n - done);
 	*seq += done * segment;
@@ -118,9 +199,7 @@ acknowledge(void)
 
 	if (!m)
 		return;
-	put_headers(rte_pktmbuf_mtod(m, uint8_t *), true, 0, 1);
-	m->data_len = HEADERS;
-	m->pkt_len = HEADERS;
+	make(m, 1, true, 0, 1);
 	if (!rte_eth_tx_burst(1, 0, &m, 1))
 		rte_pktmbuf_free(m);
 }
@@ -134,9 +213,13 @@ receive(void)
 	uint16_t n = rte_eth_rx_burst(1, 0, m, BURST);
 
 	for (uint16_t i = 0; i < n; i++) {
-		const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m[i], const struct rte_tcp_hdr *, 34);
-		uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq), len = m[i]->pkt_len - HEADERS;
+		uint32_t off = outer_len(1) + 34;
+		const struct rte_tcp_hdr *tcp = rte_pktmbuf_mtod_offset(m[i], const struct rte_tcp_hdr *, off);
+		uint32_t seq = rte_be_to_cpu_32(tcp->sent_seq), len = m[i]->pkt_len - HEADERS - outer_len(1);
 
+		/* What a wire carries besides. */
+		if (m[i]->pkt_len < HEADERS + outer_len(1) || tcp->src_port != RTE_BE16(40000))
+			continue;
 		/* What was lost is no longer under way. */
 		if (seq != seen.next_seq) {
 			seen.gaps++;
@@ -195,13 +278,24 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: see the head of tcpload.c\n");
 		return 2;
 	}
-	tso = argc - used < 3 || strcmp(argv[used + 2], "mss") != 0;
+	tso = true;
+	for (int i = used + 2; i < argc; i++)
+		if (!strcmp(argv[i], "mss"))
+			tso = false;
+		else if (!strcmp(argv[i], "stt") || !strcmp(argv[i], "vxlan"))
+			stt = argv[i][0] == 's';
+		else if (!strncmp(argv[i], "wire", 4))
+			wire = argv[i][4] == '1';
+		else
+			window = strtoull(argv[i], NULL, 10) << 10;
 	big = rte_pktmbuf_pool_create("big", N_DESC + 64, 32, 0, 65535, 0);
 	small = rte_pktmbuf_pool_create("small", 8 * N_DESC, 64, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
 	if (!big || !small)
 		rte_exit(1, "no memory for packets\n");
 	for (uint16_t p = 0; p < 2; p++)
 		port_start(p);
+	/* Nobody can be told to cut what is in VXLAN; it comes cut. */
+	tso = tso && (wire != 0 || stt);
 	segment = tso ? 45 * MSS : MSS;
 	for (unsigned i = 0; i < 10; i++) {
 		acknowledge();
