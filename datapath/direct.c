@@ -47,13 +47,28 @@ frames_to_mbufs(struct lcore *lc, const struct frame_src *s, const uint8_t *idx,
 	return made;
 }
 
+unsigned
+frames_lend(struct lcore *lc, const struct frame_src *s, const uint8_t *idx, unsigned n, struct rte_mbuf **m)
+{
+	unsigned made = 0;
+
+	for (unsigned i = 0; i < n; i++) {
+		m[made] = loan_make(lc->loans, s->fr, idx[i], lc->pool);
+		if (m[made])
+			made++;
+		else
+			made += frames_to_mbufs(lc, s, &idx[i], 1, &m[made]);
+	}
+	return made;
+}
+
 void
 frames_exec(struct lcore *lc, const struct frame_src *s, const uint8_t *idx, unsigned n, const struct flow_key *key,
 	    const struct act *a, unsigned n_acts)
 {
 	struct rte_mbuf *m[BURST];
 
-	n = frames_to_mbufs(lc, s, idx, n, m);
+	n = frames_lend(lc, s, idx, n, m);
 	exec_acts(lc, key, a, n_acts, m, n);
 }
 

@@ -101,6 +101,7 @@ lcore_free(struct lcore *lc)
 		close(lc->wake_fd);
 	poll_fini(lc);
 	free(lc->frames);
+	loans_destroy(lc->loans);
 	free(lc);
 }
 
@@ -118,6 +119,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	lc->tsc_hz = rte_get_tsc_hz();
 	lc->frames = xalloc_aligned(CACHE_LINE, sizeof *lc->frames);
 	frames_shadow_init(lc);
+	lc->loans = loans_create();
 	lc->reasm = reasm_create();
 	lc->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	lc->tx = map_zeroed(DP_MAX_PORTS * sizeof *lc->tx);
@@ -128,7 +130,7 @@ lcore_create(struct dp *dp, unsigned idx, const struct dp_isa *isa, struct err *
 	snprintf(name, sizeof name, "weft-ev-%p-%u", (void *)dp, idx);
 	lc->events = rte_ring_create_elem(name, sizeof(struct dp_event), EVENT_RING, SOCKET_ID_ANY,
 					  RING_F_SP_ENQ | RING_F_SC_DEQ);
-	if (lc->wake_fd < 0 || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
+	if (lc->wake_fd < 0 || !lc->loans || !lc->tx || !lc->pstats || !lc->budget || !lc->requests || !lc->events ||
 	    tell_init(lc) || miss_init(lc) || cache_init(&lc->cache, dp->conf.max_flows, dp->conf.cache_bytes)) {
 		err_set(e, ENOMEM, "polling thread %u: not enough memory for its flow cache", idx);
 		lcore_free(lc);

@@ -15,6 +15,7 @@
 #include "datapath/dp.h"
 #include "datapath/frame.h"
 #include "datapath/guard.h"
+#include "datapath/loan.h"
 #include "datapath/msgq_priv.h"
 #include "datapath/offload.h"
 
@@ -226,7 +227,8 @@ struct lcore {
 	struct upcall_budget *budget;   /* [lcore] By port number. */
 	struct misses misses;
 	struct poll poll;
-	struct frames *frames;          /* [lcore] The burst at hand, of a port that has such. */
+	struct frames *frames;          /* [lcore] The burst at hand, of a port that has such... */
+	struct loans *loans;            /* ...and what of it is lent to packets. */
 	struct rte_mbuf shadow[BURST];  /* [lcore] See frame_shadow(). */
 	uint64_t idle_since;
 	uint64_t sweep_tsc;
@@ -468,6 +470,8 @@ void frames_exec(struct lcore *, const struct frame_src *, const uint8_t *idx, u
 		 const struct act *, unsigned n_acts);
 /* Makes packet buffers of them; returns how many, what could not be copied is counted. */
 unsigned frames_to_mbufs(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, struct rte_mbuf **);
+/* The same for what is likely to be gone when the burst is: the bytes of long frames stay where they are (loan.h). */
+unsigned frames_lend(struct lcore *, const struct frame_src *, const uint8_t *idx, unsigned n, struct rte_mbuf **);
 
 /* Packet buffers that stand for lc->frames: their data are a frame's private bytes, and nobody's to free, to keep or to send.
  * With them the functions of tunnels work on frames where they are; frame_follow() makes the frame what became of it. */

@@ -29,6 +29,30 @@ tx_give_up(struct lcore *lc, uint16_t port, enum dp_drop why)
 	b->stall_tsc = 0;
 }
 
+/* Packets whose bytes are not in buffers of the pool get a copy of them, for a port that keeps or hands them on. */
+static __attribute__((noinline)) void
+own_bytes(struct lcore *lc, uint16_t port, struct tx_buf *b)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < b->n; i++) {
+		struct rte_mbuf *m = b->m[i], *copy = m;
+
+		if (m->nb_segs > 1 && loan_is(m)) {
+			b->bytes -= m->pkt_len;
+			copy = rte_pktmbuf_copy(m, lc->pool, 0, UINT32_MAX);
+			rte_pktmbuf_free(m);
+			b->bytes += copy ? copy->pkt_len : 0;
+		}
+		if (LIKELY(copy != NULL))
+			b->m[kept++] = copy;
+	}
+	if (kept < b->n)
+		drop_count(lc, port, DROP_NO_MEMORY, b->n - kept);
+	b->left += b->n - kept;
+	b->n = (uint16_t)kept;
+}
+
 void
 tx_flush_port(struct lcore *lc, uint16_t port)
 {
@@ -45,6 +69,8 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 		tx_give_up(lc, port, DROP_TX_DOWN);
 		return;
 	}
+	if (UNLIKELY(!(vp->port->type->caps & PORT_CAP_TX_COPIES)))
+		own_bytes(lc, port, b);
 	uint32_t len[TX_BUF];
 
 	/* tx() takes the packets it sends: what is counted must be read before. */

@@ -102,6 +102,10 @@ take(struct lcore *lc, const struct poll_peek *p)
 	n = f->take(r->port, r->q, fr);
 	if (LIKELY(n))
 		lc->isa->process_frames(lc, r->port->id);
+	if (UNLIKELY(lc->loans->n_out)) {
+		tx_flush_all(lc);
+		loans_settle(lc->loans);
+	}
 	if (LIKELY(n || fr->chains))
 		f->release(r->port, r->q, fr);
 	if (LIKELY(n))

@@ -19,6 +19,7 @@ enum port_caps {
 	PORT_CAP_TX_SHARED = 1 << 2,    /* tx() may be called by several lcores at once. */
 	PORT_CAP_HOST_LEG = 1 << 3,     /* The host's own leg on a bridge: an underlay routed over it enters the
 					 * bridge as if the host had sent it. */
+	PORT_CAP_TX_COPIES = 1 << 4,    /* tx() is done with a packet's bytes when it returns, and any memory will do. */
 };
 
 struct port_link {

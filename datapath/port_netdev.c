@@ -192,7 +192,7 @@ static const struct opt_desc netdev_opts[] = {
 
 const struct port_type port_type_netdev = {
 	.name = "netdev",
-	.caps = PORT_CAP_TX_SHARED,
+	.caps = PORT_CAP_TX_SHARED | PORT_CAP_TX_COPIES,
 	.priv_size = sizeof(struct netdev),
 	.conf_size = sizeof(struct netdev_conf),
 	.opts = netdev_opts,

@@ -271,7 +271,7 @@ static const struct opt_desc tap_opts[] = {
 
 const struct port_type port_type_internal = {
 	.name = "internal",
-	.caps = PORT_CAP_SLOW_RX | PORT_CAP_TX_SHARED | PORT_CAP_HOST_LEG,
+	.caps = PORT_CAP_SLOW_RX | PORT_CAP_TX_SHARED | PORT_CAP_HOST_LEG | PORT_CAP_TX_COPIES,
 	.priv_size = sizeof(struct tap),
 	.conf_size = sizeof(struct tap_conf),
 	.opts = tap_opts,

@@ -275,7 +275,7 @@ static const struct opt_desc vhp_opts[] = {
 
 const struct port_type vhp_vhost_user = {
 	.name = "vhost-user",
-	.caps = PORT_CAP_TX_SHARED,
+	.caps = PORT_CAP_TX_SHARED | PORT_CAP_TX_COPIES,
 	.priv_size = sizeof(struct vhp),
 	.conf_size = sizeof(struct vhp_conf),
 	.opts = vhp_opts,

@@ -339,7 +339,7 @@ static const struct port_frames fp_frames = {
 
 const struct port_type port_type_frame = {
 	.name = "frame",
-	.caps = PORT_CAP_TX_SHARED,
+	.caps = PORT_CAP_TX_SHARED | PORT_CAP_TX_COPIES,
 	.priv_size = sizeof(struct frame_port),
 	.conf_size = sizeof(struct frame_port_conf),
 	.opts = no_opts,
