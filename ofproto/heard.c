@@ -156,5 +156,5 @@ view_heard(const struct ofp_view *v, uint16_t port, uint16_t vid, uint32_t *n)
 	}
 	for (*n = 0; from + *n < v->n_heard && v->heard[from + *n].port == port && v->heard[from + *n].vid == vid;)
 		++*n;
-	return &v->heard[from];
+	return *n ? &v->heard[from] : NULL;
 }

@@ -213,7 +213,7 @@ void ofp_heard_del(struct ofp *, uint32_t dst, uint16_t vid);
 void ofp_heard_fini(struct ofp *);
 /* For the view, once its ports are there. */
 void ofp_view_heard(const struct ofp *, struct ofp_view *);
-/* The 'n' destinations of a tunnel port that have taught an address of the VLAN. */
+/* The 'n' destinations of a tunnel port that have taught an address of the VLAN; NULL when there are none. */
 const struct view_heard *view_heard(const struct ofp_view *, uint16_t port, uint16_t vid, uint32_t *n);
 
 /* tun.c */
