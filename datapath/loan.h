@@ -6,7 +6,8 @@
  * first is private: the sender may change the others at any moment, so they are copied and summed, never looked at twice.
  *
  * Before the sender gets its buffers back, what has not left by then (it waits for a next hop, a full ring, the rest of an
- * STT frame) gets its bytes copied, in place: nobody who holds it needs to know.  Each thread has LOANS such places. */
+ * STT frame) gets its bytes copied, in place: nobody who holds it needs to know.  Each thread has LOANS such places.
+ * Only the thread that made such a packet may hold it: who hands packets to others asks loan_is(). */
 #ifndef DATAPATH_LOAN_H
 #define DATAPATH_LOAN_H
 

@@ -536,7 +536,8 @@ frames_underlay(struct lcore *lc, const struct frame_src *s)
 	}
 	for (unsigned i = 0; i < n; i++)
 		all[i] = (uint8_t)i;
-	n = frames_lend(lc, s, all, n, m);
+	/* Outer fragments are put together of one buffer each. */
+	n = lc->view->tun->reassemble ? frames_to_mbufs(lc, s, all, n, m) : frames_lend(lc, s, all, n, m);
 	if (n)
 		process_underlay(lc, m, n, s->in_port);
 	return 0;

@@ -25,6 +25,7 @@
 #include <rte_mbuf.h>
 
 #include "base/ctr.h"
+#include "datapath/loan.h"
 #include "datapath/gso_priv.h"
 #include "datapath/packet_priv.h"
 
@@ -37,7 +38,7 @@ enum {
 	BIG_LEN = VNET_LEN + (64 << 10) + 512,
 	BIG_QUEUE = 4 << 20,            /* Long frames that wait, at most, in bytes of kernel memory. */
 	TX_BURST = 32,
-	TX_MAX_SEGS = 8,
+	TX_MAX_SEGS = LOAN_SEGS + 4,
 };
 
 /* ---- Control thread ------------------------------------------------------------------------- */

@@ -18,12 +18,13 @@
 #include <rte_mbuf.h>
 
 #include "base/ctr.h"
+#include "datapath/loan.h"
 #include "datapath/netif_priv.h"
 #include "datapath/ports.h"
 
 enum {
 	FRAME_EXTRA = 14 + 2 * 4,       /* Ethernet header, two tags. */
-	MAX_SEGS = 16,
+	MAX_SEGS = LOAN_SEGS + 4,
 };
 
 struct tap_conf {

@@ -83,11 +83,12 @@ count_sent(struct punt_use *u, const struct punt *p)
 	u->bytes.sent += sizeof *p + p->data_len;
 }
 
-/* A reference to the packet; of a long one that is not wanted whole, a copy of its beginning. */
+/* A reference to the packet; of a long one that is not wanted whole, a copy of its beginning.  The control thread must not
+ * hold what is lent: this thread is about to change whose memory that is. */
 static struct rte_mbuf *
 punt_ref(struct lcore *lc, struct rte_mbuf *m, uint32_t len)
 {
-	if (UNLIKELY(m->nb_segs > 1 && len < m->pkt_len))
+	if (UNLIKELY(m->nb_segs > 1 && (len < m->pkt_len || loan_is(m))))
 		return rte_pktmbuf_copy(m, lc->pool, 0, len);
 	rte_pktmbuf_refcnt_update(m, 1);
 	return m;

@@ -164,6 +164,35 @@ what_waits_is_copied_before_the_sender_has_its_memory_back(void **state)
 	assert_int_equal(c, 4 * LOANS);
 }
 
+/* The control thread has its packets for as long as it likes. */
+static void
+what_goes_to_the_controller_is_its_own(void **state)
+{
+	static const uint8_t data[8] = { 0 };
+	struct rules *r = both();
+	uint32_t n;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++)
+		act_add_data(&r->acts[i], ACT_PUNT, 0xffff, data, sizeof data);
+	set_rules(r);
+	frame_port_scribble(fport[A], true);
+	for (n = 1; n <= 200; n++) {
+		uint64_t end = clock_ms() + WAIT_MS;
+
+		punted.n = 0;
+		put(4, n, n % 2 ? 1500 : 9000, n % 3 ? 0 : 1000);
+		assert_int_equal(arrived(B, WAIT_MS), n);
+		assert_int_equal(arrived(C, WAIT_MS), n);
+		while (!punted.n && clock_ms() < end)
+			control_once();
+		assert_int_equal(punted.n, 1);
+		make(4, n, n % 2 ? 1500 : 9000);
+		assert_int_equal(punted.len, n % 2 ? 1500 : 9000);
+		assert_memory_equal(punted.frame, frame, punted.len);
+	}
+}
+
 static void
 nothing_is_torn_whatever_the_receivers_do(void **state)
 {
@@ -214,6 +243,7 @@ main(void)
 		F(a_long_frame_reaches_all_ports_of_a_program),
 		F(a_port_that_keeps_packets_gets_its_own_bytes),
 		F(what_waits_is_copied_before_the_sender_has_its_memory_back),
+		F(what_goes_to_the_controller_is_its_own),
 		F(nothing_is_torn_whatever_the_receivers_do),
 	};
 
