@@ -61,16 +61,38 @@ ask_device(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **pkts,
 	return n;
 }
 
+/* Drivers write sums into the packet that only they make sense of: not into one that goes to others as well. */
+static bool
+make_own(struct port *p, struct rte_mbuf **m)
+{
+	struct rte_mbuf *copy;
+
+	if (LIKELY(rte_mbuf_refcnt_read(*m) == 1))
+		return true;
+	copy = rte_pktmbuf_copy(*m, p->owner->pool, 0, UINT32_MAX);
+	rte_pktmbuf_free(*m);
+	*m = copy;
+	if (!copy)
+		port_tx_drop(p, DROP_NO_MEMORY, 1);
+	return copy;
+}
+
 uint16_t
 ethdev_offl_tx(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **pkts, uint16_t n)
 {
+	uint16_t kept = 0;
 	bool any = false;
 
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = pkts[i];
 
-		if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK)))
+		if (LIKELY(!(m->ol_flags & OFFL_MBUF_MASK))) {
+			pkts[kept++] = m;
 			continue;
+		}
+		if (!make_own(p, &m))
+			continue;
+		pkts[kept++] = m;
 		any = true;
 		/* Segments have other lengths, so who cuts sums their IP headers as well; virtio does so unasked, and asked, DPDK
 		 * would only clear the sum. */
@@ -78,7 +100,7 @@ ethdev_offl_tx(struct port *p, struct ethdev *d, uint16_t q, struct rte_mbuf **p
 		if (d->ip_csum && m->ol_flags & RTE_MBUF_F_TX_IPV4)
 			m->ol_flags |= RTE_MBUF_F_TX_IP_CKSUM;
 	}
-	return UNLIKELY(any) ? ask_device(p, d, q, pkts, n) : n;
+	return UNLIKELY(any) ? ask_device(p, d, q, pkts, kept) : kept;
 }
 
 uint16_t
