@@ -90,8 +90,11 @@ tx_flush_port(struct lcore *lc, uint16_t port)
 		return;
 	}
 	b->n = (uint16_t)(b->n - sent);
-	b->bytes -= (uint32_t)bytes;
 	memmove(b->m, b->m + sent, b->n * sizeof b->m[0]);
+	/* A port that drops some may have taken others than the first. */
+	b->bytes = 0;
+	for (unsigned i = 0; i < b->n; i++)
+		b->bytes += b->m[i]->pkt_len;
 	if (sent) {
 		b->stall_tsc = 0;
 		b->stuck = 0;
