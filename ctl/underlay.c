@@ -328,7 +328,7 @@ make_row(const struct remote *r, struct tun_dst *d)
 	d->port = r->tun->port;
 	d->max_frame = r->max_frame;
 	d->pmtud = r->tun->conf.pmtud;
-	d->fragment = r->tun->conf.fragment;
+	d->fragment = r->tun->conf.fragment && !r->here;
 	d->type = r->tun->type;
 	d->local = r->local;
 	d->remote = r->ip;

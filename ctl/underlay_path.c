@@ -427,7 +427,7 @@ stay_here(struct underlay *u, struct remote *r, const struct nl_route *route)
 	forget_route(u, r);
 	r->here = true;
 	r->local = route->src;
-	r->mtu = r->tun->conf.mtu ? r->tun->conf.mtu : 65535;
+	r->mtu = 65535;
 	r->max_frame = tun_max_frame(r->tun->type, &r->tun->conf, v6, r->mtu);
 	set_state(r, TUN_DST_READY, "%s", "");
 }

@@ -122,7 +122,7 @@ pmtu_input(struct underlay *u, bool v6, const void *msg, unsigned len, uint64_t 
 	for (unsigned i = 1; i < TUN_MAX_DST; i++) {
 		struct remote *r = u->by_dst[i];
 
-		if (!goes_there(r, &t) || t.mtu >= r->mtu)
+		if (!goes_there(r, &t) || r->tun->conf.mtu || t.mtu >= r->mtu)
 			continue;
 		r->told_mtu = t.mtu;
 		r->told_until = now + KEEP_MS;
