@@ -410,10 +410,8 @@ tun_fetch(const struct lcore *lc, const struct act *a, unsigned n_acts)
 	if (at >= n_acts || a[at].op != ACT_TUN_PUSH || a[at].arg >= lc->view->tun->n_dst)
 		return;
 	d = &lc->view->tun->dst[a[at].arg];
-	__builtin_prefetch(d);
-	__builtin_prefetch(d->hdr.b);
-	__builtin_prefetch(d->hdr.b + CACHE_LINE);
-	__builtin_prefetch(&d->hdr.len);
+	__builtin_prefetch(&d->type);
+	__builtin_prefetch(d->hdr.b + CACHE_LINE / 2);
 }
 
 bool

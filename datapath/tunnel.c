@@ -34,7 +34,7 @@ tun_view_destroy(struct tun_view *v)
 	free(v->pair_slot);
 	for (uint32_t i = 0; i < v->n_dst; i++)
 		free((void *)(uintptr_t)v->dst[i].ways);
-	free(v->dst);
+	map_free(v->dst, v->n_dst * sizeof *v->dst);
 	free(v->peer_slot);
 	free(v->peer_next);
 	free(v->peer_head);
@@ -409,6 +409,20 @@ add_peer(struct tun_view *v, uint32_t index)
 	v->peer_head[d->port] = index;
 }
 
+/* Rows start on lines, and many rows are in large pages. */
+static struct tun_dst *
+more_dst(struct tun_dst *old, uint32_t n_old, uint32_t n)
+{
+	struct tun_dst *d = map_zeroed_huge(n * sizeof *d);
+
+	if (!d)
+		abort();
+	if (old)
+		memcpy(d, old, n_old * sizeof *d);
+	map_free(old, n_old * sizeof *old);
+	return d;
+}
+
 void
 tun_view_set_dst(struct tun_view *v, uint32_t index, const struct tun_dst *d)
 {
@@ -417,8 +431,7 @@ tun_view_set_dst(struct tun_view *v, uint32_t index, const struct tun_dst *d)
 	if (index >= v->n_dst) {
 		uint32_t n = MAX_OF(index + 1, MIN_OF(2 * v->n_dst, (uint32_t)TUN_MAX_DST));
 
-		v->dst = xrealloc(v->dst, n * sizeof *v->dst);
-		memset(v->dst + v->n_dst, 0, (n - v->n_dst) * sizeof *v->dst);
+		v->dst = more_dst(v->dst, v->n_dst, n);
 		v->peer_next = xrealloc(v->peer_next, n * sizeof *v->peer_next);
 		memset(v->peer_next + v->n_dst, 0, (n - v->n_dst) * sizeof *v->peer_next);
 		v->n_dst = n;

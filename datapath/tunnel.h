@@ -29,21 +29,27 @@ struct tun_ways;
 /* One (tunnel port, remote), or of a port whose remotes are set per flow one (tunnel port, remote, local) that was used
  * or heard of.  Its index is stable for the life of the configuration row, or while it is in use. */
 struct tun_dst {
+	/* Who it is: a cache line of each row of a view. */
+	struct ipaddr local, remote;
+	struct ipaddr asked;            /* Learned: with this local address; none: whatever the route prefers. */
+	struct mac next_hop;
+	const struct tun_ways *ways;    /* The view's; not for its builder. */
+	/* What each packet asks, up to the outer headers' bytes: two more lines. */
+	const struct tun_type *type;
 	enum tun_dst_state state;
+	enum tun_leave leave;
+	uint32_t max_frame;             /* Longest inner frame (from its Ethernet header) that fits. */
 	uint16_t port;                  /* Tunnel port number. */
 	uint16_t underlay_port;         /* Datapath port the route leaves by; 0 while unknown. */
-	uint32_t max_frame;             /* Longest inner frame (from its Ethernet header) that fits. */
 	bool pmtud;
 	bool fragment;                  /* What does not fit goes as fragments of the outer packet. */
-	const struct tun_type *type;
-	struct ipaddr local, remote;
-	struct mac next_hop;
-	bool learned;                   /* Not configured: found by tun_view_peer()... */
-	struct ipaddr asked;            /* ...with this local address; none: whatever the route prefers. */
-	enum tun_leave leave;
-	const struct tun_ways *ways;    /* The view's; not for its builder. */
+	bool learned;                   /* Not configured: found by tun_view_peer(). */
 	struct tun_hdr hdr;             /* READY only. */
+	uint64_t pad;
 };
+
+_Static_assert(sizeof(struct tun_dst) == 4 * 64 && offsetof(struct tun_dst, type) == 64 &&
+	       offsetof(struct tun_dst, hdr.b) <= 2 * 64, "lines of a row");
 
 /* One of several next hops of a destination, which share its flows by their weights. */
 struct tun_way {

@@ -114,7 +114,6 @@ enum tun_csum { TUN_CSUM_AUTO, TUN_CSUM_ON, TUN_CSUM_OFF };     /* Auto: off on 
 /* Outer headers of one destination, ready to be copied in front of a packet.  Offsets count from
  * the first byte; 'len' is the whole. */
 struct tun_hdr {
-	uint8_t b[TUN_HDR_MAX];
 	uint16_t len;
 	uint16_t l3_off, l4_off, own_off;
 	bool v6;
@@ -127,6 +126,7 @@ struct tun_hdr {
 	uint16_t seg_len;               /* TUN_CAP_WHOLE: payload of a segment. */
 	uint16_t flow_off;              /* Of a byte for the hash of the inner headers (NVGRE's FlowID); 0: none. */
 	uint32_t ip4_sum;               /* Sum of the IPv4 header without length, TOS, and TTL when that is inherited. */
+	uint8_t b[TUN_HDR_MAX];         /* Behind what says how to use it, since most headers are short. */
 };
 
 enum tun_meta_flags {
