@@ -104,9 +104,12 @@ static void
 confirm(struct underlay *u, struct neigh *n, const struct nl_neigh *k, uint64_t now)
 {
 	n->timer_ms = now + (n->watchers ? UNDERLAY_WATCH_MS : UNDERLAY_CONFIRM_MS);
+	/* The kernel would take a question for a wish that it be permanent no longer. */
+	if (k->fixed)
+		return;
 	if (!n->watchers) {
 		ask(u, n, UNDERLAY_ASKS_PER_S / 2, now);
-	} else if (!k->fixed && take_question(u, UNDERLAY_ASKS_PER_S / 2, now)) {
+	} else if (take_question(u, UNDERLAY_ASKS_PER_S / 2, now)) {
 		/* There is another way, for which it is worth knowing soon. */
 		nl_neigh_probe(u->nl, n->ifindex, &n->ip);
 		u->stats.asked++;

@@ -172,6 +172,19 @@ changed_mac_changes_the_headers_and_keeps_the_index(void **state)
 	assert_int_equal(owner.n_commits, 1);
 }
 
+/* A question takes its permanence away from it. */
+static void
+permanent_neighbour_is_never_asked(void **state)
+{
+	(void)state;
+	fake_route(NULL, ETH1, "172.16.0.1", NULL);
+	neigh_is(ETH1, "172.16.0.2", NL_NEIGH_VALID, 0x22);
+	fake_neigh(ETH1, "172.16.0.2")->n.fixed = true;
+	add(VX0, "vni=5000 remote=172.16.0.2");
+	live(300000);
+	assert_int_equal(fake_neigh(ETH1, "172.16.0.2")->asked, 0);
+}
+
 static void
 known_neighbour_is_confirmed_now_and_then(void **state)
 {
@@ -528,6 +541,7 @@ main(void)
 		UNDERLAY_TEST(kernel_that_gives_up_first_is_believed),
 		UNDERLAY_TEST(lost_neighbour_is_asked_for_again),
 		UNDERLAY_TEST(changed_mac_changes_the_headers_and_keeps_the_index),
+		UNDERLAY_TEST(permanent_neighbour_is_never_asked),
 		UNDERLAY_TEST(known_neighbour_is_confirmed_now_and_then),
 		UNDERLAY_TEST(waiting_packets_ask_at_most_twice_a_second),
 		UNDERLAY_TEST(gateway_is_the_next_hop),
