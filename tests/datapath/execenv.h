@@ -55,7 +55,7 @@ static struct {
 	unsigned data_len;
 	uint8_t frame[70000];
 	uint32_t len, orig_len;
-	unsigned of_port[4];
+	unsigned of_port[8];
 } punted;
 
 static struct {
