@@ -1,90 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Frames with partial checksums, and uncut ones, through a DPDK device that takes them: a vhost-user port on this side, on
  * the other (this program once more) a 'dpdk' port with DPDK's virtio driver, which sends back what it gets. */
-#include <setjmp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-#include <rte_eal.h>
-#include <rte_mbuf.h>
-
 #include "base/clock.h"
 #include "base/pkt.h"
 #include "datapath/offload.h"
-#include "datapath/ports.h"
+#include "tests/datapath/portenv.h"
 #include "vhost/vhost.h"
 
 enum { DEADLINE_MS = 20000, LONG = 20000, MSS = 1448, TCP_HEADERS = 14 + 20 + 20, UDP_HEADERS = 14 + 20 + 8, PLAIN = 60 };
 
-static struct rte_mempool *pool;
 static char dir[64], sock_path[100];
-
-static void
-owner_changed(struct port_owner *o UNUSED, struct port *p UNUSED)
-{
-}
-
-static void
-owner_quiesce(struct port_owner *o UNUSED)
-{
-}
-
-static struct port_owner owner = { .changed = owner_changed, .quiesce = owner_quiesce, .run_dir = dir, .n_lcores = 1 };
-
-static void
-start_eal(void)
-{
-	char *argv[] = { (char *)"test", (char *)"--no-huge", (char *)"--no-shconf", (char *)"-m", (char *)"64",
-			 (char *)"--no-pci", (char *)"--no-telemetry", (char *)"--lcores", (char *)"0@0-1",
-			 (char *)"--log-level", (char *)"4" };
-
-	if (rte_eal_init(ARRAY_SIZE(argv), argv) < 0)
-		exit(1);
-	pool = owner.pool = rte_pktmbuf_pool_create("test", 4095, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, 0);
-	if (!pool)
-		exit(1);
-}
-
-/* With options as name, value. */
-static struct port *
-port_open(const struct port_type *t, const char *o[][2], unsigned n)
-{
-	char *conf = calloc(1, t->conf_size);
-	struct err e = { 0 };
-	struct port *p = NULL;
-
-	if (!conf)
-		exit(1);
-	opt_defaults(t->opts, conf);
-	for (unsigned i = 0; i < n && !e.code; i++)
-		opt_set(t->opts, conf, o[i][0], o[i][1], &e);
-	if (!e.code)
-		p = port_create(t, &owner, "p1", 1, conf, &e);
-	free(conf);
-	if (!p)
-		fprintf(stderr, "%s\n", e.msg);
-	return p;
-}
 
 static int
 far_end(const char *path, const char *offloads)
 {
 	char devargs[250];
 	struct rte_mbuf *m[32];
+	struct err e = { 0 };
 	struct port *p;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	start_eal();
+	if (env_start(NULL))
+		return 1;
 	snprintf(devargs, sizeof devargs, "net_virtio_user0,path=%s,queues=1,queue_size=256,mrg_rxbuf=1,in_order=0", path);
-	p = port_open(&port_type_dpdk, (const char *[][2]){ { "devargs", devargs }, { "offloads", offloads } }, 2);
+	p = env_port_try(&port_type_dpdk, "p1", &e, "devargs", devargs, "offloads", offloads, NULL);
 	if (!p)
 		return 1;
 	for (;;) {
@@ -117,35 +62,22 @@ far_end_spawn(const char *offloads)
 static struct rte_mbuf *
 make_frame(uint8_t proto, uint32_t len, uint8_t fill)
 {
-	uint8_t h[TCP_HEADERS] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, (uint8_t)((len - 14) >> 8), (uint8_t)(len - 14),
-				   0, 1, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 0x9c, 0x40, 0x14, 0x51 };
-	struct rte_mbuf *m = rte_pktmbuf_alloc(pool), *last = m;
+	const uint8_t h[TCP_HEADERS] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 8, 0, 0x45, 0, (uint8_t)((len - 14) >> 8),
+					 (uint8_t)(len - 14), 0, 1, 0x40, 0, 64, proto, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2,
+					 0x9c, 0x40, 0x14, 0x51 };
+	static uint8_t b[LONG];
 
-	assert_non_null(m);
-	store_be16(h + 24, (uint16_t)~csum_fold(csum_add(0, h + 14, 20)));
+	for (uint32_t i = 0; i < len; i++)
+		b[i] = (uint8_t)(fill + i);
+	memcpy(b, h, proto == 6 ? TCP_HEADERS : UDP_HEADERS);
+	store_be16(b + 24, (uint16_t)~csum_fold(csum_add(0, b + 14, 20)));
 	if (proto == 6) {
-		h[14 + 20 + 12] = 0x50;
-		h[14 + 20 + 13] = 0x10;
+		b[34 + 12] = 0x50;
+		b[34 + 13] = 0x10;
 	} else {
-		h[14 + 20 + 4] = (uint8_t)((len - 34) >> 8);
-		h[14 + 20 + 5] = (uint8_t)(len - 34);
+		store_be16(b + 34 + 4, be16((uint16_t)(len - 34)));
 	}
-	for (uint32_t at = 0; at < len;) {
-		uint16_t room = rte_pktmbuf_tailroom(last), part = (uint16_t)MIN_OF(room, len - at);
-		uint8_t *p = rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len);
-
-		for (uint32_t i = 0; i < part; i++, at++)
-			p[i] = at < (proto == 6 ? TCP_HEADERS : UDP_HEADERS) ? h[at] : (uint8_t)(fill + at);
-		last->data_len = (uint16_t)(last->data_len + part);
-		m->pkt_len += part;
-		if (at < len) {
-			last->next = rte_pktmbuf_alloc(pool);
-			last = last->next;
-			assert_non_null(last);
-			m->nb_segs++;
-		}
-	}
-	return m;
+	return env_frame(b, len);
 }
 
 static struct rte_mbuf *
@@ -232,10 +164,7 @@ expect_payload(const struct rte_mbuf *m, uint32_t from)
 static struct port *
 vhost_port(void)
 {
-	struct port *p = port_open(&vhp_vhost_user, (const char *[][2]){ { "mode", "server" }, { "socket", sock_path } }, 2);
-
-	assert_non_null(p);
-	return p;
+	return env_port(&vhp_vhost_user, "vm1", "mode", "server", "socket", sock_path, NULL);
 }
 
 static void
@@ -245,7 +174,7 @@ finish(struct port *p, pid_t pid)
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	port_destroy(p);
 	unlink(sock_path);
-	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+	env_no_mbuf_is_lost();
 }
 
 static void
@@ -305,26 +234,24 @@ a_device_that_contradicts_its_frame_is_refused(void **state UNUSED)
 	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_NONE;
 	assert_false(offl_from_rx(m));
 	rte_pktmbuf_free(m);
-	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+	env_no_mbuf_is_lost();
 }
 
 static int
-setup(void **state UNUSED)
+setup(void **state)
 {
-	start_eal();
 	snprintf(dir, sizeof dir, "/tmp/weft-test-XXXXXX");
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(sock_path, sizeof sock_path, "%s/guest.sock", dir);
-	return 0;
+	return env_start(state);
 }
 
 static int
-teardown(void **state UNUSED)
+teardown(void **state)
 {
 	rmdir(dir);
-	rte_eal_cleanup();
-	return 0;
+	return env_stop(state);
 }
 
 int
