@@ -74,19 +74,50 @@ chain_alloc(struct rte_mempool *pool, uint32_t len)
 	return m[0];
 }
 
+/* Copies the private bytes of a frame: what was looked at is what goes on, not what the sender made of it since.  The source
+ * of the rest. */
+static struct source
+begin_copy(const struct frames *fs, unsigned i, uint8_t *dst)
+{
+	const struct frame *f = &fs->f[i];
+	struct source src = { .buf = &f->first, .more = &fs->more[f->more_at], .n_more = f->n_more };
+
+	memcpy(dst, frame_hdr(fs, i), frame_hdr_len(f));
+	source_skip(&src, f->end - FRAME_ROOM);
+	return src;
+}
+
+unsigned
+frame_split(const struct frames *fs, unsigned i, uint8_t *head, uint32_t len, struct frame_buf *rest, unsigned max)
+{
+	uint32_t done = frame_hdr_len(&fs->f[i]), left = fs->f[i].len - len;
+	struct source src = begin_copy(fs, i, head);
+	unsigned n = 0;
+
+	source_copy(&src, head + done, len - done);
+	while (left) {
+		uint32_t part = MIN_OF(src.buf->len - src.off, left);
+
+		if (!part || n == max)
+			return 0;
+		rest[n++] = (struct frame_buf){ src.buf->p + src.off, part };
+		source_skip(&src, part);
+		left -= part;
+	}
+	return n;
+}
+
 struct rte_mbuf *
 frame_to_mbuf(const struct frames *fs, unsigned i, struct rte_mempool *pool)
 {
 	const struct frame *f = &fs->f[i];
-	struct source src = { .buf = &f->first, .more = &fs->more[f->more_at], .n_more = f->n_more };
 	uint32_t done = frame_hdr_len(f);
 	struct rte_mbuf *m = chain_alloc(pool, f->len);
+	struct source src;
 
 	if (UNLIKELY(!m))
 		return NULL;
-	/* What was looked at is what goes on, not what the sender made of it since. */
-	memcpy(rte_pktmbuf_mtod(m, uint8_t *), frame_hdr(fs, i), done);
-	source_skip(&src, f->end - FRAME_ROOM);
+	src = begin_copy(fs, i, rte_pktmbuf_mtod(m, uint8_t *));
 	for (struct rte_mbuf *s = m; s; s = s->next, done = 0)
 		source_copy(&src, rte_pktmbuf_mtod_offset(s, uint8_t *, done), s->data_len - done);
 	offl_to_mbuf(m, &f->vnet, f->need);

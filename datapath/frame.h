@@ -85,6 +85,10 @@ frame_hdr(const struct frames *fs, unsigned i)
 	return fs->row[i] + fs->f[i].at;
 }
 
+/* Copies the first 'len' bytes of a frame that is longer, its private ones among them; says where the others are.  In how
+ * many pieces; 0: more than 'max'. */
+unsigned frame_split(const struct frames *, unsigned i, uint8_t *head, uint32_t len, struct frame_buf *rest, unsigned max);
+
 /* Makes packet buffers of a frame, with its offloads as metadata (offl_to_mbuf()); the first buffer holds at least the
  * first FRAME_HDR bytes.  NULL: out of buffers. */
 struct rte_mbuf *frame_to_mbuf(const struct frames *, unsigned i, struct rte_mempool *);

@@ -59,37 +59,6 @@ find_free(struct loans *l)
 	return NULL;
 }
 
-/* The first LOAN_HEAD bytes, and where the others are. */
-static bool
-split(const struct frames *fs, const struct frame *f, struct loan *l, uint8_t *head)
-{
-	uint32_t at = frame_hdr_len(f), skip = (uint32_t)(f->end - FRAME_ROOM);
-
-	l->n = 0;
-	/* What was looked at is what goes on, not what the sender made of it since. */
-	memcpy(head, frame_hdr(fs, (unsigned)(f - fs->f)), at);
-	for (unsigned k = 0; k <= f->n_more && at < f->len; k++) {
-		const struct frame_buf *b = k ? &fs->more[f->more_at + k - 1] : &f->first;
-		uint32_t n, part;
-
-		if (skip >= b->len) {
-			skip -= b->len;
-			continue;
-		}
-		n = MIN_OF(b->len - skip, f->len - at);
-		part = at < LOAN_HEAD ? MIN_OF(LOAN_HEAD - at, n) : 0;
-		memcpy(head + at, b->p + skip, part);
-		at += n;
-		if (part < n) {
-			if (l->n == LOAN_SEGS || n - part > UINT16_MAX)
-				return false;
-			l->lent[l->n++] = (struct frame_buf){ b->p + skip + part, n - part };
-		}
-		skip = 0;
-	}
-	return at == f->len;
-}
-
 static void
 lend(struct loan *l, struct rte_mbuf *const *m)
 {
@@ -113,17 +82,21 @@ loan_make(struct loans *ls, const struct frames *fs, unsigned i, struct rte_memp
 {
 	const struct frame *f = &fs->f[i];
 	struct rte_mbuf *m[LOAN_SEGS + 1];
-	uint8_t head[LOAN_HEAD];
 	struct loan *l;
 
 	/* A checksum in a place of its own is completed by writing, and it may be the sender's memory. */
-	if (f->len < LOAN_MIN || f->len - LOAN_HEAD > LOAN_LEN || (f->need && !f->vnet.hdr_len) || ls->n_out == FRAME_BURST ||
+	if (f->len < LOAN_MIN || f->len - LOAN_HEAD > UINT16_MAX || (f->need && !f->vnet.hdr_len) || ls->n_out == FRAME_BURST ||
 	    rte_pktmbuf_data_room_size(pool) < RTE_PKTMBUF_HEADROOM + LOAN_HEAD)
 		return NULL;
 	l = find_free(ls);
-	if (!l || !split(fs, f, l, head) || rte_pktmbuf_alloc_bulk(pool, m, l->n + 1u))
+	m[0] = l ? rte_pktmbuf_alloc(pool) : NULL;
+	if (!m[0])
 		return NULL;
-	memcpy(rte_pktmbuf_mtod(m[0], uint8_t *), head, LOAN_HEAD);
+	l->n = (uint16_t)frame_split(fs, i, rte_pktmbuf_mtod(m[0], uint8_t *), LOAN_HEAD, l->lent, LOAN_SEGS);
+	if (!l->n || rte_pktmbuf_alloc_bulk(pool, &m[1], l->n)) {
+		rte_pktmbuf_free(m[0]);
+		return NULL;
+	}
 	m[0]->data_len = LOAN_HEAD;
 	m[0]->pkt_len = f->len;
 	lend(l, m);
